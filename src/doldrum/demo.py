@@ -101,7 +101,7 @@ def run_demo(
     pick, chosen = _split(test, settings)
     inputs = {"clean": test.take(chosen), "triggered": _with_trigger(test.take(chosen), trigger)}
 
-    say("finding sigma-half on clean inputs that are used for nothing else")
+    say("finding sigma-half, the noise strength for comparisons, on clean inputs that are used for nothing else")
     # Another seed than the measurement's: choosing and measuring share neither inputs nor draws.
     picking = Gaussian(settings.strengths, draws=settings.draws, seed=settings.seed + 1)
     w_pick = _responses(out, "pick", models["clean"], test.take(pick), picking, settings.precision, seconds)
@@ -110,7 +110,7 @@ def run_demo(
 
     responses: dict[tuple[str, str], Responses] = {}
     for model, kind in COMBINATIONS:
-        say(f"measuring {len(chosen)} {kind} inputs on the {model} model, {len(probe.strengths)} strengths")
+        say(f"measuring {len(chosen)} {kind} inputs on the {model} model, at {len(probe.strengths)} noise strengths")
         name = f"{model}-{kind}"
         responses[model, kind] = _responses(out, name, models[model], inputs[kind], probe, settings.precision, seconds)
 

@@ -105,8 +105,8 @@ def check_folder_writable(folder: str | os.PathLike[str]) -> None:
 
 
 def check_file_writable(path: str | os.PathLike[str], *, flag: str = "--out") -> None:
-    """Raise InputError unless a file can be written at `path`. Its folder need not exist yet. The check leaves no files
-    behind."""
+    """Raise InputError unless a file can be written at `path`. The file's folder need not exist yet. The check leaves
+    no files behind."""
     target = Path(path)
     if target.is_dir():
         raise InputError(f"expected a file for {flag}, got the folder {target}; name a file in it")

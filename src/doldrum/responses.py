@@ -82,7 +82,9 @@ class Responses:
             )
         strengths = tuple(float(s) for s in self.strengths)
         if not all(map(math.isfinite, strengths)):
-            raise InputError(f"expected finite strengths, got {list(strengths)}; leave out what was not measured")
+            raise InputError(
+                f"expected finite strengths, got {list(strengths)}; leave out strengths that were not measured"
+            )
         classes = whole_number(self.num_classes, "num_classes", least=2, most=_MOST, hint="W needs two classes")
         for name, array in (("draws", draws), ("labels", labels)):
             if array.dtype.kind not in "iu":

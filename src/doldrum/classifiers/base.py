@@ -41,7 +41,7 @@ class Classifier(ABC):
     """Whether each query may cost money. If true, engines are checked on a few images instead of hundreds."""
 
     no_gradients: ClassVar[tuple[str, str]] = (
-        "a model that shows only its answers",
+        "a model that gives only answers",
         "give a torch module or an ONNX file, or use methods that need only scores or labels",
     )
     """Two texts for error messages if the classifier has no gradients: what the model is, and what to do. Only torch

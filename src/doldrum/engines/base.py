@@ -16,8 +16,8 @@ from doldrum.provenance import cores
 __all__ = ["DeviceFill", "Engine", "HasEngines", "Tile", "default_rows", "threads"]
 
 Tile = tuple[Any, Callable[[NDArray[np.float32]], None]]
-"""A key, and a function that writes the tile's rows into a buffer (rows, C, H, W). If the function is a `DeviceFill`,
-it can also write the rows on a GPU."""
+"""A tile is a key, and a function that writes the tile's rows into a buffer (rows, C, H, W). If the function is a
+`DeviceFill`, it can also write the rows on a GPU."""
 
 _TILE_FLOATS = 1 << 20  # 4 MiB of input a tile at most: bounds memory for large images
 
@@ -55,8 +55,8 @@ class DeviceFill(ABC):
 class Engine(ABC):
     """A classifier compiled for one tile shape. `run` classifies many tiles, and may return the answers in any order.
 
-    Whether several inputs may share a tile without changing each other's labels is tested (see `mixes_inputs` in
-    `engines.choose`). `mixes_inputs` may always be False.
+    Several inputs may share a tile only if this does not change their labels. `engines/choose.py` tests this, and
+    stores the result as `mixes_inputs`, for which False is always safe.
     """
 
     name: ClassVar[str]

@@ -30,7 +30,7 @@ def supports(classifier: Classifier) -> bool:
 
 
 class OpenVINOEngine(Engine):
-    """Runs one stream per core, each on its own slice of a tile. Meanwhile the host fills the next tile.
+    """Runs one stream per core, each on its own slice of a tile. While the streams run, the host fills the next tile.
 
     The number of rows in a slice is chosen so that the data between layers stays in a core's cache, if possible
     (`engines/slices.py`).

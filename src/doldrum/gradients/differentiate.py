@@ -21,7 +21,7 @@ from doldrum.gradients.onnx_module import OnnxModule
 __all__ = ["Differentiable", "differentiable"]
 
 _FEW = 16  # images that are checked
-ROUNDS = "gradients go through its rounding as if it were not there (straight-through)"
+ROUNDS = "gradients ignore the model's rounding (straight-through)"
 _TINY = float(np.finfo(np.float32).tiny)
 
 
@@ -41,7 +41,9 @@ class Differentiable(nn.Module):
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
         if classifier.outputs == "labels":
-            raise _none("one that gives labels only", "give a model with scores, or use methods that need only labels")
+            raise _none(
+                "a model that gives labels only", "give a model with scores, or use methods that need only labels"
+            )
         self.input_shape, self.num_classes = classifier.input_shape, classifier.num_classes
         log = classifier.outputs == "probabilities"
         self.scores: Literal["logits", "log-probabilities"] = "log-probabilities" if log else "logits"

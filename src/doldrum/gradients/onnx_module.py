@@ -121,7 +121,7 @@ def _run_node(node: Node, values: dict[str, Any]) -> None:
 
 
 def _unseen(value: torch.Tensor) -> None:
-    """Do nothing with the value. This is the default of `OnnxModule.seen`."""
+    """Do nothing with the value. This function is the default of `OnnxModule.seen`."""
 
 
 def _folded(body: Body, held: Collection[str]) -> tuple[list[Node], dict[str, torch.Tensor]]:

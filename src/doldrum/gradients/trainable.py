@@ -202,7 +202,7 @@ def trainable(classifier: Classifier) -> Trainable:
     ['model.1.weight', 'model.1.bias']
     """
     if classifier.outputs == "labels":
-        raise _none("one that gives labels only", "give a model with scores")
+        raise _none("a model that gives labels only", "give a model with scores")
     made = (
         _Module(classifier)
         if isinstance(classifier, ModuleClassifier)
@@ -211,9 +211,9 @@ def trainable(classifier: Classifier) -> Trainable:
         else None
     )
     if made is None:
-        raise _none(classifier.no_gradients[0], "give a torch module, or its file to doldrum repair")
+        raise _none(classifier.no_gradients[0], "give a torch module in Python, or a file to doldrum repair")
     if not any(p.requires_grad for p in made.parameters()):
-        raise _none("one without weights in floating point", "give the model that it was made from")
+        raise _none("a model without weights in floating point", "give the model that it was made from")
     return made
 
 

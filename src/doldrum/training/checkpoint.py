@@ -70,8 +70,8 @@ def load_checkpoint(path: str | Path) -> TrainedClassifier:
     """Read a checkpoint that doldrum wrote. No code from the file is run.
 
     Raises InputError if the file is missing, is not safetensors, was not written by doldrum, has another format
-    version, or names an unknown network. Also raises it if tensors, shapes or types differ from those of the network,
-    or if values are not finite.
+    version, or names an unknown network. Also raises InputError if tensors, shapes or types differ from those of the
+    network, or if values are not finite.
     """
     tensors, metadata = read_tensors(path, FORMAT)
     name, shape, classes = (metadata.get(key) for key in ("network", "input_shape", "num_classes"))

@@ -43,7 +43,7 @@ def train(
     ----------
     data
         An ImageSet, a source of (image, label) pairs or rows such as a torch Dataset, or any object with `images`
-        (uint8, uint16 or floats in [0, 1], (N, C, H, W)) and `labels` (N,). It may also have `class_names` and
+        (uint8, uint16 or floats in [0, 1], (N, C, H, W)) and `labels` (N,). The object may also have `class_names` and
         `content_hash()`.
     recipe
         A Recipe, or the name of a recipe in RECIPES. During the run, torch uses the recipe's number of threads.

@@ -38,8 +38,8 @@ class Recipe:
     muon_lr
         The highest learning rate of "muon". This rate follows the same schedule as `lr`. Other optimizers ignore it.
     schedule, warmup
-        In every schedule, the rate first rises linearly, over the fraction `warmup` of all steps. Then "one-cycle"
-        falls linearly to 0, "cosine" falls along a cosine, and "constant" stays constant.
+        In every schedule, the rate first rises linearly, over the fraction `warmup` of all steps. After this rise,
+        "one-cycle" falls linearly to 0, "cosine" falls along a cosine, and "constant" stays constant.
     shift, flip
         Augmentation: a random shift of up to `shift` pixels on both axes (filled with zeros), and a left-right flip of
         half the images.

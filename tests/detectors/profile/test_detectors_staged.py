@@ -184,7 +184,7 @@ def test_settings_are_checked(classifier, pool):
             StagedProfile(go_on=odd)  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match="at least one probe"):
         StagedProfile(families={})
-    with pytest.raises(InputError, match="more draws, got 'scaled'"):
+    with pytest.raises(InputError, match="draws can be set, got 'scaled'"):
         StagedProfile(families={**FAMILIES, "scaled": Scale([3, 5])})
 
 

@@ -74,7 +74,7 @@ def art_layout(estimator: Any, input_shape: tuple[int, int, int] | None) -> ArtL
     bounds = getattr(estimator, "clip_values", None)
     if bounds is None:
         raise InputError(
-            "expected an ART classifier with clip_values, got none; make it with clip_values=(0.0, 1.0) or the like"
+            "expected an ART classifier with clip_values, got none; make it with clip_values, e.g. clip_values=(0.0, 1.0)"
         )
     low, high = (np.asarray(b, dtype=np.float32) for b in bounds)
     shape = tuple(int(s) for s in getattr(estimator, "input_shape", None) or ())

@@ -15,7 +15,7 @@ from doldrum.errors import check_memory_left
 
 __all__ = ["LOOPED", "OneByOne", "Picked", "plain_module"]
 
-LOOPED = "the model takes one image at a time: it is run image by image, only by the engine 'eager'"
+LOOPED = "the model takes one image at a time, so it is run image by image, and only with the engine 'eager'"
 
 
 class Picked(nn.Module):

@@ -76,9 +76,9 @@ def pipeline_classifier(
 ) -> Classifier:
     """Make a Classifier from an image-classification pipeline; see :func:`doldrum.as_classifier`.
 
-    To find out what the processor does with pixels, it is run on black, white and random images. Its settings are not
-    used, since they are easy to misunderstand. Raises InputError if the pipeline has another task, or if its processor
-    does more than resize, crop, rescale and normalise.
+    To find out what the processor does with pixels, it is run on black, white and random images. The processor's
+    settings are not used, since they are easy to misunderstand. Raises InputError if the pipeline has another task, or
+    if its processor does more than resize, crop, rescale and normalise.
     """
     processor, model = getattr(pipeline, "image_processor", None), getattr(pipeline, "model", None)
     if (

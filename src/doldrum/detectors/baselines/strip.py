@@ -33,7 +33,7 @@ class STRIP(Detector):
     """Score -H(x), H = (1/N) sum_j H(f(clip(x + o_j))): minus the mean entropy, in nats, under N overlays o_j.
 
     The detector needs scores, and `draws` clean images as overlays in addition to those for calibration. The detector
-    takes `draws` + 1 forward passes per input. It cannot find triggers that work only on one source class (TaCT), or
+    takes `draws` + 1 forward passes per input. STRIP cannot find triggers that work only on one source class (TaCT), or
     whose target depends on the source class (all-to-all).
 
     The overlays are `draws` of the images of `fit`, chosen at random and stored in `overlays_`. Overlays are never used

@@ -34,7 +34,7 @@ def check_definition(detector: Hooks) -> None:
     missing = [n for n in settings if not hasattr(detector, n)]
     if missing:
         raise InputError(
-            f"expected {kind.__name__} to store each setting in an attribute of the same name, got no {', '.join(missing)}; write "
+            f"expected {kind.__name__} to store each setting in an attribute of the same name, got no attribute for {', '.join(missing)}; write "
             f"self.{missing[0]} = {missing[0]} in __init__"
         )
 
@@ -44,7 +44,7 @@ def check_learned(detector: Hooks) -> None:
     missing = [n for n in detector.learned if not hasattr(detector, n)]
     if missing:
         raise InputError(
-            f"expected {type(detector).__name__} to set the attributes that `learned` lists, got no {', '.join(missing)}; set them in "
+            f"expected {type(detector).__name__} to set the attributes that `learned` lists, got no value for {', '.join(missing)}; set them in "
             "prepare or learn"
         )
 

@@ -287,7 +287,7 @@ class Detector(Hooks):
 
     def differs_from(self, classifier: Classifier) -> str | None:
         """How a classifier differs from the classifier that the detector was fitted on, in words. The result is None if
-        they are the same."""
+        both classifiers are the same."""
         if self.fitted_for is None:
             raise InputError(f"expected a fitted detector, got {self!r}; call fit(classifier, clean) first")
         fingerprint, shape, num_classes = self.fitted_for

@@ -26,7 +26,7 @@ Block = tuple[NDArray[Any], list[str]]
 """Images and their ids."""
 Each = Callable[[Any, Iterable[Block]], Iterator[Any]]
 """A function that calls a `Measured` or an `Examining` on every block, and gives the results in the order of the
-blocks. For example, `map` calls it in the same process."""
+blocks. The function `map` is an example, which does all work in the same process."""
 
 
 def prepared(

@@ -77,7 +77,7 @@ class ScanResult:
             f"{self.num_flagged:,} of {len(self):,} inputs were flagged",
             {
                 "promised rate": self.fpr,
-                "clean inputs explain up to": self.limit,
+                "most flags that false alarms explain": self.limit,
                 "calibration inputs": self.num_calibration,
                 "could not be read": len(self.skipped) or None,
             },

@@ -217,7 +217,7 @@ def _plainly(told: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
-    """Convert `value` to JSON. Each array in it goes to `arrays`, and its name takes its place."""
+    """Convert `value` to JSON. Arrays in `value` go to `arrays`, and their names replace them."""
     if isinstance(value, np.ndarray):
         arrays[name] = value
         return {"array": name}

@@ -69,8 +69,8 @@ def scan_shards(
     workers: int | None = None,
     ray: str | None = None,
 ) -> dict[str, Any]:
-    """Scan shards (WebDataset tars, zips, Parquet tables, npz) into one Parquet file of verdicts each, and return the
-    summary, which is also in manifest.json.
+    """Scan shards into one Parquet file of verdicts each, and return the summary, which is also in manifest.json.
+    Shards are files of many images: WebDataset tars, zips, Parquet tables or npz files.
 
     Parameters
     ----------
@@ -142,8 +142,8 @@ def is_unfinished_at(out: str | Path) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class ShardScan:
-    """Scans one shard and returns what the summary needs of it. This object is sent to workers. A job is a shard, and
-    whether a result for it seems to exist."""
+    """Scans one shard and returns what the summary needs of it. This object is sent to workers. A job is a pair: a
+    shard, and whether a result for this shard seems to exist."""
 
     examining: Examining
     shards: Shards

@@ -72,8 +72,8 @@ class Components:
         return np.ascontiguousarray(np.where((places >= 0)[:, :, None], found, 1.0).transpose(0, 2, 1))
 
     def weights(self, labels: NDArray[np.int16]) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
-        """For inputs of these labels (N,): log weights (N, R) of the components of the label, log weights (N, R) of the
-        other components, the logs of both sums (2, N), and which labels (N,) have no component."""
+        """For inputs with these labels (N,), return the log weights (N, R) of the label's components and those of all
+        other components. Also return the logs of both sums (2, N), and which labels (N,) have no component."""
         mine, other, totals, unseen = self._weights
         at = self._number[labels]
         return mine[at], other[at], totals[:, at], unseen[at]

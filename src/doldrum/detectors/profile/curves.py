@@ -22,8 +22,13 @@ def survivals(conditions: int) -> Array:
     """Probabilities (Q, C) that a trigger decides the label at each of C strengths, weakest first. They fall from .97
     to 0.
 
-    There is one row for each case: never; up to the i-th strength; up to the i-th strength, and in half of the draws at
-    the next; in half of the draws at the first strength; in .7 of the draws at all strengths.
+    Each row is one of these cases, where i is any of the strengths:
+
+    - the trigger never decides the label;
+    - the trigger decides the label up to the i-th strength;
+    - the trigger decides the label up to the i-th strength, and in half of the draws at the next strength;
+    - the trigger decides the label in half of the draws at the first strength;
+    - the trigger decides the label in .7 of the draws at all strengths.
     """
     rows = [[0.0] * conditions, [0.5] + [0.0] * (conditions - 1), [0.7] * conditions]
     for i in range(1, conditions + 1):

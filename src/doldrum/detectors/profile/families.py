@@ -37,8 +37,8 @@ def _default_families(side: int) -> dict[str, Probe]:
 
 
 class OfFamilies(Detector):
-    """A base class of detectors that measure families of perturbations and overlays. Both can be given; otherwise the
-    defaults are used."""
+    """A base class of detectors that measure families of perturbations and overlays. Families and overlays can be
+    given; otherwise the defaults are used."""
 
     families: dict[str, Probe] | None
     overlays: int | None

@@ -60,7 +60,7 @@ def conv(node: Node, x: Tensor, weight: Tensor, bias: Value = None) -> Tensor:
 def _conv_transpose(node: Node, x: Tensor, weight: Tensor, bias: Value = None) -> Tensor:
     strides, dilations, before, after = _window(node, x, list(weight.shape[2:]))
     if before != after or node.get("output_shape") is not None or node.get("auto_pad", "NOTSET") != "NOTSET":
-        raise unsupported(node.op, "unequal pads or an output shape")
+        raise unsupported(node.op, "unequal padding or an output shape")
     more = node.get("output_padding", [0] * len(before))
     return _ways(node, _TRANSPOSED, x)(x, weight, bias, strides, before, more, node.get("group", 1), dilations)
 
@@ -95,7 +95,7 @@ def _gemm(node: Node, a: Tensor, b: Tensor, c: Value = None) -> Tensor:
 
 def _batch_norm(node: Node, x: Tensor, scale: Tensor, bias: Tensor, mean: Tensor, var: Tensor) -> tuple[Tensor]:
     if node.get("training_mode", 0) or not node.get("spatial", 1):
-        raise unsupported(node.op, "statistics of the batch, or of single places")
+        raise unsupported(node.op, "statistics of the batch, or of single positions")
     return (F.batch_norm(x, mean, var, scale, bias, False, 0.0, node.get("epsilon", 1e-5)),)
 
 

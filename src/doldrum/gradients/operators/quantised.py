@@ -32,7 +32,7 @@ def _along(values: Value, x: Tensor, axis: int) -> Tensor:
 def _quantised(x: Tensor, scale: Tensor, zero: Value, axis: int) -> Tensor:
     low, high = _RANGES.get(torch.uint8 if zero is None else zero.dtype, (0, 0))
     if not high:
-        raise unsupported("QuantizeLinear", "another type than 8 or 16 bits")
+        raise unsupported("QuantizeLinear", "a type other than 8 or 16 bits")
     scaled = x / _along(scale, x, axis)
     return (passed_through(torch.round(scaled), scaled) + _along(zero, x, axis)).clamp(low, high)
 

@@ -23,7 +23,7 @@ def _resize(node: Node, x: Tensor, *given: Value) -> Tensor:
     else:
         _, scales, sizes = (*given, None, None, None)[:3]
     if node.get("antialias", 0) or node.get("keep_aspect_ratio_policy", "stretch") != "stretch":
-        raise unsupported(node.op, "antialias, or a kept aspect ratio")
+        raise unsupported(node.op, "antialiasing, or a fixed aspect ratio")
     mode = {"bilinear": "linear"}.get(node.get("mode", "nearest"), node.get("mode", "nearest"))
     coordinates = "asymmetric" if old else node.get("coordinate_transformation_mode", "half_pixel")
     rounding = "floor" if old else node.get("nearest_mode", "round_prefer_floor")

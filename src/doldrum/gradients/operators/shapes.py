@@ -66,7 +66,7 @@ def _slice(node: Node, x: Tensor, *given: Value) -> Tensor:
 
 def _index(node: Node, indices: Tensor, size: int) -> Tensor:
     if indices.requires_grad:
-        raise unsupported(node.op, "indices made of the image's values")
+        raise unsupported(node.op, "indices that depend on the image's values")
     indices = indices.long()
     return torch.where(indices < 0, indices + size, indices)
 
