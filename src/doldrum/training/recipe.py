@@ -31,7 +31,7 @@ class Recipe:
     epochs
         The number of passes over the data, above 0. With a fraction, the last pass ends early.
     batch_size
-        Images per step, at least 2 (batch normalisation needs two). A smaller data set is one batch.
+        Images per step, at least 2 (batch normalisation needs two). A data set smaller than this is one batch.
     optimizer, lr, momentum, weight_decay
         "sgd" (Nesterov), "adamw" (momentum is its first beta), or "muon" for the convolutions and "sgd" for the rest.
         Biases and normalisation layers have no weight decay.

@@ -27,8 +27,8 @@ class IBDPSC(Detector):
     """Score PSC(x) = (1/n) sum_{i=k}^{k+n-1} F_i(x)_y, y = C(x): the mean confidence of n scaled models in the original
     label.
 
-    F_i is the model with gamma and beta of its last i batch-normalisation layers multiplied by omega. k is the smallest
-    number of layers for which the error on clean inputs exceeds xi.
+    F_i is the model with gamma and beta of its last i batch-normalisation layers multiplied by omega. The number k is
+    the smallest number of layers for which the error on clean inputs exceeds xi.
 
     The detector needs weights (a torch module with batch normalisation). The detector takes n + 1 forward passes per
     input (6). To choose k, `fit` uses up to 250 clean inputs and their labels. If the clean inputs have no labels, the

@@ -49,8 +49,8 @@ class Guard:
         Receives the p-values in the order of the calls, and says whether the promised rate still holds:
         `guard.watch.verdict`. By default, a new Watch. Pass `Watch.restored(detector.calibration, state)` to continue
         with the state of an earlier Watch. An image that is among the last 65,536 different images is not passed to the
-        watch again, since a client that sends an image twice would look like drift. If the watch fails, this is logged
-        once, and images are still answered.
+        watch again. Otherwise a client that sends an image twice would look like drift. If the watch fails, this is
+        logged once, and images are still answered.
 
     An answer does not depend on the other images in the batch. An answer costs at most `detector.forwards` forward
     passes per image, rounded up to whole batches of the engine. With `SmoothnessProfile`, an image takes one batch of
@@ -96,7 +96,7 @@ class Guard:
         whether an image was judged.
 
         The watch does not receive the grey image. Nothing is done if model and engine have to be checked first, for
-        example on another machine than that of `fit`: they are checked on the first real images.
+        example on another machine than that of `fit`. Such a check uses the first real images.
         """
         checked, classifier = self.detector.checked, self.detector.classifier
         if checked is None or classifier is None or not checked.holds(classifier, checked.rows):

@@ -54,18 +54,18 @@ def scan_to(
     """Scan images into a folder, 1,024 at a time, and return the summary. The folder's manifest.json has the same
     content.
 
-    Each 1,024 images make one shard, a Parquet file with one row per input: id, label, score, p_value, flag. If a run
-    was interrupted, the same call continues after the last complete shard. If the scan is finished, the call reads its
-    shards. A damaged shard is scanned again, with all shards after it, and a warning says so. Memory holds the images
-    of one shard at a time, and all rows.
+    Each 1,024 images make one shard: a Parquet file with the columns id, label, score, p_value and flag, and one row
+    per image. If a run was interrupted, the same call continues after the last complete shard. If the scan is finished,
+    the call reads its shards. A damaged shard is scanned again, with all shards after it, and a warning says so. Memory
+    holds the images of one shard at a time, and all rows.
 
     If `workers` is above 1, that many processes of one thread each share the work. `ray` is the address of a Ray
     cluster, whose machines then share the work (:func:`doldrum.spread.spread`). The shards are bit for bit those of one
     process. An interrupted scan can be continued with another number of workers. A worker that dies is replaced.
 
-    Before any work, raises InputError if the folder holds the scan of another detector or of other images, or other
-    files, if it can't be written to, or if another process is writing to it. Raises OSError, with what to do, when the
-    disk is full, and WorkerError when workers die repeatedly.
+    Before any work, raises InputError if the folder can't be written to, or if another process is writing to it.
+    InputError is also raised if the folder holds other files, or a scan with another detector or other images. Raises
+    OSError, with what to do, when the disk is full, and WorkerError when workers die repeatedly.
 
     `images` is an ImageSet, StoredImages, or any source that :func:`doldrum.data.read_stream` reads. Items that can't
     be read are listed under `skipped`, and the run continues without them.

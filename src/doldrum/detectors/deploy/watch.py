@@ -262,8 +262,8 @@ class Watch:
 
 
 def _flag_cells(n: int, allowed: int) -> NDArray[np.int64]:
-    """The number of ranks in each bin: first the bins of flagged ranks, from the most suspicious on, which grow by
-    about the same factor, then one bin of all other ranks."""
+    """The number of ranks in each bin. The first bins hold the flagged ranks, from the most suspicious on, and grow by
+    about the same factor. The last bin holds all other ranks."""
     ends = np.maximum(1, np.rint(allowed ** (np.arange(4) / 3))).astype(np.int64)
     return np.diff(np.concatenate([[0], ends, [n + 1]]))
 

@@ -141,8 +141,8 @@ class Clean:
         return np.column_stack([alternative[-3] - either, -null[-1], *(alternative[:-3] - null[:-1])])
 
     def _of(self, places: NDArray[np.int16], labels: NDArray[np.int16], seen: Array) -> tuple[Array, Array, Array]:
-        """Log likelihoods (families, N, R) of the draws under components that give them the probabilities `seen`
-        (N, R, places): without a trigger; with a trigger; and for outliers, where few draws keep the input's label.
+        """Three log likelihoods (families, N, R) of the draws: without a trigger, with a trigger, and for outliers.
+        `seen` (N, R, places) are the probabilities of the returned labels under each component.
         """
         return self._curves.likelihoods(seen, (places == labels[:, None])[:, None], (places < 0)[:, None])
 
