@@ -53,10 +53,10 @@ class Guard:
         logged once, and images are still answered.
 
     An answer does not depend on the other images in the batch. An answer costs at most `detector.forwards` forward
-    passes per image, rounded up to whole batches of the engine. With `SmoothnessProfile`, an image takes one batch of
-    64. With `StagedProfile`, most images take one batch of 13. Model and engine were checked at `fit`. On another
-    machine, or with other versions, the first call checks them again on its images, which costs a few hundred forward
-    passes. Make a new Guard if the model's weights have changed.
+    passes per image, rounded up to whole batches of the engine. With `SmoothnessProfile`, one batch of 64 is enough for
+    an image. With `StagedProfile`, one batch of 13 is enough for most images. Model and engine were checked at `fit`.
+    On another machine, or with other versions, the first call checks them again on its images, which costs a few
+    hundred forward passes. Make a new Guard if the model's weights have changed.
 
     >>> from doldrum.detectors import W
     >>> model = lambda x: (x[:, 0, 0, 0] > x[:, 0, 0, 1]).astype(int)

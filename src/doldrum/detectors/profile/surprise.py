@@ -16,8 +16,8 @@ _TAIL, _WORTH = 0.1, 10.0
 
 
 class Surprise:
-    """-log of the share of clean inputs with at least this value, for each column. The surprise of the lowest value is
-    0. If one input in a hundred has at least this value, the surprise is 4.6.
+    """-log of the share of clean inputs with at least this value, for each column. The lowest value has a surprise of
+    0, and a value that one clean input in a hundred reaches has a surprise of 4.6.
 
     Above the 90th percentile the distribution is assumed to be exponential, so that values above all clean inputs can
     be compared too. The mean excess of this distribution is that of the tenth of the inputs above the percentile, mixed
