@@ -1,4 +1,4 @@
-"""doldrum: measure the smoothness of a classifier around its inputs, and find backdoor triggers by it.
+"""doldrum: find backdoors in image classifiers by measuring how stable their labels are when the inputs are perturbed.
 
 >>> import doldrum as dd
 >>> import numpy as np

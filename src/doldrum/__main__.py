@@ -1,4 +1,4 @@
-"""`python -m doldrum`: the command line."""
+"""Run the command line with `python -m doldrum`."""
 
 from doldrum.cli import main
 

@@ -1,4 +1,4 @@
-"""Checks of plain arguments, shared by every package."""
+"""Checks of simple arguments, such as numbers and paths, for all packages."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ __all__ = [
 
 
 def whole_number(value: Any, name: str, *, least: int, most: int | None = None, hint: str = "pass one") -> int:
-    """`value` as an int; InputError unless it is a whole number of at least `least` and at most `most`.
+    """Return `value` as an int. Raises InputError unless `value` is a whole number of at least `least` and at most
+    `most`.
 
-    3.0 is one; 2.7, NaN, "3", True and None are not.
+    3.0 counts as a whole number. 2.7, NaN, "3", True and None do not.
 
     >>> whole_number(3.0, "draws", least=1)
     3
@@ -35,14 +36,14 @@ def whole_number(value: Any, name: str, *, least: int, most: int | None = None, 
 
 
 def finite_number(value: Any, name: str, *, hint: str) -> float:
-    """`value` as a float; InputError unless it is a number, and not NaN or infinite."""
+    """Return `value` as a float. Raises InputError unless `value` is a number that is not NaN or infinite."""
     if not is_number(value):
         raise InputError(f"expected a number as {name}, got {value!r}; {hint}")
     return float(value)
 
 
 def is_number(value: Any) -> bool:
-    """Whether this is a finite number, Python's or NumPy's; True and False are none.
+    """Whether `value` is a finite number of Python or NumPy. True and False do not count as numbers.
 
     >>> [is_number(v) for v in (1, np.float32(0.5), True, "1", float("nan"))]
     [True, True, False, False, False]
@@ -55,7 +56,7 @@ def is_number(value: Any) -> bool:
 
 
 def is_whole(value: object) -> bool:
-    """Whether this is an int, Python's or NumPy's; True and False are none, and neither is 3.0.
+    """Whether `value` is an int of Python or NumPy. True, False and 3.0 do not count as ints.
 
     >>> [is_whole(v) for v in (3, np.int64(3), 3.0, True)]
     [True, True, False, False]
@@ -64,29 +65,32 @@ def is_whole(value: object) -> bool:
 
 
 def is_kind(value: object, *kinds: type) -> bool:
-    """isinstance, of an argument that code without types may get wrong, or of a value read from a file."""
+    """isinstance for values whose type is not certain: arguments from code without types, and values read from a
+    file."""
     return isinstance(value, kinds)
 
 
 def is_array(value: object) -> TypeGuard[NDArray[Any]]:
-    """Whether this is an array of NumPy's."""
+    """Whether `value` is a NumPy array."""
     return isinstance(value, np.ndarray)
 
 
 def is_object(value: object) -> TypeGuard[dict[str, Any]]:
-    """Whether this is what JSON calls an object."""
+    """Whether `value` is a dict, which JSON calls an object."""
     return isinstance(value, dict)
 
 
 def is_list(value: object) -> TypeGuard[list[Any]]:
-    """Whether this is a list, of anything."""
+    """Whether `value` is a list, with items of any kind."""
     return isinstance(value, list)
 
 
 def unfit_path(path: str | os.PathLike[str], *, folder: bool = False) -> str | None:
-    """Why nothing can be read at `path`, after "got PATH, "; None for a regular file, and with `folder` for a folder.
+    """Why nothing can be read at `path`, as the end of "got PATH, …". The result is None for a regular file and, if
+    `folder` is true, for a folder.
 
-    Opening a pipe waits for somebody to write into it, and a device may have no end: neither is ever opened.
+    Pipes and devices are never opened. Opening a pipe waits until another process writes to it, and a device may never
+    end.
 
     >>> unfit_path("no/such/file"), unfit_path("."), unfit_path(".", folder=True)
     ('which is not there', 'which is a folder', None)
@@ -103,15 +107,18 @@ def unfit_path(path: str | os.PathLike[str], *, folder: bool = False) -> str | N
 
 
 def fits_in_memory(size: int) -> bool:
-    """Whether `size` bytes can be taken now; where that isn't known, whether an address can name them."""
+    """Whether `size` bytes of memory are free now. If the free memory isn't known, whether `size` is at most 2**62
+    bytes."""
     free = available_memory()
     return size <= (2**62 if free is None else free)
 
 
 def available_memory() -> int | None:
-    """Bytes that can be taken now without pushing others out, within this process's cgroup; None if that isn't known.
+    """The bytes of memory that are free now, within the limit of this process's cgroup. None if the free memory isn't
+    known.
 
-    Linux grants more than there is and kills who uses it, so a large request is held against this before it is made.
+    Linux grants more memory than there is, and kills a process that uses it. So a large request for memory is compared
+    with this number first.
     """
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()

@@ -1,4 +1,5 @@
-"""The demo: a clean and a backdoored network on real images, and the calm spot that tells them apart."""
+"""The demo: train a clean and a backdoored network on real images, and compare how stable their labels are under
+noise."""
 
 from __future__ import annotations
 
@@ -35,11 +36,12 @@ _PRECISIONS = (None, "fp32", "bf16")
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """What the demo trains and how much it measures.
+    """The settings of the demo: the networks it trains, and the number of inputs and draws it measures.
 
-    `pick` inputs find sigma-half and are used for nothing else; `inputs` others, none of the target class, are measured
-    without and with the trigger, a white square of `patch` pixels a side. `precision` None trains and measures in what is
-    fastest here; "fp32" and "bf16" are what a machine without AMX, and one with it, would choose.
+    `pick` inputs are used only to find sigma-half, the noise strength for comparisons. `inputs` other inputs, none of
+    the target class, are measured without and with the trigger. The trigger is a white square with sides of `patch`
+    pixels. If `precision` is None, the fastest precision on this machine is used: "bf16" on a machine with AMX, and
+    "fp32" on one without it.
     """
 
     recipe: str | Recipe = "fashion-cnn-flip"
@@ -56,17 +58,19 @@ class DemoSettings:
     def __post_init__(self) -> None:
         if self.precision not in _PRECISIONS:
             raise InputError(
-                f"expected precision among {_PRECISIONS}, got {self.precision!r}; None takes the fastest on this machine"
+                f"expected precision among {_PRECISIONS}, got {self.precision!r}; None means the fastest on this machine"
             )
 
     @classmethod
     def fast(cls) -> DemoSettings:
-        """Smaller in everything but poison and trigger: a first look."""
+        """Smaller settings for first results in half a minute. Only the trigger and the poisoning are the same as in
+        the full demo."""
         return cls(recipe="fashion-cnn-fast", inputs=120, pick=120, draws=50, strengths=(0.02, *_GRID[2::2], 1.5))
 
     @property
     def scale(self) -> str:
-        """ "full" or "fast" where only seed and precision differ from those settings, else ""."""
+        """ "full" or "fast" if the settings are the full or fast ones, apart from seed and precision. For all other
+        settings, ""."""
         plain = replace(self, seed=0, precision=None)
         return "full" if plain == DemoSettings() else "fast" if plain == DemoSettings.fast() else ""
 
@@ -78,9 +82,9 @@ def run_demo(
     say: Callable[[str], None] = lambda text: None,
     command: str = "doldrum demo",
 ) -> DemoRecord:
-    """Train, poison, measure, and gather what the report needs. Finished parts in `out` are reused.
+    """Train both networks, measure them, and collect what the report needs. Finished parts in `out` are reused.
 
-    `say` receives a line for each step. Reuse goes by a hash of everything a part depends on.
+    `say` receives one line of text per step. A part is reused if a hash of everything it depends on is the same.
     """
     settings = settings or DemoSettings()
     out = Path(out)
@@ -97,7 +101,7 @@ def run_demo(
     pick, chosen = _split(test, settings)
     inputs = {"clean": test.take(chosen), "triggered": _with_trigger(test.take(chosen), trigger)}
 
-    say("finding sigma-half on clean inputs that are used for nothing else")
+    say("finding sigma-half, the noise strength for comparisons, on clean inputs that are used for nothing else")
     # Another seed than the measurement's: choosing and measuring share neither inputs nor draws.
     picking = Gaussian(settings.strengths, draws=settings.draws, seed=settings.seed + 1)
     w_pick = _responses(out, "pick", models["clean"], test.take(pick), picking, settings.precision, seconds)
@@ -106,7 +110,7 @@ def run_demo(
 
     responses: dict[tuple[str, str], Responses] = {}
     for model, kind in COMBINATIONS:
-        say(f"measuring {len(chosen)} {kind} inputs on the {model} model, {len(probe.strengths)} strengths")
+        say(f"measuring {len(chosen)} {kind} inputs on the {model} model, at {len(probe.strengths)} noise strengths")
         name = f"{model}-{kind}"
         responses[model, kind] = _responses(out, name, models[model], inputs[kind], probe, settings.precision, seconds)
 
@@ -135,7 +139,8 @@ def run_demo(
 
 
 def _split(test: ImageSet, settings: DemoSettings) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of inputs to pick sigma on, and of others to measure, none of the target class."""
+    """Indices of the inputs that find sigma-half, and of the other inputs to measure, none of which has the target
+    class."""
     order = rng(settings.seed, "demo split").permutation(len(test))
     pick, rest = order[: settings.pick], order[settings.pick :]
     assert test.labels is not None
@@ -193,7 +198,8 @@ def _responses(
 
 
 def _finished(folder: Path) -> Responses | None:
-    """The measurement in `folder` if it was finished and all of it can be read, else None."""
+    """Read the measurement in `folder`. The result is None if the measurement is unfinished or cannot be read
+    completely."""
     try:
         return read_responses(folder) if read_manifest(folder).get("complete") is True else None
     except InputError:
@@ -201,7 +207,7 @@ def _finished(folder: Path) -> Responses | None:
 
 
 def _clear(folder: Path) -> None:
-    """Remove an unfinished measurement: only files that measure_to makes."""
+    """Remove an unfinished measurement from the folder. Only files that measure_to makes are removed."""
     for file in [*folder.glob("part-*.parquet*"), *folder.glob("manifest.json*")]:
         file.unlink()
 
@@ -211,7 +217,7 @@ def _key(*parts: Any) -> str:
 
 
 def _finite(values: np.ndarray) -> tuple[float, ...]:
-    """W of the inputs that have one: an input whose draws were all invalid has none."""
+    """W of all inputs except those without W, because all their draws were invalid."""
     return tuple(float(v) for v in values[np.isfinite(values)])
 
 
@@ -263,7 +269,8 @@ def _summary(
 def _examples(
     responses: dict[tuple[str, str], Responses], inputs: dict[str, ImageSet], probe: Gaussian, sigma: float
 ) -> list[Example]:
-    """Two inputs on the backdoored model, without and with the trigger: at the 75th and the 95th percentile of clean W."""
+    """Two example inputs for the backdoored model, without and with the trigger. The W of the two clean inputs is at
+    the 75th and the 95th percentile."""
     copies = min(8, probe.draws)
     clean = responses["backdoored", "clean"].at(sigma)
     order = np.argsort(smoothness(clean).value[:, 0], kind="stable")

@@ -1,26 +1,26 @@
-"""Exceptions: one base and its few children. Each message reads "expected X, got Y; do Z"."""
+"""All exceptions of doldrum. Each message has the form "expected X, got Y; do Z"."""
 
 from __future__ import annotations
 
 
 class DoldrumError(Exception):
-    """Base of every error raised on purpose; catch it to catch them all."""
+    """Base class of all errors that doldrum raises on purpose. Catch DoldrumError to catch all of these errors."""
 
 
 class InputError(DoldrumError, ValueError):
-    """The caller's arguments, images or files are not what was asked for (exit code 2)."""
+    """The caller's arguments, images or files are not as expected (exit code 2)."""
 
 
 class ClassifierError(DoldrumError, ValueError):
-    """A classifier does not keep its contract: shape, classes, finite scores, bounds (exit code 2)."""
+    """A classifier returns something unexpected, such as a wrong shape, number of classes or range (exit code 2)."""
 
 
 class EndpointError(ClassifierError):
-    """A model at an address gave no answer in time; the same again may do (exit code 1)."""
+    """A model at an address gave no answer in time. A second attempt may succeed (exit code 1)."""
 
 
 class MissingExtraError(DoldrumError, ImportError):
-    """A library that an optional extra brings is not installed (exit code 2)."""
+    """A library that belongs to an optional extra of doldrum is not installed (exit code 2)."""
 
 
 class DatasetNotFoundError(DoldrumError, FileNotFoundError):
@@ -28,22 +28,26 @@ class DatasetNotFoundError(DoldrumError, FileNotFoundError):
 
 
 class EngineError(DoldrumError, RuntimeError):
-    """An engine can't be built for this classifier here; another may be (exit code 2)."""
+    """An engine can't run this classifier on this machine, but another engine may (exit code 2)."""
 
 
 class WorkerError(EngineError):
-    """A worker died, did not start or is not like this process; the same again may do (exit code 1)."""
+    """A worker process died, did not start, or has other versions than this process. A second attempt may succeed
+    (exit code 1)."""
 
 
 class StorageError(DoldrumError, RuntimeError):
-    """What is at an address gave no answer, or changed while it was read; the same again may do (exit code 1)."""
+    """A storage address gave no answer, or its content changed while it was read. A second attempt may succeed
+    (exit code 1)."""
 
 
 class SandboxError(DoldrumError, RuntimeError):
-    """Work in a confined process didn't come to an answer: it exceeded a limit, raised (exit code 2) or died (1).
+    """Work in a confined process gave no result: it exceeded a limit or raised an error (exit code 2), or the process
+    died (1).
 
-    `reason` is "memory", "time", "disk", "output", "died", "closed", "nonsense" or "raised". Whether the file under audit or the machine ended one
-    that died cannot be told. Run the same command again to continue: if it was the file, it ends the same way again.
+    `reason` is "memory", "time", "disk", "output", "died", "closed", "nonsense" or "raised". If the process died, the
+    cause may be the file under audit or the machine. Run the same command again to continue. If the file was the cause,
+    the process dies again.
     """
 
     def __init__(self, message: str, *, reason: str = "died") -> None:
@@ -62,7 +66,7 @@ _NO_MEMORY = (
 
 
 def is_lack_of_memory(error: BaseException) -> bool:
-    """Whether this error is a lack of memory, which each library says with an exception of its own.
+    """Whether this error means that memory is short. Each library has its own exception for this.
 
     >>> is_lack_of_memory(MemoryError()), is_lack_of_memory(RuntimeError("std::bad_alloc")), is_lack_of_memory(RuntimeError("shapes"))
     (True, True, False)
@@ -71,10 +75,10 @@ def is_lack_of_memory(error: BaseException) -> bool:
 
 
 def check_memory_left(error: BaseException) -> None:
-    """Raise MemoryError if this error of a library's is a lack of memory.
+    """Raise MemoryError if a library's error means that memory is short.
 
-    To be called first where a library's errors are explained, so that none is taken for a broken file or a wrong shape. What torch
-    raises for a GPU's memory is raised as it is.
+    Call this first when you handle a library's error, so that a lack of memory is not reported as a broken file or a
+    wrong shape. Torch's error for a lack of GPU memory is raised unchanged.
 
     >>> check_memory_left(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."))
     Traceback (most recent call last):
@@ -88,7 +92,8 @@ def check_memory_left(error: BaseException) -> None:
 
 
 def missing_extra(module: str, extra: str, error: Exception | None = None) -> MissingExtraError:
-    """The error for an optional library that is absent or, by what its import raised, doesn't load; MemoryError if memory was short.
+    """Make the error for an optional library that is missing or does not load. Raises MemoryError if its import failed
+    for lack of memory.
 
     >>> str(missing_extra("onnxruntime", "onnx"))
     "expected the library 'onnxruntime', got none; run: pip install 'doldrum[onnx]'"

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, where they can be written, and Parquet read on the caller's thread."""
+"""Write files completely or not at all, check beforehand that they can be written, and read Parquet files safely."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["check_file_writable", "check_folder_writable", "parquet_table", "tid
 
 
 def write_whole(path: str | os.PathLike[str], write: Callable[[Path], Any]) -> Path:
-    """Let `write` fill a draft next to `path`, then rename it: a kill leaves the old file or the new one.
+    """Let `write` fill a draft next to `path`, then rename it. If the process is killed, `path` has the old file or the
+    new one.
 
-    Missing folders are made. The draft is removed when `write` fails; on a full disk
-    the OSError names the file.
+    Missing folders are made. The draft is removed if `write` fails. If the disk is full, the OSError names the file.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -43,16 +43,17 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[Path], Any]) -> P
 
 
 def write_text_whole(path: str | os.PathLike[str], text: str) -> Path:
-    """Write UTF-8 text to `path`, whole or not at all.
+    """Write UTF-8 text to `path`, completely or not at all.
 
-    A file name that is no UTF-8 holds lone surrogates; they are written as escapes, which JSON reads back as they were.
+    A file name that is not UTF-8 contains lone surrogates. Lone surrogates are written as escapes, which JSON reads
+    back unchanged.
     """
     return write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8", errors="backslashreplace"))
 
 
 @contextmanager
 def tidied(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """After an error in the block, `folder` and those above it go again where they are new and empty.
+    """After an error in the block, remove `folder` and its parents if the block made them and they are empty.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as here:
@@ -74,21 +75,23 @@ def tidied(folder: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def _missing(folder: Path) -> list[Path]:
-    """Of a folder and those above it the ones that are not there, innermost first."""
+    """The folder and its parents that do not exist, innermost first."""
     return [p for p in (folder, *folder.parents) if not os.path.lexists(p)]
 
 
 def _remove_empty(folders: Iterable[Path]) -> None:
-    """Those of the folders, innermost first, that are there and empty."""
+    """Remove the given folders that exist and are empty. The folders are listed innermost first."""
     for folder in folders:
         with suppress(OSError):  # not there, or not empty
             folder.rmdir()
 
 
 def check_folder_writable(folder: str | os.PathLike[str]) -> None:
-    """Raise InputError unless `folder` is none yet, or one that files can be written in; it leaves nothing behind.
+    """Raise InputError unless files can be written in `folder`, which need not exist yet. The check leaves no files
+    behind.
 
-    Said before any work, and tried: what permissions say isn't all, and the owner of a machine has every one.
+    Call this check before any work. The check tries to write, since permissions do not show everything, and root has
+    all permissions.
     """
     target = Path(folder)
     if (what := _in_place_of_a_folder(target)) is not None:
@@ -102,7 +105,8 @@ def check_folder_writable(folder: str | os.PathLike[str]) -> None:
 
 
 def check_file_writable(path: str | os.PathLike[str], *, flag: str = "--out") -> None:
-    """Raise InputError unless a file can be written at `path`, whose folder may not be there yet; it leaves nothing behind."""
+    """Raise InputError unless a file can be written at `path`. The file's folder need not exist yet. The check leaves
+    no files behind."""
     target = Path(path)
     if target.is_dir():
         raise InputError(f"expected a file for {flag}, got the folder {target}; name a file in it")
@@ -115,7 +119,8 @@ def check_file_writable(path: str | os.PathLike[str], *, flag: str = "--out") ->
 
 
 def _in_place_of_a_folder(path: Path) -> str | None:
-    """What is at `path`, where it is no folder and one can't be made; None if it is one or there is nothing."""
+    """What is at `path`, in words, if it prevents a folder there. The result is None if there is a folder or nothing at
+    `path`."""
     if path.is_dir() or not os.path.lexists(path):
         return None
     if not path.exists():
@@ -124,7 +129,8 @@ def _in_place_of_a_folder(path: Path) -> str | None:
 
 
 def _try_writing(folder: Path) -> None:
-    """Make the folder, and a file in it, and remove both; InputError that says why where it can't be done."""
+    """Make the folder and a file in it, and remove both again. Raises InputError with the reason if the folder or the
+    file cannot be made."""
     new, draft = _missing(folder), folder / f"try.{os.getpid()}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -140,10 +146,10 @@ def _try_writing(folder: Path) -> None:
 
 
 def parquet_table(source: bytes | os.PathLike[str], *, columns: Iterable[str] | None = None) -> Any:
-    """A Parquet file's bytes, or the file at a path, as a pyarrow Table: of all columns, or of those named.
+    """Read a Parquet file, from its bytes or a path, as a pyarrow Table with all columns or those in `columns`.
 
-    On the caller's thread: pyarrow's own threads may still hold bytes of Python's when the interpreter ends, which can abort the
-    process (apache/arrow issues 34314 and 33975).
+    The caller's thread reads the file. Pyarrow's own threads may still hold Python's memory when the interpreter ends,
+    which can abort the process (apache/arrow issues 34314 and 33975).
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -1,4 +1,5 @@
-"""Errors name Python's arguments, `num_classes=`; at the command line they name flags, `--num-classes`. Here one becomes the other."""
+"""Replace the names of Python arguments in error messages, such as `num_classes=`, by command-line flags, such as
+`--num-classes`."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ _OTHERS = {
 
 
 def flags_of(command: Any) -> frozenset[str]:
-    """The names of all options, with underscores, of a click command and those below it."""
+    """The names of all options of a click command and its subcommands, written with underscores."""
     names = {
         word.removeprefix("--").replace("-", "_")
         for one in [command, *getattr(command, "commands", {}).values()]
@@ -36,7 +37,7 @@ def flags_of(command: Any) -> frozenset[str]:
 
 
 def in_flags(text: str, flags: Collection[str]) -> str:
-    """An error's text with flags in place of those arguments that are some.
+    """Replace arguments in an error's text by flags, if the command line has a flag for them.
 
     >>> in_flags("expected num_classes= for labels; pass outputs='logits' or trust_code=True", {"num_classes", "outputs", "trust_code"})
     'expected --num-classes for labels; pass --outputs logits or --trust-code'

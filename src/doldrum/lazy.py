@@ -1,4 +1,4 @@
-"""Libraries that an optional extra brings: which extra, and names that are imported when they are first used."""
+"""Import optional libraries only when they are used, and name the extra to install if a library is missing."""
 
 from __future__ import annotations
 
@@ -34,12 +34,13 @@ EXTRAS = {
     "aiohttp": "urls",
     "gcsfs": "gcs",
 }
-"""The extra that brings a library, by the name that is imported."""
+"""The extra that installs a library, by the name under which the library is imported."""
 
 
 @contextmanager
 def extras() -> Iterator[None]:
-    """What is imported inside needs an extra: where its library is absent, MissingExtraError says what to install.
+    """Use this context for imports that need an extra. If the library is missing, MissingExtraError says what to
+    install.
 
     >>> with extras():
     ...     raise ModuleNotFoundError("No module named 'timm'", name="timm")
@@ -57,7 +58,8 @@ def extras() -> Iterator[None]:
 
 
 def torch_names(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
-    """The `__getattr__` of a package whose `homes` (name -> module inside it) need the extra "torch".
+    """Make the `__getattr__` of a package in which the names of `homes` need the extra "torch". `homes` gives the
+    module of each name.
 
     >>> torch_names("doldrum", {"rng": "seeds"})("rng").__name__
     'rng'

@@ -1,4 +1,4 @@
-"""Where a run may write: apart from its images, and one process at a time."""
+"""Check that a run writes outside the folder of its images, and that only one process writes to a folder at a time."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ __all__ = ["check_out_apart", "locked"]
 
 
 def check_out_apart(source: str, out: Path, *, what: str = "images", flag: str = "--out") -> None:
-    """Raise InputError where `out` would be inside of the folder `source`, which has `what` in it."""
+    """Raise InputError if `out` is inside the folder `source`, which holds `what`."""
     if os.path.isdir(source) and out.resolve().is_relative_to(Path(source).resolve()):
         raise InputError(f"expected {flag} outside of {source}, which holds the {what}, got {out}; name another path")
 
 
 @contextmanager
 def locked(path: str | Path, *, wait: bool = False, busy: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold a folder, or a file (made if there is none), while the block runs.
+    """Lock a folder or a file while the block runs. A file is made if there is none.
 
-    Where another process holds it: with `wait`, `busy` is called and then it waits until it is free; else InputError. The lock is the operating system's: it
-    leaves nothing behind on a folder, and is released when the process that holds it ends, in whatever way. Where the system has none
-    of the kind (Windows), nothing is held.
+    If another process has the lock, InputError is raised. With `wait`, no error is raised: `busy` is called, and then
+    the call waits until the lock is free. The operating system keeps the lock. A locked folder gets no extra file, and
+    the lock is released when the process ends for any reason. On Windows, which has no such locks, nothing is locked.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, locked(folder):

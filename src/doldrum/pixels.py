@@ -1,4 +1,4 @@
-"""Layouts and ranges of pixel arrays, and the one place where pixels become float32 in [0, 1]."""
+"""Layouts and ranges of pixel arrays. Only this file converts pixels to float32 in [0, 1]."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from doldrum.errors import InputError
 __all__ = ["HOW_PIXELS", "SCALES", "as_nchw", "check_pixels", "digest_of_image", "to_float"]
 
 HOW_PIXELS = "make them uint8, or floats in [0, 1]"
-"""The end of an error about the type of pixels: for an array, and for an array in a file."""
+"""The end of error messages about the type of pixels, in an array or in a file."""
 SCALES: dict[np.dtype[Any], int] = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
 
 def to_float(images: NDArray[Any]) -> NDArray[np.float32]:
-    """float32 images in [0, 1]: uint8 is divided by 255, uint16 by 65535, floats stay as they are.
+    """Convert images to float32 in [0, 1]: uint8 is divided by 255, uint16 by 65535, and floats keep their values.
 
-    Gives a new array. Raises InputError for other types, whose range is not known; the values of floats are checked by
-    :class:`doldrum.data.ImageSet`.
+    Returns a new array. Raises InputError for other types, since their range is not known.
+    :class:`doldrum.data.ImageSet` checks the values of floats.
 
     >>> to_float(np.array([0, 51, 255], dtype=np.uint8)).tolist()
     [0.0, 0.20000000298023224, 1.0]
@@ -36,7 +36,8 @@ def to_float(images: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def digest_of_image(image: NDArray[np.float32]) -> str:
-    """16 hexadecimal digits (BLAKE2b) of an image's pixels as `to_float` gives them, by which it is recognised in another run.
+    """A hash (BLAKE2b, 16 hexadecimal digits) of an image's pixels after `to_float`, to recognise the image in another
+    run.
 
     >>> digest_of_image(np.zeros((1, 2, 2), np.float32))
     '5250a507f994740e'
@@ -45,12 +46,12 @@ def digest_of_image(image: NDArray[np.float32]) -> str:
 
 
 def check_pixels(images: NDArray[Any], *, ids: Sequence[Any] | None = None, block: int = 4096) -> None:
-    """Raise InputError unless pixels are uint8, uint16 or finite floats in [0, 1]; reads `block` images at a time.
+    """Raise InputError unless pixels are uint8, uint16 or finite floats in [0, 1]. Reads `block` images at a time.
 
-    With `ids`, one per image, the error names the first images that are otherwise.
+    With `ids`, one per image, the error names the first images with wrong pixels.
     """
     if isinstance(images, np.ma.MaskedArray):
-        raise InputError("expected plain pixels, got a masked array; fill what is masked with .filled(0)")
+        raise InputError("expected plain pixels, got a masked array; fill the masked pixels with .filled(0)")
     if images.dtype in SCALES:
         return
     if images.dtype.kind != "f":
@@ -68,7 +69,8 @@ def check_pixels(images: NDArray[Any], *, ids: Sequence[Any] | None = None, bloc
 
 
 def _named(wrong: NDArray[np.bool_], ids: Sequence[Any] | None, start: int) -> str:
-    """ " in image a, b, c, …": the first images with wrong pixels, where they have names."""
+    """The text " in image a, b, c, …" with the ids of the first images with wrong pixels. The text is empty if there
+    are no ids."""
     if ids is None:
         return ""
     found = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
@@ -76,10 +78,10 @@ def _named(wrong: NDArray[np.bool_], ids: Sequence[Any] | None, start: int) -> s
 
 
 def as_nchw(images: Any) -> NDArray[Any]:
-    """An array as (N, C, H, W): (N, H, W) gets one channel, (N, H, W, C) with C of 1 or 3 is turned.
+    """Convert an array to (N, C, H, W): (N, H, W) gets a channel axis, and (N, H, W, C) with C of 1 or 3 is transposed.
 
-    Other numbers of channels are taken where they come first and are at most the height and the width.
-    Raises InputError when it fits neither or both readings, or is one image.
+    Numbers of channels other than 1 and 3 are accepted if the channels come first and are not more than the height or
+    the width. Raises InputError if both layouts or neither is possible, or if the array is a single image.
 
     >>> as_nchw(np.zeros((5, 32, 32, 3), np.uint8)).shape, as_nchw(np.zeros((5, 28, 28), np.uint8)).shape
     ((5, 3, 32, 32), (5, 1, 28, 28))

@@ -1,4 +1,5 @@
-"""W, the smoothness profile and sigma-half: pure functions of Responses. NumPy only."""
+"""W, the smoothness profile and sigma-half are computed here. All three are pure functions of Responses, and need only
+NumPy."""
 
 # pyright: reportMissingTypeStubs=false
 
@@ -27,10 +28,11 @@ __all__ = ["Smoothness", "mean_smoothness", "sigma_half", "smoothness"]
 
 @dataclass(frozen=True, eq=False)
 class Smoothness:
-    """W of every input at every strength, with limits.
+    """W of every input at every noise strength, with the limits of its interval.
 
-    `value`, `lower` and `upper` are (N, S) in [0, 1]: 0 if all labels are the same, 1 if all classes are equally frequent. NaN if every draw was invalid.
-    `level` is the coverage of each single interval, `method` says what it promises, `draws` is n.
+    `value`, `lower` and `upper` are (N, S) in [0, 1]: 0 if all labels are the same, 1 if all classes are equally
+    frequent. All three are NaN if every draw was invalid. `level` is the coverage of each single interval. `method`
+    says how the intervals were made. `draws` is the number n of draws.
     """
 
     value: NDArray[np.float64]
@@ -48,7 +50,7 @@ class Smoothness:
         return f"Smoothness({n:,} inputs x {s} strengths, {self.draws} draws, {self.level:.0%} limits: {self.method})"
 
     def _repr_html_(self) -> str:
-        """W of the first inputs, with its limits, as a notebook shows it."""
+        """An HTML table of W and its limits for the first inputs, which a notebook shows."""
         strengths = [f"{strength:g}" for strength in self.strengths]
         return html_table(
             "Smoothness W: 0 if all labels are the same, 1 if all classes are equally frequent",
@@ -64,7 +66,8 @@ class Smoothness:
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per input and strength: id, label, strength, w, w_lower, w_upper. For Polars: `polars.from_pandas` of it."""
+        """Return a table with one row per input and strength: id, label, strength, w, w_lower, w_upper. For Polars, use
+        `polars.from_pandas`."""
         import pandas as pd
 
         n, s = self.value.shape
@@ -89,10 +92,11 @@ def _with_limits(value: float, lower: float, upper: float) -> str:
 def smoothness(
     responses: Responses, *, level: float = 0.95, method: Literal["guaranteed", "posterior"] = "guaranteed"
 ) -> Smoothness:
-    """W_sigma(x): entropy of the label counts around each input, divided by log K.
+    """W_sigma(x): the entropy of the label counts around each input, divided by log K.
 
-    W = -sum_c p_c log p_c / log K with p_c = (1/n) #{j : label of draw j is c}: the plug-in estimate, in [0, 1].
-    Plug-in W is biased low by about (K' - 1) / (2 n log K); compare inputs at equal draws only.
+    W = -sum_c p_c log p_c / log K with p_c = (1/n) #{j : label of draw j is c}. This value of W is the plug-in
+    estimate, in [0, 1]. Plug-in W is too low by about (K' - 1) / (2 n log K), where K' is the number of labels that
+    occur. So compare inputs only if their numbers of draws are equal.
 
     Parameters
     ----------
@@ -100,10 +104,11 @@ def smoothness(
     level : float
         Coverage of each single interval, in (0, 1).
     method : "guaranteed" or "posterior"
-        "guaranteed" covers at `level` for every distribution of labels. "posterior" (Dirichlet mixture) is shorter and
-        covers on average over its prior. See :mod:`doldrum.stats.intervals`.
+        "guaranteed" intervals cover at `level` for every distribution of labels. "posterior" intervals (Dirichlet
+        mixture) are shorter, but cover only on average over their prior. See :mod:`doldrum.stats.intervals`.
 
-    Source: Grosse et al., Backdoor Smoothing, Computers & Security 2022 (measure); the limits are this project's.
+    Source: the measure is from Grosse et al., Backdoor Smoothing, Computers & Security 2022. The limits are this
+    project's.
 
     Examples
     --------
@@ -128,13 +133,13 @@ def smoothness(
 
 
 def mean_smoothness(responses: Responses | Iterable[Responses], *, level: float = 0.95) -> list[Interval]:
-    """Mean W over the inputs at each strength. The interval takes into account that inputs share draws.
+    """Mean W over the inputs, with one Interval per strength. The interval takes into account that inputs share draws.
 
-    All inputs see the same draws, so their W are not independent; the interval adds a jackknife over draws to the
-    spread over inputs (:func:`doldrum.stats.means.mean_entropy`). One Interval a strength.
+    All inputs get the same draws, so their values of W are not independent. The interval adds a jackknife over draws to
+    the spread over inputs (:func:`doldrum.stats.means.mean_entropy`).
 
-    Parts of one measurement that can be read twice (a list, :class:`doldrum.measuring.StoredResponses`) do as well
-    as the whole, and are held one at a time.
+    You can also pass the parts of one measurement, if they can be read twice (a list,
+    :class:`doldrum.measuring.StoredResponses`). Only one part is then in memory at a time.
     """
     parts = [responses] if isinstance(responses, Responses) else responses
     taken = None
@@ -163,34 +168,38 @@ _PLATEAU = 0.05
 
 
 def _last_rise(strengths: NDArray[np.float64], mean: NDArray[np.float64]) -> float:
-    """How much mean W gained while the strength doubled to the last one of the grid."""
+    """The increase of mean W from half of the grid's last strength to the last strength."""
     half = np.interp(float(strengths[-1]) / 2, np.append(0.0, strengths), np.append(0.0, mean))
     return float(mean[-1]) - float(half)
 
 
 def sigma_half(clean: Smoothness) -> float:
-    """The strength at which to read W: the smallest at which mean clean W reaches half of its peak.
+    """Find sigma-half, the strength at which W is compared: the smallest at which mean W of clean inputs reaches half
+    of its peak.
 
-    Mean W of clean inputs rises from 0 to a peak. Noise that drowns everything brings it back to 0 where one class then
-    wins always, and to a plateau where the winner depends on the draw (a network that is nearly scale-free answers
-    x + s*eps as it answers eps). On the rising edge results depend little on the attack; at the peak they do. The
-    crossing is interpolated linearly between the two measured strengths around it (from W = 0 at strength 0 below the first).
+    Mean W of clean inputs rises from 0 to a peak. If the noise is much stronger than the image, mean W falls back to 0
+    if one class then always wins. Mean W falls to a plateau if the winner depends on the draw (a nearly scale-free
+    network gives x + s*eps the same label as eps). At strengths where mean W rises, results depend little on the
+    attack. At the peak, results depend on the attack. Sigma-half is interpolated linearly between the two measured
+    strengths around it. (Below the first measured strength, the interpolation starts at W = 0 for strength 0.)
 
     Parameters
     ----------
     clean : Smoothness
-        Clean inputs used for nothing else, over a grid wide enough to hold the peak (.02 to 1.5 for images in [0, 1]).
+        W of clean inputs that are used for nothing else, over a grid of strengths that includes the peak (.02 to 1.5
+        for images in [0, 1]).
 
     Returns
     -------
     float
-        In units of the [0, 1] pixel range. Measure again there.
+        The strength, in units of the [0, 1] pixel range. Measure again at this strength.
 
     Raises
     ------
     InputError
-        When mean W is still rising at the last strength, by more than 5% of its peak a doubling (the peak may be beyond the
-        grid), is 0 everywhere, or isn't known at some strength since every draw there was invalid.
+        If mean W is still rising at the last strength, by more than 5% of its peak when the strength doubles (the peak
+        may be beyond the grid). InputError is also raised if mean W is 0 everywhere, or is not known at a strength
+        because all its draws were invalid.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Progress on standard error where it is a terminal, or below the cell of a notebook; silent elsewhere."""
+"""Show progress on a terminal (on standard error) or below the cell of a notebook, and nowhere else."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _EVERY = 0.2  # seconds between two updates of a notebook
 
 @contextmanager
 def progress_bar(description: str, total: int | None, *, show: bool = True) -> Iterator[Callable[[int], None]]:
-    """A context that gives `advance(n)`; draws a bar with the time left on a terminal or in a notebook, else nothing.
+    """A context that returns `advance(n)`. On a terminal or in a notebook, a bar with the time left is shown, and
+    elsewhere nothing.
 
-    A `total` of None is unknown: the bar counts.
+    If `total` is None, the bar shows only a count.
 
     >>> with progress_bar("measuring", 3, show=False) as advance:
     ...     advance(3)
@@ -41,9 +42,10 @@ def progress_bar(description: str, total: int | None, *, show: bool = True) -> I
 
 @contextmanager
 def waiting(description: str, *, show: bool = True) -> Iterator[None]:
-    """Say what is being waited for, and on a terminal for how long, while the block runs; nothing but on a terminal or in a notebook.
+    """Show a description while the block runs, on a terminal or in a notebook. A terminal also shows the time since the
+    start.
 
-    For work whose steps can't be counted. No other progress may be shown inside.
+    Use `waiting` for work whose steps can't be counted. Code inside the block may not show any other progress.
 
     >>> with waiting("opening the model"):
     ...     pass
@@ -65,7 +67,7 @@ def waiting(description: str, *, show: bool = True) -> Iterator[None]:
 
 
 def _in_notebook() -> bool:
-    """Whether this is the kernel of a notebook (Jupyter, VS Code, Colab), which has no terminal."""
+    """Whether the code runs in the kernel of a notebook (Jupyter, VS Code, Colab), which has no terminal."""
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     return shell is not None and getattr(shell, "kernel", None) is not None
@@ -73,7 +75,8 @@ def _in_notebook() -> bool:
 
 @contextmanager
 def _below_cell(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar of HTML's own below the cell, which goes at the end; rich's and tqdm's need ipywidgets."""
+    """An HTML progress bar below the notebook's cell, which disappears at the end. The bars of rich and tqdm would need
+    ipywidgets."""
     from IPython.display import HTML, display
 
     begun, done = time.monotonic(), 0
@@ -95,7 +98,7 @@ def _below_cell(description: str, total: int | None) -> Iterator[Callable[[int],
 
 
 def _bar(description: str, done: int, total: int | None, seconds: float) -> str:
-    """HTML of a bar: how many are done, and the time left if the rest takes as long.
+    """The HTML of a progress bar: the number of finished steps, and the time left if the other steps take equally long.
 
     >>> _bar("scanning", 50, 200, 10.0)
     'scanning <progress value="50" max="200"></progress> 50/200, 0:30 left'

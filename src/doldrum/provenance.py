@@ -1,4 +1,4 @@
-"""What made a result: versions and machine, for manifests and checkpoints."""
+"""The provenance of a result, for manifests and checkpoints: versions of libraries, and the machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PACKAGES = ("doldrum", "numpy", "scipy", "torch", "openvino", "onnxruntime", "p
 
 @cache
 def versions_and_machine() -> dict[str, Any]:
-    """Versions of what computes, and the processor it ran on. Nothing that names a person or a host.
+    """The versions of Python and the libraries, and the processor. The result does not identify a person or a host.
 
     >>> sorted(versions_and_machine())
     ['machine', 'versions']
@@ -37,7 +37,7 @@ def versions_and_machine() -> dict[str, Any]:
 
 
 def cores() -> int:
-    """Cores this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -1,4 +1,4 @@
-"""Responses: the label of every draw, in order, and summaries of them. NumPy only."""
+"""Responses: the label of every draw (one perturbed copy of an input), in order, and their counts. Needs only NumPy."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from doldrum.errors import InputError
 __all__ = ["INVALID", "NOT_TAKEN", "Responses"]
 
 INVALID = -1
-"""Code of a draw for which the classifier gave NaN or infinite scores."""
+"""The value in place of a label, if the classifier gave NaN or infinite scores for this draw."""
 NOT_TAKEN = -2
-"""Code of a draw that was never made."""
+"""The value in place of a label, if this draw was never made."""
 
 _MOST = int(np.iinfo(np.int16).max)  # labels are kept as int16: a higher class would wrap
 _COUNT_ROWS = 4096  # rows counted at a time: bounds the scratch memory of `counts`, whatever N is
@@ -26,12 +26,13 @@ _COUNT_ROWS = 4096  # rows counted at a time: bounds the scratch memory of `coun
 
 @dataclass(frozen=True, eq=False)
 class Responses:
-    """What a classifier answered to every draw of a probe.
+    """The labels that a classifier gave to every draw (perturbed copy) of its inputs, under one probe.
 
     Parameters
     ----------
     draws : int16 array (N, C, n)
-        The label of draw j of condition c of input i: a class in [0, num_classes), `INVALID` or `NOT_TAKEN`.
+        The label of input i, condition c and draw j: a class in [0, num_classes), `INVALID` or `NOT_TAKEN`. A condition
+        is one strength of the probe.
     labels : int16 array (N,)
         The label of each unperturbed input, or `INVALID`.
     strengths : floats, length C
@@ -41,11 +42,11 @@ class Responses:
     ids : strings, length N, optional
         Names of the inputs; default "0", "1", ….
     info : mapping, optional
-        Where the draws came from (probe, engine, precision, agreement, versions), JSON-able.
+        How the draws were made (probe, engine, precision, agreement, versions), in values that JSON can hold.
     scores : float32 array (N, K), optional
-        Probabilities of each unperturbed input, where they were asked for; NaN if the input was invalid.
+        Probabilities of each unperturbed input, if they were requested; NaN if the input was invalid.
     readouts : mapping of names to float32 arrays (N, C, n), optional
-        What was read from the scores of every draw (see `doldrum.measuring.READOUTS`); NaN if the draw was invalid.
+        Values computed from the scores of every draw (see `doldrum.measuring.READOUTS`); NaN if the draw was invalid.
 
     Examples
     --------
@@ -81,7 +82,9 @@ class Responses:
             )
         strengths = tuple(float(s) for s in self.strengths)
         if not all(map(math.isfinite, strengths)):
-            raise InputError(f"expected finite strengths, got {list(strengths)}; leave out what was not measured")
+            raise InputError(
+                f"expected finite strengths, got {list(strengths)}; leave out strengths that were not measured"
+            )
         classes = whole_number(self.num_classes, "num_classes", least=2, most=_MOST, hint="W needs two classes")
         for name, array in (("draws", draws), ("labels", labels)):
             if array.dtype.kind not in "iu":
@@ -108,7 +111,7 @@ class Responses:
         object.__setattr__(self, "ids", ids)
 
     def __len__(self) -> int:
-        """Number of inputs N."""
+        """The number N of inputs."""
         return len(self.labels)
 
     def __repr__(self) -> str:
@@ -117,7 +120,8 @@ class Responses:
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """Label counts (N, C, K), made on demand. Draws that are invalid or were not taken are not counted."""
+        """Label counts (N, C, K), computed at each access. Draws that are invalid or were never made are not
+        counted."""
         n_inputs, n_conditions, n = self.draws.shape
         k = self.num_classes
         rows = self.draws.reshape(n_inputs * n_conditions, n)
@@ -148,9 +152,10 @@ class Responses:
         )
 
     def at(self, strength: float) -> Responses:
-        """The responses at one strength, as a single condition.
+        """The responses at one strength only.
 
-        Raises InputError when the strength was not measured, or in several conditions (kinds of corruption, say).
+        Raises InputError if the strength was not measured, or if several conditions have it (for example, several kinds
+        of corruption).
         """
         gaps = np.abs(np.asarray(self.strengths) - strength)
         found = np.flatnonzero(gaps <= 1e-9 * max(1.0, abs(strength)))
@@ -171,7 +176,7 @@ class Responses:
         )
 
     def first_draws(self, draws: int) -> Responses:
-        """The responses to the first draws of each condition.
+        """The responses to only the first `draws` draws of each condition.
 
         >>> r = Responses(np.array([[[0, 1, 1]]]), np.array([0]), strengths=[0.1], num_classes=2)
         >>> r.first_draws(2).draws.tolist()
@@ -181,7 +186,8 @@ class Responses:
         return replace(self, draws=self.draws[:, :, :draws], readouts=first)
 
     def and_draws(self, more: Responses) -> Responses:
-        """These draws, followed by more draws of the same inputs and conditions. Labels, scores and `info` are those of the first.
+        """Add more draws of the same inputs and conditions after these draws. Labels, scores and `info` are those of
+        the present object.
 
         >>> r = Responses(np.array([[[0, 1]]]), np.array([0]), strengths=[0.1], num_classes=2)
         >>> r.and_draws(r).draws.tolist()
@@ -196,7 +202,8 @@ class Responses:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Responses]) -> Responses:
-        """The inputs of several responses to one probe, one after another. `info` is that of the first.
+        """Join responses to the same probe for several sets of inputs, one after another. `info` is that of the first
+        part.
 
         >>> r = Responses(np.array([[[0, 1]]]), np.array([0]), strengths=[0.1], num_classes=2, ids=["a"])
         >>> Responses.concatenate([r, r]).draws.shape

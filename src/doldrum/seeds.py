@@ -1,4 +1,4 @@
-"""Seeds: (root seed, *path) -> child seed, so that every random number has an address."""
+"""Derive a seed from a root seed and a path of names, so that every random generator has its own reproducible seed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ __all__ = ["child_seed", "rng"]
 def child_seed(root: int, *path: str | int) -> int:
     """Derive an independent 128-bit seed from a root seed and a path of names and numbers.
 
-    The first 128 bits of SHA-256 over the root and the path, each with its type and length, so that no two
-    different paths share a text. Same on every platform and in every process.
+    The seed is the first 128 bits of SHA-256 over the root and the path, each with its type and length. Type and length
+    are included so that two different paths never have the same text. The seed is the same on every platform and in
+    every process.
 
     >>> child_seed(0, "gaussian", 3) == child_seed(0, "gaussian", 3)
     True
@@ -25,5 +26,5 @@ def child_seed(root: int, *path: str | int) -> int:
 
 
 def rng(root: int, *path: str | int) -> np.random.Generator:
-    """A generator (Philox, counter based) seeded by :func:`child_seed`."""
+    """A random generator (Philox, counter-based) with the seed from :func:`child_seed`."""
     return np.random.Generator(np.random.Philox(child_seed(root, *path)))

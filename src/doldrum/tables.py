@@ -1,4 +1,4 @@
-"""Small HTML tables: what a notebook shows of a result, in place of its repr."""
+"""Small HTML tables, which a notebook shows instead of a result's repr."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from doldrum.intake import visible
 __all__ = ["MOST_ROWS", "html_table"]
 
 MOST_ROWS = 10
-"""Rows that are shown; the others are counted."""
+"""The number of rows that are shown. Below the table is the number of the other rows."""
 
 
 def html_table(
@@ -22,10 +22,11 @@ def html_table(
     rows: Sequence[Sequence[Any]] = (),
     total: int | None = None,
 ) -> str:
-    """A heading, a line of named figures and a table of the first rows; a figure of None is left out.
+    """Make the HTML of a heading, a line of named figures and a table of the first rows. Figures that are None are left
+    out.
 
-    `total` is how many rows there are in all, where `rows` are only the first. Every text is made visible and escaped: names are often a
-    stranger's. Numbers get three digits.
+    `total` is the total number of rows, if `rows` has only the first ones. Every text is escaped, and invisible
+    characters are made visible, since names may come from somebody else. Numbers get three digits.
 
     >>> html_table("1 of 2 flagged", {"rate": 0.01, "limit": None}, columns=["id"], rows=[["<b>"]])
     '<div><b>1 of 2 flagged</b><br>rate: 0.01<table><tr><th>id</th></tr><tr><td>&lt;b&gt;</td></tr></table></div>'

@@ -269,7 +269,7 @@ def test_quantised_models_have_straight_through_gradients(tmp_path, symmetric):
     onnx.save(model, str(tmp_path / "m.onnx"))
     x = np.random.default_rng(1).random((3, 1, 8, 8), dtype=np.float32)
     module = differentiable(OnnxClassifier(tmp_path / "m.onnx"), x)
-    assert module.notes == ("gradients go through its rounding as if it were not there (straight-through)",)
+    assert module.notes == ("gradients ignore the model's rounding (straight-through)",)
     found = gradient(module, x, np.tile(np.eye(4, dtype=np.float32)[1], (3, 1))).reshape(3, 64)
     assert np.allclose(found, weights[:, 1])
     assert not np.allclose(found, 0)
@@ -348,11 +348,11 @@ class _Cut(nn.Module):
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ("detach", "cuts them off inside"),
+        ("detach", "stops gradients inside"),
         ("constant", "zero for all of them: the scores don't depend on the image"),
         ("round", "zero for all of them"),
         ("nan", "NaN or infinity for 6 of them"),
-        ("grad mode", r"differ by 0\.\d+ of their spread \(at most 0.001\)"),
+        ("grad mode", r"differ by 0\.\d+ times their spread \(allowed: 0.001\)"),
     ],
 )
 def test_modules_without_gradients_say_why(images, how, said):
@@ -391,7 +391,7 @@ def test_kinds_without_gradients_say_so_and_what_to_do(tmp_path, images):
     )
     kinds = {
         "labels only.*use methods that need only labels": as_classifier(lambda x: x[:, 0, 0, 0] > 0.5, input_shape=SHAPE, num_classes=4, outputs="labels"),
-        "shows only its answers; give a torch module": as_classifier(lambda x: x.reshape(len(x), -1)[:, :4], input_shape=SHAPE, num_classes=4),
+        "gives only answers; give a torch module": as_classifier(lambda x: x.reshape(len(x), -1)[:, :4], input_shape=SHAPE, num_classes=4),
         "scikit-learn's": as_classifier(fitted, input_shape=SHAPE),
         "a model at an address": address,
     }  # fmt: skip
@@ -424,7 +424,7 @@ def test_unknown_operators_and_ways_of_using_them_are_named(tmp_path, images):
 
 def test_scores_made_of_an_argmax_have_no_gradient(tmp_path):
     onnx.save(graph(after=[("ArgMax", [], {"axis": 1, "keepdims": 1}), ("Equal", [np.arange(10)], {}), ("Cast", [], {"to": TensorProto.FLOAT})]), str(tmp_path / "m.onnx"))  # fmt: skip
-    with pytest.raises(ClassifierError, match="cuts them off inside"):
+    with pytest.raises(ClassifierError, match="stops gradients inside"):
         differentiable(open_model(tmp_path / "m.onnx").classifier, (pictures(3) / 255).astype(np.float32))
 
 

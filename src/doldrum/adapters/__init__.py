@@ -1,4 +1,5 @@
-"""Our detectors under other libraries' names and signs; one library per file, imported only when its file is.
+"""doldrum's detectors with the interfaces of other libraries. Each file has the interface for one library, which is
+imported only with this file.
 
-Each call is passed on to the detector. Models of those libraries are in `classifiers/adapters`.
+Each call is passed to doldrum's detector. Adapters for models of other libraries are in `classifiers/adapters`.
 """

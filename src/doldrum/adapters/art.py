@@ -31,13 +31,14 @@ class PoisonFilter(PoisonFilteringDefence):
     Parameters
     ----------
     classifier : ART classifier, trained on the samples; or the Classifier that `dd.as_classifier` made of it
-    x_train : array (N, ...), as ART's classifier takes them
+    x_train : array (N, ...), in the form that ART's classifier takes
     y_train : array (N,) or one-hot (N, K)
-        Only `evaluate_defence` looks at it: errors are counted by class.
+        Only `evaluate_defence` uses it, to count errors by class.
     detector : Detector
-        Fitted on this classifier and calibrated, both on clean images that are not in the training set. Of clean samples that
-        are like the calibration images at most its `fpr` are called poison, on average; but samples that the classifier was
-        trained on are answered more surely than others, so look at the rate on samples that you know to be clean.
+        Fitted on this classifier and calibrated, both on clean images that are not in the training set. On average, at
+        most a share `fpr` of clean samples like the calibration images is called poison. But a classifier is surer
+        about its training samples than about others. So check the false-positive rate on training samples that you know
+        to be clean.
 
     Raises InputError for a detector that is not calibrated, or was fitted on another classifier.
     """
@@ -50,11 +51,12 @@ class PoisonFilter(PoisonFilteringDefence):
         self._check_params()
 
     def detect_poison(self, **kwargs: Any) -> tuple[dict[str, Any], list[int]]:
-        """(report, is_clean): is_clean[i] is 1 if x_train[i] was called clean, and 0 if it was called poison, as in all of ART.
+        """Return (report, is_clean). As everywhere in ART, is_clean[i] is 1 if x_train[i] was called clean, and 0 if it
+        was called poison.
 
         `kwargs` replace parameters of the same names. The report holds `scores` (higher = more suspicious), `p_values`,
-        `labels` (the classifier's), `flags`, `num_flagged`, `fpr`, `limit` (the most flags that the promise explains) and
-        `more_than_promised`.
+        `labels` (the classifier's), `flags`, `num_flagged`, `fpr`, `limit` (the most flags that the promised rate
+        explains) and `more_than_promised`.
         """
         if kwargs:
             self.set_params(**kwargs)
@@ -62,9 +64,11 @@ class PoisonFilter(PoisonFilteringDefence):
         return _report(self._found), [0 if flag else 1 for flag in self._found.flags]
 
     def evaluate_defence(self, is_clean: NDArray[Any], **kwargs: Any) -> str:
-        """ART's confusion matrix for each class, as JSON. The truth is_clean[i] is 1 for clean samples and 0 for poison.
+        """Return ART's confusion matrix for each class, as JSON. The truth is_clean[i] is 1 for clean samples and 0 for
+        poison.
 
-        A TruePositive is poison that was called poison. Takes what `detect_poison` found, or calls it.
+        A TruePositive is poison that was called poison. The last result of `detect_poison` is used. If there is no
+        result yet, `detect_poison` is called first.
         """
         truth = np.asarray(is_clean)
         if truth.shape != (len(self.x_train),) or not np.isin(truth, (0, 1)).all():
@@ -97,11 +101,12 @@ class TriggerDetector(EvasionDetector):
     ----------
     classifier : ART classifier; or the Classifier that `dd.as_classifier` made of it
     detector : Detector
-        Its settings are used, and it is left as it is.
+        Its settings are used. The detector itself is not changed.
     fpr : float
-        Of clean inputs like those of `fit`, at most this share is called adversarial, on average.
+        The largest share of clean inputs like those of `fit` that is called adversarial, on average.
     fit_share : float in (0, 1)
-        Share of x that `fit` learns from; the rest calibrates. Inputs are dealt out at random, by their own bytes.
+        Share of x that `fit` learns from. The rest of x is used to calibrate. Inputs are assigned at random, by their
+        bytes.
     """
 
     defence_params = ["classifier", "detector", "fpr", "fit_share"]  # noqa: RUF012  (as ART's own)
@@ -115,9 +120,11 @@ class TriggerDetector(EvasionDetector):
         self._check_params()
 
     def fit(self, x: NDArray[Any], y: Any = None, batch_size: int = 128, nb_epochs: int = 1, **kwargs: Any) -> None:
-        """Fit on a share of x and calibrate on the rest. x must be clean. y, nb_epochs and kwargs are ignored.
+        """Fit the detector on a share of x, and calibrate it on the rest. x must be clean. y, nb_epochs and kwargs are
+        ignored.
 
-        Raises InputError before any work where x is too small for `fpr`, with the number needed.
+        Before any work, raises InputError if x has too few inputs for `fpr`. The message gives the number of inputs
+        needed.
         """
         images = ImageSet(_images(self._ours, x))
         if len(images) < 2:
@@ -131,9 +138,10 @@ class TriggerDetector(EvasionDetector):
         self.detector_ = fresh
 
     def detect(self, x: NDArray[Any], batch_size: int = 128, **kwargs: Any) -> tuple[dict[str, Any], NDArray[np.bool_]]:
-        """(report, is_adversarial): is_adversarial[i] is True if x[i] was flagged. The report has the form of `PoisonFilter`'s.
+        """Return (report, is_adversarial). is_adversarial[i] is True if x[i] was flagged. The report has the same
+        fields as `PoisonFilter`'s.
 
-        `batch_size` changes memory only. Raises InputError before `fit`.
+        `batch_size` changes only the memory used. Raises InputError if `fit` was not called before.
         """
         if self.detector_ is None:
             raise InputError("expected a fitted detector, got none; call fit(x) with clean inputs first")
@@ -154,7 +162,8 @@ class TriggerDetector(EvasionDetector):
 
 
 def _images(classifier: Classifier, x: NDArray[Any]) -> NDArray[np.float32]:
-    """ART's inputs as ours; those of a Classifier that was not made of ART's are ours already."""
+    """Convert ART's inputs to doldrum's images. The inputs of a Classifier that was not made from an ART classifier
+    need no conversion."""
     layout = getattr(classifier, "layout", None)
     return np.asarray(x, dtype=np.float32) if layout is None else layout.images(x)
 

@@ -1,4 +1,5 @@
-"""What maps images to classes: the contract (`base`), its adapters, and `wrap`, which finds the right one.
+"""Classifiers, which map images to classes: the interface (`base`), its adapters, and `wrap`, which chooses the right
+adapter.
 
 Not in this package: training, fast engines (`engines`), and the opening of files under audit (`suspects`).
 """

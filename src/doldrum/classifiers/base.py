@@ -1,4 +1,4 @@
-"""Classifier: it maps images to classes. All other parts rely on this contract."""
+"""Classifier: the interface of models that map images to classes. All other parts of doldrum rely on this interface."""
 
 from __future__ import annotations
 
@@ -28,25 +28,28 @@ INVALID_LABEL = -1
 
 
 class Classifier(ABC):
-    """Images in, scores or labels out.
+    """A model that takes images and returns scores or labels.
 
-    Called with float32 NCHW images in [0, 1], of `input_shape` (C, H, W); gives float32 `(B, num_classes)` logits or
-    probabilities, or int64 `(B,)` labels, as `outputs` says. Any normalisation (mean, std) belongs to the classifier.
+    Call it with float32 NCHW images in [0, 1], of `input_shape` (C, H, W). The classifier returns float32
+    `(B, num_classes)` logits or probabilities, or int64 `(B,)` labels, as `outputs` says. Any normalisation (mean, std)
+    belongs to the classifier.
 
-    A subclass writes one hook, `forward`; `__call__` validates what goes in and what comes out.
+    A subclass defines the method `forward`. `__call__` checks the images and the output.
     """
 
     costly: ClassVar[bool] = False
-    """Whether each query may cost money. If so, engines are checked on a few images instead of hundreds."""
+    """Whether each query may cost money. If true, engines are checked on a few images instead of hundreds."""
 
     no_gradients: ClassVar[tuple[str, str]] = (
-        "a model that shows only its answers",
+        "a model that gives only answers",
         "give a torch module or an ONNX file, or use methods that need only scores or labels",
     )
-    """Where gradients can't be taken (:mod:`doldrum.gradients` does, of torch modules and ONNX): what it is, and what to do."""
+    """Two texts for error messages if the classifier has no gradients: what the model is, and what to do. Only torch
+    modules and ONNX files have gradients (:mod:`doldrum.gradients`)."""
 
     notes: tuple[str, ...] = ()
-    """Unexpected facts that influence its answers, such as pixels rounded to bytes. A measurement records them."""
+    """Unexpected facts that influence the model's answers, such as pixels rounded to bytes. A measurement records
+    them."""
 
     def __init__(self, *, input_shape: tuple[int, int, int], num_classes: int, outputs: Outputs = "logits") -> None:
         if outputs not in ("logits", "probabilities", "labels"):
@@ -57,20 +60,22 @@ class Classifier(ABC):
 
     @property
     def queries_left(self) -> int | None:
-        """The number of images that may still be sent to it; None if there is no limit."""
+        """The number of images that may still be sent to the model, or None if there is no limit."""
         return None
 
     @abstractmethod
     def forward(self, images: NDArray[np.float32]) -> Any:
-        """The scores or labels of a batch. `images` have been checked already."""
+        """Compute the scores or labels of a batch. `images` have been checked already."""
 
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """A hash of everything that determines the answers (weights and structure), or a name if this cannot be read."""
+        """A hash of everything that determines the answers (weights and structure), or a name if weights and structure
+        cannot be read."""
 
     def __call__(self, images: NDArray[np.float32]) -> NDArray[Any]:
-        """Scores `(B, K)` or labels `(B,)` of images `(B, C, H, W)`; scores may hold NaN, labels may not be out of range."""
+        """Return scores `(B, K)` or labels `(B,)` of images `(B, C, H, W)`. Scores may be NaN, but labels must be in
+        range."""
         wanted = f"images of shape (B, {', '.join(map(str, self.input_shape))})"
         try:
             array = np.asarray(images)
@@ -88,7 +93,7 @@ class Classifier(ABC):
         return self.check_output(self.forward(images.astype(np.float32, copy=False)), len(images))
 
     def check_output(self, out: Any, batch: int) -> NDArray[Any]:
-        """Check that an output follows the contract. Every engine uses this check."""
+        """Check the shape and type of an output, and the range of labels. Every engine uses this check."""
         out = as_array(out)
         expected = (batch,) if self.outputs == "labels" else (batch, self.num_classes)
         if out.shape != expected:
@@ -112,14 +117,17 @@ class Classifier(ABC):
         return out.astype(np.float32, copy=False)
 
     def check_state(self) -> None:  # noqa: B027  (most classifiers have no such state)
-        """Raise an error if the answers are random or changing in the model's present state. Override it if the model has such states."""
+        """Raise an error if the model's present state makes its answers random or unstable. Override this method if the
+        model has such states."""
 
     def close(self) -> None:  # noqa: B027  (most classifiers hold nothing)
-        """Release resources other than memory, such as a process. Override it if the class holds any."""
+        """Release resources other than memory, such as a process. Override this method if the class holds any such
+        resources."""
 
 
 def fixed_batches(images: NDArray[Any], size: int | None) -> Iterator[tuple[NDArray[Any], int]]:
-    """Batches of `size` images (None: all at once), each with the number of its real images. The last batch is filled up with copies of its last image.
+    """Split images into batches of `size` (None: one batch), each with the number of its real images. The last batch is
+    filled up with copies of its last image.
 
     >>> [(batch.tolist(), count) for batch, count in fixed_batches(np.arange(3), 2)]
     [([0, 1], 2), ([2, 2], 1)]
@@ -131,7 +139,7 @@ def fixed_batches(images: NDArray[Any], size: int | None) -> Iterator[tuple[NDAr
 
 
 def checked_shape(input_shape: Any) -> tuple[int, int, int]:
-    """(channels, height, width) as ints. InputError for anything else."""
+    """Return (channels, height, width) as ints. Raises InputError if `input_shape` is anything else."""
     shape: tuple[Any, ...] = (
         tuple(cast("Iterable[Any]", input_shape)) if isinstance(input_shape, (tuple, list, np.ndarray)) else ()
     )
@@ -142,15 +150,17 @@ def checked_shape(input_shape: Any) -> tuple[int, int, int]:
 
 
 def checked_classes(num_classes: Any) -> int:
-    """The number of classes as an int, small enough for int16 labels. InputError for anything else."""
+    """Return the number of classes as an int, small enough for int16 labels. Raises InputError for any other value."""
     most = int(np.iinfo(np.int16).max)
     return whole_number(num_classes, "num_classes=", least=2, most=most, hint="pass the model's number of classes")
 
 
 def as_array(output: Any) -> NDArray[Any]:
-    """A model's output as an array. The output may be a list or a tensor (with gradients, on a GPU, of any precision).
+    """Convert a model's output to an array. The output may be a list or a tensor (with gradients, on a GPU, of any
+    precision).
 
-    Raises ClassifierError for what is no array of numbers or strings: None, a mapping, rows of different lengths.
+    Raises ClassifierError if the output is not an array of numbers or strings, but for example None, a mapping, or rows
+    of different lengths.
 
     >>> as_array([[0.1, 0.9], [0.5, 0.5]]).shape
     (2, 2)
@@ -169,9 +179,10 @@ def as_array(output: Any) -> NDArray[Any]:
 
 
 def labels_of(output: NDArray[Any]) -> NDArray[np.int16]:
-    """Labels (B,) of a classifier's output: the class with the highest score. On a tie, the lowest class.
+    """Labels (B,) of a classifier's output: the class with the highest score. If several classes have the same score,
+    the lowest class number.
 
-    Rows with NaN or an infinity become -1: a model that overflows has not answered.
+    Rows with NaN or an infinity become -1, since a model that overflows has not answered.
 
     >>> labels_of(np.array([[0.1, 0.9], [np.nan, 0.2], [0.5, 0.5]], dtype=np.float32)).tolist()
     [1, -1, 0]

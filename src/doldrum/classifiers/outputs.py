@@ -1,12 +1,15 @@
-"""Find the scores or labels in what a model returns. One rule for every kind of model, without importing torch.
+"""Find the scores or labels in what a model returns. The same rule applies to every kind of model, and torch is not
+imported.
 
-- An array, a tensor, or plain lists of numbers: itself.
-- An object with a field `logits`, as Hugging Face models return: that field.
-- A dict: `logits`, else `scores`, `probabilities`, `probs`, … where its shape fits, else its one array of shape (B, K).
-- A tuple or list of arrays: its one array of shape (B, K).
+- An array, a tensor, or plain lists of numbers are the scores themselves.
+- In an object with a field `logits`, as Hugging Face models return, this field has the scores.
+- In a dict, the scores are under `logits`. If there is no such key, the scores are under the first of `scores`,
+  `probabilities`, `probs`, … whose shape fits. If no such key fits either, the scores are the only array of shape
+  (B, K).
+- In a tuple or list of arrays, the scores are the only array of shape (B, K).
 
-For a model declared to give labels, the same with `labels` and one array of shape (B,). Anything else is refused, and what was
-found is named.
+If the model is declared to return labels, the same rule applies with `labels` and one array of shape (B,). Any other
+output is refused, and the error message describes it.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from doldrum.errors import ClassifierError
 __all__ = ["Place", "answer_of", "find_answer", "shape_of", "take_answer"]
 
 Place = tuple[str, Any]
-"""Where the answer is in what a model returns: ("field", name), ("key", key) or ("item", number)."""
+"""The place of the scores or labels in what a model returns: ("field", name), ("key", key) or ("item", number)."""
 
 _PROBABILITIES = ("probabilities", "probs", "prob", "softmax")
 _SCORES = (
@@ -42,9 +45,11 @@ _LABELS = ("labels", "label", "predicted_labels", "classes", "predictions", "pre
 def find_answer(
     returned: Any, *, rows: int, num_classes: int | None = None, outputs: Outputs = "logits"
 ) -> Place | None:
-    """Where the answer for `rows` images is in a model's output; None if the output itself is the answer.
+    """Find the place of the scores (or labels) for `rows` images in a model's output. The result is None if the scores
+    are the output itself.
 
-    `num_classes` of None takes scores of any number of classes. Raises ClassifierError if no part, or more than one, can be it.
+    If `num_classes` is None, scores of any number of classes fit. Raises ClassifierError if no part, or more than one,
+    fits.
 
     >>> import numpy as np
     >>> find_answer((np.zeros((2, 64)), np.zeros((2, 10))), rows=2, num_classes=10)
@@ -84,7 +89,7 @@ def find_answer(
 
 
 def take_answer(returned: Any, place: Place | None) -> Any:
-    """What is at `place`."""
+    """Take the scores (or labels) at `place` out of a model's output."""
     if place is None:
         return returned
     kind, name = place
@@ -108,7 +113,7 @@ def shape_of(value: Any) -> tuple[int, ...] | None:
 
 
 def _holds_arrays(values: Sequence[Any]) -> bool:
-    """Whether these are several outputs: an array of two axes or more is among them, which is no row of one image."""
+    """Whether these values are several outputs of a model: at least one of them is an array with two axes or more."""
     return any(len(shape_of(value) or ()) >= 2 for value in values)
 
 

@@ -1,4 +1,4 @@
-"""as_classifier: turn a model of yours into a Classifier."""
+"""as_classifier: make a Classifier from a model in memory."""
 
 from __future__ import annotations
 
@@ -34,17 +34,19 @@ def as_classifier(
     Parameters
     ----------
     model
-        An `nn.Module` in evaluation mode; a function from float32 images (B, C, H, W) in
-        [0, 1] to scores (B, K) or labels (B,); or a Classifier, which is returned as it is. Scores in a dict, a tuple or a field `logits`
-        are found (:mod:`doldrum.classifiers.outputs`). A module that takes only one image is run image by image. From other libraries: an ART
-        classifier with `clip_values` (given inputs in that range), an image-classification pipeline of transformers (which
-        applies its own processor's scaling), a fitted scikit-learn classifier of rows of pixels.
+        An `nn.Module` in evaluation mode; a function from float32 images (B, C, H, W) in [0, 1] to scores (B, K) or
+        labels (B,); or a Classifier, which is returned unchanged. Scores may also be in a dict, a tuple or a field
+        `logits` (:mod:`doldrum.classifiers.outputs`). A module that takes only one image is run image by image. Models
+        of other libraries: an ART classifier with `clip_values` (it gets inputs in this range), an image-classification
+        pipeline of transformers (its processor's scaling is applied), or a fitted scikit-learn classifier of rows of
+        pixels.
     input_shape, num_classes
-        (C, H, W) and K. A model of another library may state them itself; modules and functions need both.
+        (C, H, W) and K. Modules and functions need both. Models of other libraries may state shape and number of
+        classes themselves.
     outputs : "logits", "probabilities" or "labels", optional
-        What the model returns. By default, what a model of another library says about itself, else "logits". Labels are enough for
-        every core result. ART does not say whether its neural networks give logits or probabilities, and detectors that read
-        scores need this to be right.
+        What the model returns. By default, the kind of output that a model of another library states, and otherwise
+        "logits". Labels are enough for every core result. ART does not say whether its neural networks return logits or
+        probabilities. For detectors that use scores, say here which of both the model returns.
 
     Examples
     --------

@@ -1,6 +1,8 @@
-"""Detectors: judge inputs by the labels that come back, with a promise about false alarms.
+"""Detectors: find triggered inputs by the labels that the model gives to perturbed copies, with a promised
+false-positive rate.
 
-Read `contract` first: `profile` and each file of `baselines` implement it, and `deploy` uses it. Inspectors of models and pages are not in this package.
+Read `contract` first: `profile` and each file of `baselines` implement it, and `deploy` uses it. The inspection of
+models, and the report pages, are not in this package.
 """
 
 from typing import TYPE_CHECKING
@@ -55,7 +57,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """`OutlierDetector` needs scikit-learn, and nothing else here does: it is imported when it is first asked for."""
+    """Import `OutlierDetector` when it is first used. Only this class needs scikit-learn."""
     if name != "OutlierDetector":
         raise AttributeError(f"module 'doldrum.detectors' has no attribute {name!r}")
     from doldrum.detectors.deploy.estimator import OutlierDetector

@@ -1,4 +1,4 @@
-"""Every detector by its id: the one list that a new detector is added to."""
+"""The list of all detectors, by id. A new detector has to be added only to this list."""
 
 from doldrum.detectors.baselines.frequency import Frequency
 from doldrum.detectors.baselines.ibd_psc import IBDPSC
@@ -32,4 +32,4 @@ DETECTORS: dict[str, type[Detector]] = {
     kind.name: kind
     for kind in (SmoothnessProfile, StagedProfile, MaxSoftmax, W, RPP, STRIP, ScaleUp, TeCo, Frequency, IBDPSC, PSBD)
 }
-"""Every detector by its id."""
+"""Every detector class, by the detector's id."""

@@ -1,6 +1,7 @@
-"""Make a Classifier fast on this machine, with the same labels; one engine per file, and `choose` picks.
+"""Engines run a Classifier fast on this machine, with the same labels. Each engine has its own file, and `choose`
+chooses one.
 
-Not in this package: kinds of model (`classifiers`), and the plan of what is run (`measuring`).
+Not in this package: the kinds of models (`classifiers`), and the choice of what is run (`measuring`).
 """
 
 from doldrum.engines.base import Engine, default_rows

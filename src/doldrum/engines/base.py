@@ -1,4 +1,4 @@
-"""Engine: runs a classifier on tiles of a fixed number of rows, as fast as this machine can."""
+"""Engine: runs a classifier on tiles (batches with a fixed number of rows), as fast as this machine can."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from doldrum.provenance import cores
 __all__ = ["DeviceFill", "Engine", "HasEngines", "Tile", "default_rows", "threads"]
 
 Tile = tuple[Any, Callable[[NDArray[np.float32]], None]]
-"""A key, and a function that writes the tile's rows into a buffer (rows, C, H, W); a `DeviceFill` can write them elsewhere, too."""
+"""A tile is a key, and a function that writes the tile's rows into a buffer (rows, C, H, W). If the function is a
+`DeviceFill`, it can also write the rows on a GPU."""
 
 _TILE_FLOATS = 1 << 20  # 4 MiB of input a tile at most: bounds memory for large images
 
 
 def default_rows(input_shape: tuple[int, int, int]) -> int:
-    """The number of rows that a tile aims at: a function of the input shape only, so that labels can't depend on anything else.
+    """The default number of rows per tile. This number depends only on the input shape, so that labels can't depend on
+    anything else.
 
     >>> default_rows((1, 28, 28)), default_rows((3, 224, 224))
     (64, 6)
@@ -31,13 +33,15 @@ def default_rows(input_shape: tuple[int, int, int]) -> int:
 
 
 def threads() -> int:
-    """Threads an engine may use: $DOLDRUM_THREADS, by default the cores of this process. Changes no label."""
+    """The number of threads that an engine may use: $DOLDRUM_THREADS, by default the number of cores of this process.
+    The number of threads changes no label."""
     given = os.environ.get("DOLDRUM_THREADS", "")
     return int(given) if given.isdigit() and int(given) else cores()
 
 
 class DeviceFill(ABC):
-    """The function of a tile that can also write its rows where the model is, so that only the images go there."""
+    """A tile's function that can also write its rows on the model's device, so that only the original images are copied
+    there."""
 
     @abstractmethod
     def __call__(self, buffer: NDArray[np.float32]) -> None:
@@ -45,14 +49,14 @@ class DeviceFill(ABC):
 
     @abstractmethod
     def on(self, buffer: Any) -> None:
-        """Write the same bits into a float32 tensor (rows, C, H, W), on its device."""
+        """Write the same rows, bit for bit, into a float32 tensor (rows, C, H, W) on the tensor's device."""
 
 
 class Engine(ABC):
-    """A classifier compiled for one tile shape. `run` keeps it busy; the order of the answers is free.
+    """A classifier compiled for one tile shape. `run` classifies many tiles, and may return the answers in any order.
 
-    `mixes_inputs` says whether several inputs may share a tile without changing each other's labels; it is found out by
-    trying (see `engines.choose`), and False is always safe.
+    Several inputs may share a tile only if this does not change their labels. `engines/choose.py` tests this, and
+    stores the result as `mixes_inputs`, for which False is always safe.
     """
 
     name: ClassVar[str]
@@ -64,13 +68,14 @@ class Engine(ABC):
 
     @abstractmethod
     def run(self, tiles: Iterable[Tile], sink: Callable[[Any, NDArray[Any]], None]) -> None:
-        """Fill each tile, classify it, hand `(key, output)` to `sink`: scores (rows, K) or labels (rows,).
+        """Fill each tile, classify it, and pass `(key, output)` to `sink`. The output is scores (rows, K) or labels
+        (rows,).
 
         `sink` may be called from other threads, one call at a time for each key.
         """
 
     def __call__(self, images: NDArray[np.float32]) -> NDArray[Any]:
-        """Outputs of any number of images, run tile by tile with zero padding."""
+        """Compute the outputs of any number of images, tile by tile, with zero padding in the last tile."""
         starts = range(0, len(images), self.rows)
         parts: dict[int, NDArray[Any]] = {}
 
@@ -87,12 +92,12 @@ class Engine(ABC):
 
 
 class HasEngines(ABC):
-    """A classifier whose model is elsewhere, and so are the engines that can run it."""
+    """A classifier whose model is in another process, together with the engines that can run it."""
 
     @abstractmethod
     def candidates(self) -> list[tuple[str, str]]:
-        """(engine, precision) that "auto" looks at, best guess first, the classifier itself last."""
+        """The pairs (engine, precision) that "auto" compares: the best guess first, the classifier itself last."""
 
     @abstractmethod
     def make_engine(self, name: str, precision: str, rows: int) -> Engine:
-        """That engine, ready to run; EngineError if it can't be."""
+        """Build the engine, ready to run. Raises EngineError if the engine cannot be built."""

@@ -1,4 +1,4 @@
-"""Choosing an engine, and checking that its labels are those of the classifier itself."""
+"""Choose an engine, and check that its labels are those of the classifier itself."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ ENGINES = (
     "compile", "compile-bf16", "compile-fp32",
 )  # fmt: skip
 MIN_AGREEMENT = 0.98
-"""`auto` falls back to a more exact engine when fewer of the checked labels than this equal the classifier's own."""
+"""The share of checked labels that must equal the classifier's own. `auto` does not use an engine whose share is
+smaller."""
 
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """What was chosen and how its labels agree with the classifier's own on the caller's inputs."""
+    """The chosen engine, and the share of its labels that equal the classifier's own on the caller's inputs."""
 
     engine: str
     precision: str
@@ -57,7 +58,7 @@ _KEPT = 4  # engines kept for their classifier's next run: each holds its classi
 
 
 def check_engine(engine: str) -> None:
-    """Raise InputError for what is no engine's name."""
+    """Raise InputError unless `engine` is the name of an engine."""
     if engine not in ENGINES:
         raise InputError(f"expected an engine among {', '.join(ENGINES)}, got {engine!r}; 'auto' picks one")
 
@@ -65,15 +66,21 @@ def check_engine(engine: str) -> None:
 def choose_engine(
     classifier: Classifier, engine: str, *, rows: int, sample: NDArray[np.float32]
 ) -> tuple[Engine, EngineChoice]:
-    """Build the engine asked for, or for "auto" the fastest that agrees with the classifier itself, and say how it agrees.
+    """Build the requested engine, or for "auto" the fastest one that agrees with the classifier itself, and return its
+    agreement.
 
-    `sample` are float32 images (B, C, H, W), perturbed ones of the caller's among them. "auto" builds every engine that
-    suits this machine, drops those whose labels agree on less than `MIN_AGREEMENT` of the sample, and times the others on
-    it. A classifier whose own answers differ from one run to the next gets a warning. The winner is kept on disk by
-    classifier, shape and machine (:mod:`doldrum.engines.remembered`), so a later run here takes the same one without timing,
-    as long as it still agrees; where nothing can be kept, the first that agrees is taken, since timing would say one thing now
-    and another then. On a CPU "auto" leaves out torch.compile, which takes about half a minute to compile. An engine asked for by name is used whatever its agreement, with a warning where the
-    sample shows that it is below `MIN_AGREEMENT` (a one-sided binomial test at 5%: one label of 32 shows nothing).
+    `sample` are float32 images (B, C, H, W), which include perturbed images of the caller. "auto" builds every engine
+    that suits this machine, drops those whose labels agree on less than `MIN_AGREEMENT` of the sample, and times the
+    others. A classifier whose own answers differ from one run to the next gets a warning. On a CPU, "auto" leaves out
+    torch.compile, which takes about half a minute to compile.
+
+    The choice is kept on disk by classifier, shape and machine (:mod:`doldrum.engines.remembered`). A later run on this
+    machine uses the same engine without timing, if it still agrees. If the choice cannot be kept, the first engine that
+    agrees is used, since the fastest one may differ from run to run.
+
+    An engine that is requested by name is used even if its agreement is low. If the sample shows that the agreement is
+    below `MIN_AGREEMENT`, there is a warning (a one-sided binomial test at 5%: one different label of 32 shows
+    nothing).
     """
     check_engine(engine)
     suited = candidates(classifier) if engine == "auto" else [_named(classifier, engine)]
@@ -119,7 +126,8 @@ def _agreeing(
     sample: NDArray[np.float32],
     reference: NDArray[np.int16],
 ) -> list[_Found]:
-    """The engines that can be built and agree with the classifier, with their outputs; itself it has no excuse."""
+    """The engines that can be built and agree with the classifier, with their outputs. If the classifier itself fails,
+    its error is raised."""
     found = []
     for name, precision in suited:
         try:
@@ -137,14 +145,16 @@ def _agreeing(
 
 
 def _shown_to_differ(agreement: float, checked: int) -> bool:
-    """Whether so few equal labels would be rare (5%) in an engine that agrees on `MIN_AGREEMENT` of all."""
+    """Whether so few equal labels would be rare (5%) for an engine that agrees on a share `MIN_AGREEMENT` of all
+    images."""
     from scipy.special import bdtr
 
     return bool(bdtr(round(agreement * checked), checked, MIN_AGREEMENT) < 0.05)
 
 
 def _seconds(found: list[_Found], sample: NDArray[np.float32]) -> list[float]:
-    """The best of three alternating passes over the sample for each engine; a later one must win by a tenth."""
+    """The best time of three passes over the sample, for each engine. The times of all engines but the first are raised
+    by a tenth."""
     best = [float("inf")] * len(found)
     for _ in range(3):
         for i, (built, _, _) in enumerate(found):
@@ -163,7 +173,8 @@ def _chosen(found: _Found, sample: NDArray[np.float32]) -> tuple[Engine, EngineC
 
 
 def _itself(classifier: Classifier, rows: int, sample: NDArray[np.float32]) -> tuple[Engine, EngineChoice]:
-    """The classifier as its own engine: there are no other labels to compare, so some images are run twice, in another order."""
+    """Use the classifier itself as engine. There are no other labels to compare with, so some images are run again, in
+    another order."""
     built = DirectEngine(classifier, rows=rows)
     most = _FEW if classifier.costly else _ALONE
     sample = sample[np.unique(np.linspace(0, len(sample) - 1, min(most, len(sample))).astype(int))]
@@ -185,7 +196,8 @@ def _say_that_answers_change(agreement: float) -> None:
 
 
 def _named(classifier: Classifier, engine: str) -> tuple[str, str]:
-    """The engine and precision behind a name such as "openvino-fp32"; the best precision where the name has none."""
+    """The engine and precision of a name such as "openvino-fp32". If the name has no precision, the best precision is
+    used."""
     name, _, precision = engine.partition("-")
     if name in ("openvino", "compile"):
         return name, precision or best_precision(getattr(classifier, "device", None))
@@ -193,7 +205,7 @@ def _named(classifier: Classifier, engine: str) -> tuple[str, str]:
 
 
 def candidates(classifier: Classifier) -> list[tuple[str, str]]:
-    """What "auto" looks at, best guess first, the classifier itself last."""
+    """The pairs (engine, precision) that "auto" compares: the best guess first, the classifier itself last."""
     if isinstance(classifier, HasEngines):
         return classifier.candidates()
     found = []
@@ -219,7 +231,8 @@ def _one_by_one(classifier: Classifier) -> bool:
 
 
 def build_engine(classifier: Classifier, name: str, precision: str, rows: int) -> Engine:
-    """The engine of this name and precision; the last few are kept for their classifier's next run."""
+    """Build the engine with this name and precision. The last few engines are kept and reused when their classifier
+    runs again."""
     if name == "eager":
         return DirectEngine(classifier, rows=rows)
     if _one_by_one(classifier):
@@ -246,7 +259,7 @@ def build_engine(classifier: Classifier, name: str, precision: str, rows: int) -
 
 
 def _rows_independent(engine: Engine, sample: NDArray[np.float32], outputs: NDArray[Any]) -> bool:
-    """Whether a row's output is bitwise the same in another row, among other neighbours."""
+    """Whether an image's output is bitwise the same in another row of the tile, next to other images."""
     # Backwards alone, full batches would keep their company; where all fit into one, half of it stays away.
     order = np.roll(np.arange(len(sample))[::-1], engine.rows // 2)
     order = order[: (len(order) + 1) // 2] if len(order) <= engine.rows else order

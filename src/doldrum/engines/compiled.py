@@ -1,4 +1,5 @@
-"""torch.compile: on the CPU (it needs a C++ compiler) and on CUDA; fp32, or bf16 where the hardware is faster at it."""
+"""The engine that uses torch.compile, on the CPU (which needs a C++ compiler) and on CUDA, in fp32 or, if this is
+faster, bf16."""
 
 from __future__ import annotations
 
@@ -17,9 +18,11 @@ __all__ = ["CompiledEngine"]
 
 
 class CompiledEngine(Engine):
-    """One graph for one batch shape, so nothing is compiled again; on CUDA with CUDA graphs and pinned buffers.
+    """Compiles one graph for one batch shape, so nothing is compiled again. On CUDA, this engine uses CUDA graphs and
+    pinned buffers.
 
-    On CUDA the host prepares the next tile while the device works on this one, and noise is added there: only images and draws go to it.
+    On CUDA, the host prepares the next tile while the device works on this one. Noise is added on the device, so only
+    images and random draws are copied there.
     """
 
     name = "compile"
@@ -78,7 +81,8 @@ class CompiledEngine(Engine):
             self._hand_over(waiting, sink)
 
     def _fetch(self, out: Any) -> tuple[Any, Any]:
-        """A copy on the host, and what says when it is there: a CUDA graph writes into the same memory at its next replay."""
+        """Copy the output to the host, since a CUDA graph overwrites it at its next replay. Return the copy and the
+        event that marks its end."""
         if not self._cuda:
             return out.clone(), None
         torch = self._torch

@@ -1,4 +1,5 @@
-"""The classifier itself, called tile by tile: eager torch, ONNX Runtime or a plain function, in its own precision."""
+"""The engine that calls the classifier itself, tile by tile: eager torch, ONNX Runtime or a plain function, in its own
+precision."""
 
 from __future__ import annotations
 
@@ -17,12 +18,13 @@ _NAMES = {"float16": "fp16", "bfloat16": "bf16", "float64": "fp64"}
 
 
 def own_precision(classifier: Classifier) -> str:
-    """What a module computes in, by the type of its parameters; "fp32" for what doesn't say."""
+    """The precision in which a classifier computes, from the type of its parameters. The result is "fp32" if the
+    parameters' type is not known."""
     return _NAMES.get(str(getattr(classifier, "dtype", "")).removeprefix("torch."), "fp32")
 
 
 class DirectEngine(Engine):
-    """The reference that other engines are checked against; always there."""
+    """Calls the classifier itself. This engine is always available, and other engines are checked against it."""
 
     name = "eager"
 

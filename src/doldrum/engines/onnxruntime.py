@@ -1,4 +1,5 @@
-"""ONNX Runtime on the CPU in fp32: an .onnx file, or a module exported in memory. One thread a session, one session per core."""
+"""ONNX Runtime on the CPU in fp32, for an .onnx file or a module exported in memory. One thread per core calls the same
+session."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ __all__ = ["OnnxRuntimeEngine"]
 
 
 class OnnxRuntimeEngine(Engine):
-    """Each core runs whole tiles on one thread, so how many cores there are changes no score."""
+    """Runs each tile on a single thread, so the number of cores changes no score."""
 
     name = "onnxruntime"
 

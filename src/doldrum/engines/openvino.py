@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU, in bf16 where the CPU is faster at it, else in fp32."""
+"""OpenVINO on the CPU, in bf16 if the CPU is faster with it, and otherwise in fp32."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ __all__ = ["OpenVINOEngine", "supports"]
 
 
 def supports(classifier: Classifier) -> bool:
-    """Whether this classifier's graph can be read: an nn.Module, an ONNX file or OpenVINO's own."""
+    """Whether OpenVINO can read this classifier's graph: an nn.Module, an ONNX file or an OpenVINO model."""
     return any(hasattr(classifier, name) for name in ("module", "session")) or isinstance(
         classifier, OpenVINOClassifier
     )
 
 
 class OpenVINOEngine(Engine):
-    """One stream a core, each on its own slice of a tile; the host fills the next tile meanwhile.
+    """Runs one stream per core, each on its own slice of a tile. While the streams run, the host fills the next tile.
 
-    A slice has as many rows as the network's layers can pass on within a core's cache (`engines/slices.py`).
+    The number of rows in a slice is chosen so that the data between layers stays in a core's cache, if possible
+    (`engines/slices.py`).
     """
 
     name = "openvino"
@@ -106,11 +107,12 @@ class OpenVINOEngine(Engine):
 
 
 _LAYERS = {"Convolution", "GroupConvolution", "MatMul", "ScaledDotProductAttention"}
-"""What takes up the time; OpenVINO makes most of the others part of one of these."""
+"""The types of layers that take most of the time. OpenVINO merges most other layers into one of these."""
 
 
 def _traffic(model: Any, rows: int, *, each: int) -> tuple[int, list[int]]:
-    """Bytes of a model's weights, and of what goes into and out of each of its layers for one row, with `each` a number."""
+    """Bytes of a model's weights, and bytes that go into and out of each layer for one row. A number has `each`
+    bytes."""
 
     def size(port: Any) -> int:
         return 0 if port.get_partial_shape().is_dynamic else each * math.prod(port.get_shape())

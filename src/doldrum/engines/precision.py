@@ -1,4 +1,4 @@
-"""In which precision a device multiplies fastest."""
+"""Find the precision in which a device multiplies fastest."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _CPUS = Path("/proc/cpuinfo")
 def best_precision(device: torch.device | None = None) -> str:
     """The fastest precision whose labels stay close to fp32: "bf16" on a recent GPU and on a processor with AMX, else "fp32".
 
-    AVX512-BF16 alone doesn't count: without AMX, products, networks and training in bf16 took half as long again as in fp32, up
-    to twice as long (docs/performance.md).
+    AVX512-BF16 without AMX is not enough for bf16. Of two processors with AVX512-BF16 but without AMX, bf16 had half
+    the speed of fp32 on one, and up to twice its speed on the other (docs/performance.md).
     """
     if device is None and _no_amx():
         return "fp32"
@@ -33,7 +33,8 @@ def best_precision(device: torch.device | None = None) -> str:
 
 
 def _no_amx() -> bool:
-    """Whether Linux says that the processor has none: to ask torch takes an import of 1.5 s, which ONNX files do without."""
+    """Whether Linux says that the processor has no AMX. This check is faster than importing torch, which takes 1.5
+    s."""
     try:
         return "amx_tile" not in _CPUS.read_text(encoding="utf-8")
     except OSError:

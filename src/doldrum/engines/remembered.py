@@ -1,4 +1,5 @@
-"""Which engine "auto" chose here before: timing decides once, then every run on this machine takes the same."""
+"""Remember which engine "auto" chose. Engines are timed once, and then every run on this machine uses the same
+engine."""
 
 from __future__ import annotations
 
@@ -16,19 +17,22 @@ __all__ = ["folder", "keep", "key", "recall"]
 
 
 def folder() -> Path:
-    """$DOLDRUM_ENGINES, by default $XDG_CACHE_HOME/doldrum/engines or ~/.cache/doldrum/engines. Deleting it is safe."""
+    """The cache folder: $DOLDRUM_ENGINES, by default $XDG_CACHE_HOME/doldrum/engines or ~/.cache/doldrum/engines.
+    Deleting it is safe."""
     given = os.environ.get("DOLDRUM_ENGINES")
     return Path(given) if given else cache_folder() / "engines"
 
 
 def key(fingerprint: str, rows: int, input_shape: Sequence[int], candidates: Sequence[tuple[str, str]]) -> str:
-    """24 hexadecimal digits of all that may decide which engine is fastest: classifier, shape, versions and machine."""
+    """A hash (24 hexadecimal digits) of everything that may decide which engine is fastest: classifier, shape, versions
+    and machine."""
     text = json.dumps([fingerprint, rows, list(input_shape), list(candidates), versions_and_machine()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def recall(key: str) -> tuple[str, str] | None:
-    """(engine, precision) kept under `key`; None if there is none, or no readable one."""
+    """Return the (engine, precision) kept under `key`. The result is None if nothing is kept, or if it cannot be
+    read."""
     try:
         found = json.loads((folder() / f"{key}.json").read_text(encoding="utf-8"))
         return str(found["engine"]), str(found["precision"])
@@ -37,7 +41,8 @@ def recall(key: str) -> tuple[str, str] | None:
 
 
 def keep(key: str, choice: tuple[str, str]) -> tuple[str, str] | None:
-    """Keep `choice` unless another process was first; gives what is kept, None if the cache can't be written."""
+    """Keep `choice`, unless another process has already kept one. Return the kept choice, or None if the cache can't be
+    written."""
     path = folder() / f"{key}.json"
     draft = path.with_name(f"{key}.{os.getpid()}.part")
     try:

@@ -1,4 +1,5 @@
-"""How many rows of a tile a model takes at once, so that what passes between its layers stays in the cache of a core."""
+"""Choose how many rows of a tile a model takes at once, so that the data between its layers stays in the cache of a
+core."""
 
 from __future__ import annotations
 
@@ -12,16 +13,18 @@ _LEAST = 2  # rows: a batch of one has a shape of its own in too many graphs (sq
 
 
 def slice_rows(rows: int, *, weights: int, layers: Sequence[int]) -> int:
-    """Into how many rows at a time to cut a tile of `rows`, for the least traffic to memory a row.
+    """The number of rows per slice of a tile of `rows` that causes the least memory traffic per row.
 
-    `weights` are the bytes of all weights: they come from memory once for each slice. `layers` has the bytes that go into and out of
-    each layer for one row: they go to memory where those of a slice do not fit into the cache. With slices of s rows the traffic is
+    `weights` are the bytes of all weights, which are read from memory once per slice. `layers` has the bytes that go
+    into and out of each layer for one row. A layer's bytes are written to memory if those of a whole slice do not fit
+    into the cache. With slices of s rows, the traffic per row is
 
         weights / s + the sum of those of `layers` that are more than cache / s
 
-    A network with few weights, such as a small transformer, wants slices that fit. One with many, such as a ResNet, wants whole tiles.
-    Of slices within a twentieth of the least, the largest is taken: it has fewer calls. Slices that leave more than a twentieth of their
-    rows empty are not considered. The answer depends on the network alone, not on the machine or the time.
+    For a network with few weights, such as a small transformer, slices that fit into the cache are best. For a network
+    with many weights, such as a ResNet, whole tiles are best. Among slice sizes whose traffic is within a twentieth of
+    the least, the largest is chosen, since it needs fewer calls. Slices that leave more than a twentieth of their rows
+    empty are not considered. The result depends only on the network, not on the machine or the time.
 
     >>> slice_rows(63, weights=1_200_000, layers=[98_000] * 20), slice_rows(63, weights=45_000_000, layers=[500_000] * 10)
     (21, 63)

@@ -1,4 +1,5 @@
-"""Gradients of a model's scores with respect to the images: any Classifier that can have them, as a frozen torch module.
+"""Gradients of a model's scores with respect to the images. A Classifier that has gradients becomes a frozen torch
+module.
 
 Not in this package: training, and searches that use gradients (triggers, patterns). Use `differentiable`. `operators` implements ONNX nodes.
 """

@@ -1,4 +1,5 @@
-"""Before gradients are used: are the module's scores the model's own, and is there a gradient at all?"""
+"""Checks before gradients are used: are the module's scores those of the model, and is there a gradient that is not
+zero?"""
 
 from __future__ import annotations
 
@@ -15,12 +16,13 @@ __all__ = ["check_agreement", "check_gradients"]
 def check_agreement(
     module: nn.Module, images: NDArray[np.float32], wanted: NDArray[np.float32], *, log: bool, tolerance: float
 ) -> None:
-    """Hold scores of `module` (logarithms where `log`) against those `wanted` (N, K).
+    """Compare the scores of `module` (their logarithms if `log` is true) with the model's own scores `wanted` (N, K).
 
-    An image's largest difference may be `tolerance` times the distance of its highest score from its median one (at least the typical image's, and 1% of
-    the largest score): labels then differ on ties at most. Images whose wanted scores are not finite are left out.
+    The largest allowed difference for an image is `tolerance` times its spread, the distance from its median score to
+    its highest score. (The spread is at least that of the median image, and at least 1% of the largest score.) So the
+    labels of module and model can differ only for ties. Images whose wanted scores are not finite are left out.
 
-    Raises ClassifierError with the largest difference in those units.
+    Raises ClassifierError with the largest difference, as a multiple of the spread.
     """
     try:
         with torch.no_grad():
@@ -39,7 +41,7 @@ def check_agreement(
     kept = np.isfinite(wanted).all(axis=1)
     if not kept.any():
         raise ClassifierError(
-            "expected finite scores for some image, got none; give images that the model is meant for"
+            "expected finite scores for at least one image, got none; give images that the model is meant for"
         )
     scores, found = wanted[kept].astype(np.float64), np.exp(found[kept]) if log else found[kept]
     above = scores.max(axis=1) - np.median(scores, axis=1)
@@ -47,15 +49,16 @@ def check_agreement(
     worst = np.abs(found - scores).max(axis=1) / spread
     if not (worst <= tolerance).all():  # NaN is not
         raise ClassifierError(
-            f"expected the model's scores from its copy that has gradients, got some that differ by {np.max(worst):.2g} of their spread (at most "
+            f"expected the model's own scores from its copy with gradients, got scores that differ by {np.max(worst):.2g} times their spread (allowed: "
             f"{tolerance:g}); use methods that need only scores"
         )
 
 
 def check_gradients(module: nn.Module, images: NDArray[np.float32]) -> int:
-    """At how many of `images` the gradient of the scores is finite and not zero.
+    """Count the images for which the gradient of the scores is finite and not zero.
 
-    Asked is one random combination of the classes' scores. Raises ClassifierError if there is no such image.
+    The gradient is that of one random combination of the classes' scores. Raises ClassifierError if there is no such
+    image.
     """
     x = torch.from_numpy(images).requires_grad_(True)
     try:
@@ -64,7 +67,7 @@ def check_gradients(module: nn.Module, images: NDArray[np.float32]) -> int:
             weights = torch.randn(scores.shape[1], generator=torch.Generator().manual_seed(0)).to(scores.device)
             if not scores.requires_grad:
                 raise ClassifierError(
-                    "expected a model whose scores have gradients, got one that cuts them off inside (torch.no_grad, detach, argmax or "
+                    "expected a model whose scores have gradients, got a model that stops gradients inside (torch.no_grad, detach, argmax or "
                     "whole numbers); use methods that need only scores"
                 )
             (gradient,) = torch.autograd.grad((scores @ weights).sum(), x, allow_unused=True)

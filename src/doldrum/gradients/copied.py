@@ -1,4 +1,4 @@
-"""A frozen copy of a torch module, which shares nothing that running it could change."""
+"""Make a frozen copy of a torch module. Running the copy cannot change the original."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ __all__ = ["frozen_copy"]
 
 
 def frozen_copy(module: nn.Module) -> nn.Module:
-    """`module` in fp32, in evaluation mode, without gradients to its own parameters; the original stays as it is.
+    """Copy `module` to fp32 and evaluation mode, without gradients for its parameters. The original is not changed.
 
-    What a forward pass left in it under inference mode (caches, weights made by hooks), which autograd refuses, becomes plain tensors in the copy.
-    Raises ClassifierError for a module with parts that cannot be copied.
+    Tensors that a forward pass in inference mode left in the module (caches, weights made by hooks) become plain
+    tensors in the copy, since autograd refuses them. Raises ClassifierError for a module with parts that cannot be
+    copied.
     """
     memo: dict[int, Any] = {}
     for part in module.modules():
@@ -34,7 +35,7 @@ def frozen_copy(module: nn.Module) -> nn.Module:
         check_memory_left(error)
         why = str(error).partition("\n")[0] or type(error).__name__
         raise ClassifierError(
-            f"expected a module that can be copied, so that yours stays as it is, got {why}; remove locks, files and sessions from it"
+            f"expected a module that can be copied, so that the original is not changed, got {why}; remove locks, files and sessions from it"
         ) from error
     for part in made.modules():
         part.training = False  # .eval() is refused by what torch.export gives

@@ -1,4 +1,4 @@
-"""What a forward of a model costs."""
+"""The cost of a forward pass of a model."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ _LARGE = 100e6  # FLOPs
 
 
 def is_large(module: nn.Module, shape: tuple[int, ...]) -> bool:
-    """Whether a forward of one image (C, H, W) takes more than 1e8 FLOPs (2 x MACs): what goes through the model often then does so less often.
+    """Whether a forward pass of one image (C, H, W) takes more than 1e8 FLOPs (2 x MACs). For such a large model,
+    searches and repairs use fewer forward passes.
 
-    A function of the model alone, so that all machines do the same work.
+    This decision depends only on the model, so that all machines do the same work.
 
     >>> is_large(nn.Flatten(), (1, 2, 2)), is_large(nn.Conv2d(1, 1000, 3), (1, 100, 100))
     (False, True)

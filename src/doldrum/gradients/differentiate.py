@@ -1,4 +1,4 @@
-"""differentiable: a Classifier as a torch module whose scores have gradients with respect to the images."""
+"""differentiable: make a torch module from a Classifier, whose scores have gradients with respect to the images."""
 
 from __future__ import annotations
 
@@ -21,26 +21,29 @@ from doldrum.gradients.onnx_module import OnnxModule
 __all__ = ["Differentiable", "differentiable"]
 
 _FEW = 16  # images that are checked
-ROUNDS = "gradients go through its rounding as if it were not there (straight-through)"
+ROUNDS = "gradients ignore the model's rounding (straight-through)"
 _TINY = float(np.finfo(np.float32).tiny)
 
 
 class Differentiable(nn.Module):
-    """Float32 images (B, C, H, W) in [0, 1] to float32 scores (B, K), with gradients to the images alone.
+    """Maps float32 images (B, C, H, W) in [0, 1] to float32 scores (B, K), with gradients only with respect to the
+    images.
 
     Attributes
     ----------
     scores : "logits" or "log-probabilities"
-        What it gives: what the model gives, but the logarithm of probabilities.
+        The kind of scores. If the model returns probabilities, the module returns their logarithms.
     input_shape, num_classes
-        Those of the classifier.
-    notes : what of its gradients would not be expected, such as rounding that they pass
+        The values of the classifier.
+    notes : unexpected facts about its gradients, such as that they ignore rounding
     """
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
         if classifier.outputs == "labels":
-            raise _none("one that gives labels only", "give a model with scores, or use methods that need only labels")
+            raise _none(
+                "a model that gives labels only", "give a model with scores, or use methods that need only labels"
+            )
         self.input_shape, self.num_classes = classifier.input_shape, classifier.num_classes
         log = classifier.outputs == "probabilities"
         self.scores: Literal["logits", "log-probabilities"] = "log-probabilities" if log else "logits"
@@ -70,31 +73,34 @@ class Differentiable(nn.Module):
 
 
 def differentiable(classifier: Classifier, images: NDArray[np.float32]) -> Differentiable:
-    """`classifier` as a frozen torch module in fp32 that has gradients with respect to the images.
+    """Make a frozen torch module in fp32 from `classifier`, which has gradients with respect to the images.
 
-    A torch module is copied, so that nothing of it changes; an ONNX file's nodes are run by torch (:class:`OnnxModule`). Preprocessing is
-    part of both, as it is of the classifier.
+    A torch module is copied, so that the original does not change. For an ONNX file, torch runs its nodes
+    (:class:`OnnxModule`). Like the classifier, the module includes the preprocessing.
 
     Parameters
     ----------
     classifier
-        Any Classifier; for files the one that :func:`doldrum.opening.inside.open_suspect` gives in the confined process.
+        Any Classifier. For a file, use the Classifier that :func:`doldrum.opening.inside.open_suspect` returns in the
+        confined process.
     images : float32 (N, C, H, W) in [0, 1]
-        A few that the model is meant for; the first 16 are looked at. The module's scores must be the classifier's on them, to 1e-3 of
-        their spread (0.02 for half precision, 0.05 for bfloat16, 0.1 for models that round inside, where another step is taken now and then), so that labels differ on ties at most;
-        and the gradient at some image must be finite and not zero.
+        A few images that the model is meant for; the first 16 are used for checks. On these images, the module's scores
+        must equal the classifier's, up to 1e-3 of the scores' spread. So labels can differ only for ties. (The limit is
+        0.02 for half precision, 0.05 for bfloat16, and 0.1 for models that round inside, which sometimes round to
+        another step.) The gradient must be finite and not zero for at least one image.
 
     Returns
     -------
     Differentiable
-        whose `scores` says whether it gives logits or log-probabilities.
+        The attribute `scores` of the module says whether it returns logits or log-probabilities.
 
     Raises
     ------
     InputError
         for images of another shape, or none.
     ClassifierError
-        for a model that has no gradients (why, and what to give instead), or fails the checks (by how much).
+        for a model that has no gradients, with the reason and what to give instead, or for a model that fails the
+        checks, with the difference.
 
     Examples
     --------

@@ -1,4 +1,5 @@
-"""An ONNX graph as a torch module: its nodes are run by torch, one after another, so that autograd sees them."""
+"""Run an ONNX graph as a torch module. Torch runs its nodes one after another, so that autograd can compute
+gradients."""
 
 from __future__ import annotations
 
@@ -23,15 +24,16 @@ _PASSING = {"Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Cast"}
 
 
 class OnnxModule(nn.Module):
-    """Images (B, C, H, W) to the output named `output`; all floats are fp32, and weights are buffers, or parameters where `trainable`.
+    """Maps images (B, C, H, W) to the output named `output`. All floats are fp32. Weights are buffers, or parameters if
+    `trainable` is true.
 
     Attributes
     ----------
-    is_log : where `log`, whether the graph ends in a softmax, and this gives its logarithm (exactly, where the softmax itself would be 0)
-    rounds : whether it rounds values of the images, which gradients pass (straight-through)
-    was_half : whether its weights were in half precision
-    layers : those whose weights are parameters
-    watch : the name of a value that is given to `seen` in each forward, or ""
+    is_log : if `log` is true, whether the graph ends in a softmax; the module then returns the softmax's logarithm
+    rounds : whether the graph rounds values that depend on the images; gradients ignore this rounding
+    was_half : whether the weights in the file are in half precision
+    layers : the layers whose weights are parameters
+    watch : the name of a value that is passed to `seen` in each forward pass, or ""
 
     Raises ClassifierError for an operator that is not in `operators/table.py`.
     """
@@ -65,11 +67,12 @@ class OnnxModule(nn.Module):
         self.training = False
 
     def weights(self) -> dict[str, nn.Parameter]:
-        """The parameters by the names that the file gives them."""
+        """The parameters by their names in the file."""
         return {name: getattr(self, self.names[name]) for name in self._held()}
 
     def _held(self) -> list[str]:
-        """Names of the weights, each once, in the order of the layers: a run that is continued in another process has to find them in the same one."""
+        """The names of the weights, each once, in the order of the layers. A training run that continues in another
+        process needs the same order of weights."""
         return list(dict.fromkeys(name for layer in self.layers for name in layer.weights))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -94,7 +97,7 @@ class OnnxModule(nn.Module):
 
 
 def _run_node(node: Node, values: dict[str, Any]) -> None:
-    """Put a node's outputs among the values."""
+    """Run a node, and add its outputs to `values`."""
     if node.op == "If":
         body = node.bodies[0 if bool(values[node.inputs[0]]) else 1]
         inner = {**values, **body.constants}
@@ -118,11 +121,12 @@ def _run_node(node: Node, values: dict[str, Any]) -> None:
 
 
 def _unseen(value: torch.Tensor) -> None:
-    """Nobody watches."""
+    """Do nothing with the value. This function is the default of `OnnxModule.seen`."""
 
 
 def _folded(body: Body, held: Collection[str]) -> tuple[list[Node], dict[str, torch.Tensor]]:
-    """The nodes that need images, their number or what is `held`, and the values of all others, computed once."""
+    """Compute every value that depends neither on the images nor on the weights `held`. Return these values, and the
+    nodes that are left."""
     values: dict[str, Any] = {name: value for name, value in body.constants.items() if name not in held}
     left: list[Node] = []
     with torch.no_grad():
@@ -136,7 +140,8 @@ def _folded(body: Body, held: Collection[str]) -> tuple[list[Node], dict[str, to
 
 
 def _with_log_softmax(body: Body) -> tuple[Body, bool]:
-    """The softmax that makes the output, and nothing else, becomes its logarithm; and whether there was one."""
+    """Replace the softmax at the end of a graph by its logarithm, if nothing else uses it. Also return whether there
+    was such a softmax."""
     makers = {name: i for i, node in enumerate(body.nodes) for name in node.outputs}
     readers = _readers(body)
     name = body.outputs[0]

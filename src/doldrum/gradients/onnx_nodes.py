@@ -1,4 +1,4 @@
-"""An ONNX file's nodes and constants, read for torch."""
+"""Read the nodes and constants of an ONNX file, to run them with torch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _HALF = {10, 16}  # TensorProto.DataType: float16, bfloat16
 
 @dataclass(frozen=True)
 class Body:
-    """A graph, or one inside a node: its nodes in order, its constants, and the names of its outputs."""
+    """A graph, or a graph inside a node, with its nodes in order, its constants, and the names of its outputs."""
 
     nodes: tuple[Node, ...]
     constants: dict[str, torch.Tensor]
@@ -34,7 +34,7 @@ class Body:
 
 
 def reads(node: Node) -> Iterable[str]:
-    """Every name that a node reads, in the graphs inside it too."""
+    """All names of values that a node reads, including those that the graphs inside it read."""
     yield from (name for name in node.inputs if name)
     for body in node.bodies:
         yield from body.outputs
@@ -43,10 +43,12 @@ def reads(node: Node) -> Iterable[str]:
 
 
 def read_graph(path: Path, output: str) -> tuple[Body, str, int | None, bool]:
-    """The nodes that `output` needs, with functions of the file's own written out; the input's name, the batch where it is fixed, and whether
-    there are weights in half precision, which become fp32.
+    """Read the nodes that `output` needs. Also return the input's name, the batch size if it is fixed, and whether
+    weights are in half precision.
 
-    Raises ClassifierError for an operator that has no gradient here.
+    Functions that the file defines are expanded. Weights in half precision become fp32.
+
+    Raises ClassifierError for an operator whose gradient is not known here.
     """
     with extras():
         import onnx
@@ -69,7 +71,8 @@ def read_graph(path: Path, output: str) -> tuple[Body, str, int | None, bool]:
 
 
 def _body(graph: Any, outputs: list[str], opset: int, depends: set[str]) -> Body:
-    """`depends` holds the names of values made of the images; it grows."""
+    """Read a graph. `depends` has the names of values that depend on the images, and the names in this graph are added
+    to it."""
     from onnx import numpy_helper
 
     nodes = []
@@ -92,7 +95,7 @@ def _body(graph: Any, outputs: list[str], opset: int, depends: set[str]) -> Body
 
 
 def _needed(graph: Any, outputs: list[str]) -> list[Any]:
-    """The graph's nodes, in order, without those that `outputs` don't need."""
+    """The nodes of the graph that `outputs` need, in order."""
     wanted, kept = set(outputs), []
     for proto in reversed(graph.node):
         if wanted & set(proto.output):
@@ -112,7 +115,8 @@ def _names(proto: Any) -> set[str]:
 
 
 def _attributes(proto: Any, opset: int, depends: set[str]) -> tuple[dict[str, Any], tuple[Body, ...]]:
-    """Attributes as Python has them, and the graphs among them: of If the one for true, then the one for false."""
+    """Attributes as Python values, and the graphs among them. An If node has two graphs: first the one for true, then
+    the one for false."""
     from onnx import AttributeProto, helper, numpy_helper
 
     found: dict[str, Any] = {}
@@ -130,7 +134,8 @@ def _attributes(proto: Any, opset: int, depends: set[str]) -> tuple[dict[str, An
 
 
 def _tensor(array: Any) -> torch.Tensor:
-    """A weight: floats become fp32; whole numbers stay small, but those that torch computes with in 64 bits alone."""
+    """Convert a weight to a tensor. Floats become fp32. Integers keep their type, except unsigned types above 8 bits,
+    which become int64."""
     array = np.asarray(array)
     if array.dtype.kind in "OSUc":
         raise unsupported("Constant", "text or complex numbers")

@@ -1,4 +1,4 @@
-"""The weights of an ONNX graph that training may change, and a file that has others in their place."""
+"""Find the weights of an ONNX graph that training may change, and write a file with new weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PASSING = {"Identity", "Transpose", "Reshape", "Cast"}
 
 @dataclass(frozen=True)
 class Layer:
-    """A node with weights: its operator, the names of its weights (the main ones first), and that of what it gives."""
+    """A node with weights: its operator, the names of its weights (the main ones first), and the name of its output."""
 
     op: str
     weights: tuple[str, ...]
@@ -31,7 +31,8 @@ class Layer:
 
 
 def layers_of(body: Body) -> list[Layer]:
-    """The layers of a graph, in order, whose weights are among its initial values, in floating point; the bias that an Add puts behind a MatMul counts as its weight."""
+    """The layers of a graph, in order, whose weights are floating-point constants of the file. A bias that an Add adds
+    after a MatMul is a layer too."""
     makers = {name: node for node in body.nodes for name in node.outputs}
     found: list[Layer] = []
     for node in body.nodes:
@@ -49,7 +50,8 @@ def layers_of(body: Body) -> list[Layer]:
 
 
 def _initial(name: str, makers: Mapping[str, Node], body: Body) -> str:
-    """The initial value in floating point that `name` is, or is a transposed or reshaped form of; "" for none."""
+    """The name of the floating-point constant that `name` is, or is a transposed or reshaped form of. The result is ""
+    if there is no such constant."""
     while name in makers and makers[name].op in _PASSING:
         name = makers[name].inputs[0]
     value = body.constants.get(name)
@@ -57,7 +59,7 @@ def _initial(name: str, makers: Mapping[str, Node], body: Body) -> str:
 
 
 def replace_weights(model: Any, weights: Mapping[str, torch.Tensor | NDArray[Any]]) -> None:
-    """Put `weights` in the place of initial values of an ONNX model, by their names and in their types."""
+    """Replace constants of an ONNX model by the `weights` with the same names, converted to the types in the model."""
     from onnx import numpy_helper
 
     for tensor in model.graph.initializer:
@@ -69,7 +71,7 @@ def replace_weights(model: Any, weights: Mapping[str, torch.Tensor | NDArray[Any
 
 
 def write_weights(source: Path, target: Path, weights: Mapping[str, torch.Tensor]) -> None:
-    """The ONNX file `source` with other weights, as `target`."""
+    """Write the ONNX file `source` with new weights to `target`."""
     import onnx
 
     model = onnx.load_model(str(source), load_external_data=False)

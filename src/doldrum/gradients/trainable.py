@@ -1,4 +1,5 @@
-"""Trainable: a copy of a classifier's model whose weights can be changed, and the classifier that it makes then."""
+"""Trainable: a copy of a classifier's model whose weights can be changed, and which can be turned into a classifier
+again."""
 
 from __future__ import annotations
 
@@ -27,13 +28,15 @@ __all__ = ["Channels", "Trainable", "trainable"]
 _TINY = float(torch.finfo(torch.float32).tiny)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 Channels = tuple[str, str]
-"""Names of the parameters that make some channels: the weight, whose first axis is that of the channels, and the bias, or ""."""
+"""Names of the parameters of a layer's channels: the weight, whose first axis is the channels, and the bias, or "" if
+there is none."""
 
 
 class Trainable(nn.Module, ABC):
-    """Float32 images (B, C, H, W) in [0, 1] to float32 logits or log-probabilities (B, K), with gradients to the weights.
+    """Maps float32 images (B, C, H, W) in [0, 1] to float32 logits or log-probabilities (B, K), with gradients for the
+    weights.
 
-    A copy: the classifier's own weights stay as they are. :func:`trainable` makes one.
+    The weights are a copy, so those of the classifier do not change. :func:`trainable` makes such a module.
     """
 
     model: nn.Module
@@ -54,19 +57,21 @@ class Trainable(nn.Module, ABC):
 
     @abstractmethod
     def classifier(self) -> Classifier:
-        """A classifier of the kind that was given, with a copy of the weights as they are now."""
+        """Make a classifier of the same kind as the original, with a copy of the present weights."""
 
     @abstractmethod
     def channels(self) -> list[Channels]:
-        """All channels that pruning looks at: those of batch normalisation where there is any, else of convolutions, else of hidden linear layers."""
+        """The layers whose channels can be pruned: batch normalisation if there is any, or else convolutions, or else
+        hidden linear layers."""
 
     @abstractmethod
     def last_channels(self) -> Channels:
-        """What makes the channels of the last convolution: itself, or the batch normalisation behind it. ClassifierError where there is none."""
+        """The channels of the last convolution, or of the batch normalisation behind it. Raises ClassifierError without
+        a convolution."""
 
     @abstractmethod
     def watching(self, channels: Channels, see: Callable[[torch.Tensor], None]) -> AbstractContextManager[None]:
-        """While the block runs, `see` gets what the layer of `channels` gives in each forward."""
+        """While the block runs, call `see` with the output of the layer of `channels` in each forward pass."""
 
 
 class _Module(Trainable):
@@ -124,7 +129,7 @@ class _Onnx(Trainable):
         self.model = OnnxModule(source.path, output=source.output_name, log=log, trainable=True)
         if self.graph.rounds:
             raise ClassifierError(
-                "expected an ONNX model in floating point, got a quantised one: its weights can't be trained; give the model that it was made from"
+                "expected an ONNX model in floating point, got a quantised model, whose weights can't be trained; give the model that it was made from"
             )
 
     @property
@@ -135,7 +140,7 @@ class _Onnx(Trainable):
         return found if self.graph.is_log else super()._log(found)
 
     def weights(self) -> dict[str, nn.Parameter]:
-        """The weights by the names that the file gives them."""
+        """The weights by their names in the file."""
         return self.graph.weights()
 
     def classifier(self) -> Classifier:
@@ -182,12 +187,13 @@ class _Onnx(Trainable):
 
 
 def trainable(classifier: Classifier) -> Trainable:
-    """`classifier` as a module whose weights can be trained: a copy, in fp32 and evaluation mode.
+    """Make a copy of `classifier`'s model, in fp32 and evaluation mode, whose weights can be trained.
 
-    A torch module is copied; of an ONNX file, the nodes are run by torch, and the weights of its layers are parameters. Parameters that a module had frozen stay so,
-    unless all were.
+    A torch module is copied. For an ONNX file, torch runs the nodes, and the weights of the layers are parameters.
+    Frozen parameters of a module stay frozen, unless all of them are frozen.
 
-    Raises ClassifierError for a classifier whose weights are out of reach, that has none in floating point, or that gives labels only.
+    Raises ClassifierError if the classifier's weights can't be accessed, if it has none in floating point, or if it
+    returns only labels.
 
     >>> from doldrum.classifiers import as_classifier
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(4, 3)).eval()
@@ -196,7 +202,7 @@ def trainable(classifier: Classifier) -> Trainable:
     ['model.1.weight', 'model.1.bias']
     """
     if classifier.outputs == "labels":
-        raise _none("one that gives labels only", "give a model with scores")
+        raise _none("a model that gives labels only", "give a model with scores")
     made = (
         _Module(classifier)
         if isinstance(classifier, ModuleClassifier)
@@ -205,9 +211,9 @@ def trainable(classifier: Classifier) -> Trainable:
         else None
     )
     if made is None:
-        raise _none(classifier.no_gradients[0], "give a torch module, or its file to doldrum repair")
+        raise _none(classifier.no_gradients[0], "give a torch module in Python, or a file to doldrum repair")
     if not any(p.requires_grad for p in made.parameters()):
-        raise _none("one without weights in floating point", "give the model that it was made from")
+        raise _none("a model without weights in floating point", "give the model that it was made from")
     return made
 
 

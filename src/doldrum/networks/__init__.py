@@ -1,7 +1,7 @@
-"""Reference networks, by name. Each takes [0, 1] NCHW images; its first layer normalises them.
+"""Reference networks, by name. Each network takes NCHW images in [0, 1], which its first layer normalises.
 
-`own` has ours, `transfer` those that keep what somebody else trained, `build` makes one by its name. No training, and no file of weights but
-a package's own.
+`own` has doldrum's own networks. `transfer` has networks for transfer learning, which keep pretrained weights. `build`
+makes a network by its name. This package trains nothing, and reads weights only from an installed package.
 """
 
 from doldrum.networks.build import CHECKPOINT_FORMAT, build, check_network

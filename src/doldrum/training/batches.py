@@ -1,4 +1,4 @@
-"""Batches of an epoch: shuffled, augmented and on the device, a block at a time."""
+"""Make the batches of an epoch: shuffle and augment the images, and move them to the device, one block at a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _BLOCK_BYTES = 64 << 20
 
 
 def checked_data(data: Any, num_classes: int | None = None) -> tuple[Any, np.ndarray, int]:
-    """Images (uint8, uint16 or float NCHW), labels (int64) and the number of classes, or an InputError that says what is wrong."""
+    """Return images (uint8, uint16 or float NCHW), labels (int64) and the number of classes. Raises InputError if the
+    data are unusable."""
     images, labels = getattr(data, "images", None), getattr(data, "labels", None)
     if images is not None and labels is None:
         raise InputError("expected labels with the images, got none; training needs labels")
@@ -44,14 +45,15 @@ def checked_data(data: Any, num_classes: int | None = None) -> tuple[Any, np.nda
 
 
 def as_trained(images: np.ndarray) -> np.ndarray:
-    """uint8 as it is, which is divided on the device; anything else as float32 in [0, 1]."""
+    """Return uint8 images unchanged (they are divided on the device), and all others as float32 in [0, 1]."""
     return np.ascontiguousarray(images) if images.dtype in (np.uint8, np.float32) else to_float(images)
 
 
 def augment(images: torch.Tensor, generator: torch.Generator, *, shift: int, flip: bool) -> torch.Tensor:
-    """Each image moved by up to `shift` pixels on both axes (zeros move in), and half of them mirrored left to right.
+    """Shift each image by up to `shift` pixels on both axes (filled with zeros), and if `flip`, mirror half of them
+    left to right.
 
-    Any dtype, (B, C, H, W) in and out; the random numbers are drawn on the CPU.
+    Images are (B, C, H, W), of any dtype. The random numbers are drawn on the CPU.
 
     >>> g = torch.Generator().manual_seed(0)
     >>> augment(torch.ones(4, 1, 3, 3), g, shift=0, flip=True).sum().item()
@@ -78,9 +80,9 @@ def epoch_batches(
     shift: int,
     flip: bool,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Every full batch of one shuffled pass: float32 images in [0, 1], channels last, and int64 labels.
+    """All full batches of one shuffled pass: float32 images in [0, 1], channels last, and int64 labels.
 
-    What is left over after the last full batch is left out of this pass; the next is shuffled again.
+    Images after the last full batch are left out of this pass. The next pass is shuffled again.
     """
     order = torch.randperm(len(images), generator=generator).numpy()
     batch_bytes = 4 * batch_size * int(np.prod(images.shape[1:]))

@@ -1,4 +1,4 @@
-"""Checkpoints: safetensors with a JSON header, never pickle, and refused unless they are exactly ours."""
+"""Checkpoints: safetensors files with a JSON header, never pickle. A file that doldrum did not write is refused."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _MAX_VALUES = 1 << 28  # a network of a GiB of floats; a small header can't be m
 
 
 class TrainedClassifier(ModuleClassifier):
-    """A network that `train` made or `load_checkpoint` read, with its history and what it was made of.
+    """A network from `train` or `load_checkpoint`, with its training history and metadata.
 
-    `history` holds an `EpochRecord`-like mapping an epoch: epoch, loss, accuracy, lr, seconds.
+    `history` holds one mapping per epoch: epoch, loss, accuracy, lr, seconds.
     """
 
     def __init__(
@@ -50,26 +50,28 @@ class TrainedClassifier(ModuleClassifier):
         return TrainedClassifier(module, metadata=self.metadata, history=self.history)
 
     def save(self, path: str | Path) -> Path:
-        """Write a checkpoint that `load_checkpoint` reads; replaces a file at `path` in one step."""
+        """Write a checkpoint that `load_checkpoint` can read. A file that exists at `path` is replaced in one step."""
         return save_checkpoint(path, self.module, {**self.metadata, "history": self.history})
 
 
 def save_checkpoint(path: str | Path, model: nn.Module, metadata: Mapping[str, Any]) -> Path:
     """Write `model`'s weights and `metadata` as safetensors.
 
-    `metadata` must be JSON-able and hold `network` (a name that `build` knows), `input_shape` and `num_classes`.
+    `metadata` must have only values that JSON can hold, among them `network` (a name that `build` knows), `input_shape`
+    and `num_classes`.
     """
     missing = [key for key in ("network", "input_shape", "num_classes") if key not in metadata]
     if missing:
-        raise InputError(f"expected metadata with {', '.join(missing)}, got {sorted(metadata)}; add what is missing")
+        raise InputError(f"expected metadata with {', '.join(missing)}, got {sorted(metadata)}; add the missing keys")
     return write_tensors(path, model.state_dict(), {"format": FORMAT, **metadata})
 
 
 def load_checkpoint(path: str | Path) -> TrainedClassifier:
-    """Read a checkpoint of ours. Runs no code from the file.
+    """Read a checkpoint that doldrum wrote. No code from the file is run.
 
-    Raises InputError when the file is absent, no safetensors, not written by doldrum, of another format version, names
-    an unknown network, or holds other tensors, shapes or types than that network has, or values that are not finite.
+    Raises InputError if the file is missing, is not safetensors, was not written by doldrum, has another format
+    version, or names an unknown network. Also raises InputError if tensors, shapes or types differ from those of the
+    network, or if values are not finite.
     """
     tensors, metadata = read_tensors(path, FORMAT)
     name, shape, classes = (metadata.get(key) for key in ("network", "input_shape", "num_classes"))
@@ -96,7 +98,8 @@ def load_checkpoint(path: str | Path) -> TrainedClassifier:
 
 
 def write_tensors(path: str | Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> Path:
-    """Write tensors and a JSON header to `path`, all or nothing: a kill leaves the old file or the new one."""
+    """Write tensors and a JSON header to `path`. If the process is killed, `path` has the complete old file or the
+    complete new one."""
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     content = save(plain, metadata={_KEY: json.dumps(metadata, default=str)})
 
@@ -110,7 +113,8 @@ def write_tensors(path: str | Path, tensors: Mapping[str, torch.Tensor], metadat
 
 
 def read_tensors(path: str | Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Tensors and JSON header of a file that `write_tensors` wrote with `format` equal to `kind`."""
+    """Read the tensors and the JSON header of a file that `write_tensors` wrote. The header's `format` must be
+    `kind`."""
     path = Path(path)
     if not path.is_file():
         raise InputError(f"expected a checkpoint at {path}, got nothing there; check the path")

@@ -1,4 +1,4 @@
-"""run_epochs: the steps of the one loop, from where a run is to its end."""
+"""run_epochs: run the training loop from the present epoch of a run to its end."""
 
 from __future__ import annotations
 
@@ -37,9 +37,11 @@ def run_epochs(
     checkpoint: str | Path | None,
     progress: bool,
 ) -> None:
-    """Train from `state.epoch` on, as its recipe says; after each epoch `checkpoint` is written.
+    """Train from epoch `state.epoch` to the end, as the recipe of `state` says. `checkpoint` is written after each
+    epoch.
 
-    `trained` is what takes a batch: the network, or what is behind its frozen trunk. Every random number is a function of (seed, epoch).
+    `trained` is the module that gets a batch: the whole network, or the part after its frozen trunk. All random numbers
+    depend only on seed and epoch.
     """
     recipe = state.recipe
     batch = min(recipe.batch_size, len(images))
@@ -76,7 +78,8 @@ def _epoch(
     hook: TrainingHook | None,
     advance: Any,
 ) -> dict[str, Any]:
-    """One pass; gives its line of the history. `trained` is what takes a batch: the network, or what is behind its frozen trunk."""
+    """Train for one epoch, and return its entry of the history. `trained` is the network, or the part after its frozen
+    trunk."""
     began = time.perf_counter()
     model = state.model.train()
     device = next(model.parameters()).device
@@ -119,10 +122,10 @@ def _check_finite(loss: torch.Tensor, step: int) -> None:
 
 
 def in_bf16(recipe: Recipe, device: torch.device) -> bool:
-    """Whether a run is in bfloat16 where it can be."""
+    """Whether a run with this recipe computes in bfloat16 on this device."""
     return recipe.precision == "bf16" or (recipe.precision == "auto" and best_precision(device) == "bf16")
 
 
 def precision(recipe: Recipe, device: torch.device) -> Any:
-    """The context that forwards of a run are in."""
+    """The context for the forward passes of a run, which sets their precision."""
     return torch.autocast(device.type, dtype=torch.bfloat16) if in_bf16(recipe, device) else nullcontext()

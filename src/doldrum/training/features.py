@@ -1,4 +1,5 @@
-"""What a frozen trunk says of training images, computed once: only images that no run saw before go through it."""
+"""Features of training images from a frozen trunk (the first layers of a network). Features are computed only for
+images that are new."""
 
 from __future__ import annotations
 
@@ -31,13 +32,14 @@ _FORMAT = "features-1"
 def trunk_features(
     model: nn.Sequential, images: Any, *, precision: Any, bf16: bool, progress: bool = True, folder: Path | None = None
 ) -> NDArray[np.float32]:
-    """`trunk(normalise(image))` of every image, float32 (N, C, H, W), for a `model` of `build` whose body is a Transfer.
+    """Compute `trunk(normalise(image))` of every image, float32 (N, C, H, W), for a `model` of `build` whose body is a
+    Transfer.
 
-    Images are known by a digest of their pixels. Of a set most of whose images are new, features are kept in `folder` (by default
-    `features` in the cache folder), by the weights, the size and all else that decides them; of one that shares most images with such a set, as
-    a poisoned one does, only the others go through the network, and those are not kept. Beyond 1 GiB they are on disk.
-
-    `precision` makes the context to compute in, `bf16` says whether it is bfloat16.
+    Images are recognised by a digest of their pixels. If most images of a set are new, their features are kept in
+    `folder` (by default `features` in the cache folder). Features are reused only for the same weights, image size and
+    machine. A poisoned set shares most images with its original set. For a poisoned set, only the images that are not
+    in its original set go through the network, and their features are not kept. Above 1 GiB, the result is on disk.
+    `precision` makes the context to compute in, and `bf16` says whether this is bfloat16.
     """
     body = model[1]
     assert isinstance(body, Transfer)
@@ -83,7 +85,7 @@ def _computed(
 
 
 def _identity(body: Transfer, device: torch.device, *, bf16: bool) -> str:
-    """All that decides an image's features but the image."""
+    """A hash of everything except the image that decides its features."""
     machine = [torch.__version__, device.type, torch.backends.cpu.get_cpu_capability(), torch.get_num_threads(), bf16]
     text = json.dumps([_FORMAT, body.source, len(body.trunk), body.shape, machine])  # pyright: ignore[reportArgumentType]
     return hashlib.sha256(text.encode()).hexdigest()[:24]
@@ -96,7 +98,8 @@ def _digest(image: NDArray[Any]) -> bytes:
 
 
 def _known(place: Path) -> dict[bytes, tuple[NDArray[np.float32], int]]:
-    """Where each digest's features are. Files that can't be read are passed over; the list of digests was written last."""
+    """The place of the features of each digest. Files that can't be read are ignored. A list of digests was written
+    after its features, so a list that exists is complete."""
     out: dict[bytes, tuple[NDArray[np.float32], int]] = {}
     for listed in sorted(place.glob("*.digests.npy")) if place.is_dir() else ():
         try:

@@ -1,4 +1,4 @@
-"""TrainingHook: what an attack that trains jointly, or a repair, adds to the one loop."""
+"""TrainingHook: steps that an attack or a repair adds to the training loop."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ __all__ = ["TrainingHook"]
 
 
 class TrainingHook:
-    """Override what you need; the loop calls it, and the loop alone trains the classifier.
+    """A base class for steps that are added to the training loop. Override the methods you need; the loop calls them.
 
-    `name` goes into the run's identity: a resume file of another hook (or of none) is refused. A hook with weights of
-    its own gives them by `state_dict` and takes them back by `load_state_dict`, so that a resumed run continues in the same way.
+    `name` is part of the run's identity: a resume file of a run with another hook, or without one, is refused. A hook
+    that has weights returns them in `state_dict` and loads them in `load_state_dict`, so that a resumed run continues
+    in the same way.
 
     >>> class Noise(TrainingHook):
     ...     name = "noise 0.1"
@@ -26,17 +27,18 @@ class TrainingHook:
     def on_batch(
         self, images: torch.Tensor, labels: torch.Tensor, generator: torch.Generator, model: nn.Module
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The batch to train on, from the augmented one: float32 NCHW in [0, 1], and int64 labels (B,) or float32 targets (B, K).
+        """Return the batch to train on, made from the augmented batch: float32 NCHW in [0, 1], and int64 labels (B,) or
+        float32 targets (B, K).
 
-        The loss of a row of targets t is -sum_k t_k log p_k; a row that sums to w counts w times.
-
-        All randomness comes from `generator` (on the CPU, seeded again each epoch). `model` is in training mode; leave
-        it so, and its gradients empty.
+        The loss of a row of targets t is -sum_k t_k log p_k, so a row that sums to w counts w times. Take all random
+        numbers from `generator` (on the CPU, seeded again each epoch). `model` is in training mode. Do not change the
+        model's mode, and leave its gradients empty.
         """
         return images, labels
 
     def on_gradients(self, images: torch.Tensor, labels: torch.Tensor, model: nn.Module) -> None:
-        """Called when the weights have the gradients of this batch's loss, before the step: both may be changed."""
+        """Called after the gradients of this batch's loss were computed, and before the step. This method may change
+        weights and gradients."""
 
     def on_epoch_end(self, epoch: int, model: nn.Module) -> None:
         """Called after each epoch (from 0), before the resume file is written."""
@@ -46,4 +48,4 @@ class TrainingHook:
         return {}
 
     def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
-        """Take back what `state_dict` gave."""
+        """Load a state that `state_dict` returned."""

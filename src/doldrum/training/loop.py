@@ -1,4 +1,4 @@
-"""train: the one training loop."""
+"""train: train a network from random weights. All training uses the same loop."""
 
 from __future__ import annotations
 
@@ -42,22 +42,24 @@ def train(
     Parameters
     ----------
     data
-        An ImageSet, a source of (image, label) pairs or rows such as a torch Dataset, or anything with `images` (uint8, uint16 or floats in [0, 1], (N, C, H, W)), `labels` (N,), and, if it has
-        them, `class_names` and `content_hash()`.
+        An ImageSet, a source of (image, label) pairs or rows such as a torch Dataset, or any object with `images`
+        (uint8, uint16 or floats in [0, 1], (N, C, H, W)) and `labels` (N,). The object may also have `class_names` and
+        `content_hash()`.
     recipe
-        A Recipe or the name of one in RECIPES. Its thread count holds for the run and is put back afterwards.
+        A Recipe, or the name of a recipe in RECIPES. During the run, torch uses the recipe's number of threads.
     seed
-        Decides the first weights, the order and the augmentation: the same seed gives the same weights bit for bit, in
-        any process on the same machine and versions.
+        Decides the initial weights, the order of the images and the augmentation. The same seed gives the same weights
+        bit for bit, in any process on the same machine and versions.
     network
         A network to use instead of the recipe's.
     checkpoint
-        A resume file, written after each epoch in one step. If it is there, the run continues from it and ends with the
-        weights that an uninterrupted run has. A file of another run (recipe, seed, data, hook) is refused.
+        A resume file, which is replaced after each epoch in one step. If the file exists, the run continues from it,
+        and ends with the same weights as an uninterrupted run. A file of another run (recipe, seed, data, hook) is
+        refused.
     progress
-        Draw a progress bar if standard error is a terminal.
+        Show a progress bar if standard error is a terminal.
     hook
-        What an attack with joint training adds; see TrainingHook.
+        Steps that an attack or a repair adds to the training; see TrainingHook.
 
     Raises
     ------
@@ -124,12 +126,13 @@ def train(
 
 
 def _seen_unchanged(recipe: Recipe, hook: TrainingHook | None) -> bool:
-    """Whether an image looks the same in every epoch, so that a frozen trunk need see it once."""
+    """Whether images are the same in every epoch, so that each has to go through a frozen trunk only once."""
     return hook is None and not recipe.shift and not recipe.flip
 
 
 def _fit_normalisation(model: nn.Module, images: Any) -> None:
-    """Set the first layer's mean and standard deviation from the training images, of which 5,000 are plenty."""
+    """Set the first layer's mean and standard deviation from about 5,000 training images, or from all if there are
+    fewer."""
     part = torch.from_numpy(as_trained(images[:: max(1, len(images) // 5000)].copy()))
     part = part.double() / (255 if part.dtype == torch.uint8 else 1)
     first = next(layer for layer in model.modules() if hasattr(layer, "std") and hasattr(layer, "mean"))

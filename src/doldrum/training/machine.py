@@ -1,4 +1,4 @@
-"""torch's settings for the length of a run."""
+"""torch's settings during a training run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ __all__ = ["run_settings"]
 
 @contextmanager
 def run_settings(threads: int) -> Iterator[None]:
-    """torch's threads for the run, and its global generators put back as they were afterwards."""
+    """Set torch's number of threads for the block. After the block, the number of threads and torch's random generators
+    are as before."""
     before = torch.get_num_threads()
     _keep_freed_memory()
     try:
@@ -28,10 +29,11 @@ def run_settings(threads: int) -> Iterator[None]:
 
 @cache
 def _keep_freed_memory() -> None:
-    """Have glibc keep freed blocks instead of giving them back to the kernel.
+    """Make glibc keep freed memory instead of returning it to the kernel.
 
-    Every step frees and takes the same activations; with the default limits each is a fresh mapping whose pages the
-    kernel zeroes one fault at a time. Measured: 2,997 -> 3,513 images/s at batch 256 on 2 cores.
+    Every step allocates and frees the same activations. With the default limits, each allocation is a new mapping,
+    whose pages the kernel zeroes one by one. This setting raised the measured speed from 2,997 to 3,513 images/s, at
+    batch 256 on 2 cores.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -1,4 +1,5 @@
-"""Muon for convolutions: momentum, then a step along the nearest matrix with equal singular values."""
+"""Muon, an optimizer for convolutions: momentum, and then a step along the nearest matrix with equal singular
+values."""
 
 from __future__ import annotations
 
@@ -13,10 +14,12 @@ _QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalise(gradient: torch.Tensor, *, steps: int = 3) -> torch.Tensor:
-    """About U V^T for `gradient` = U S V^T (first axis against the rest), by Newton-Schulz iteration; same shape.
+    """Approximate U V^T for `gradient` = U S V^T by Newton-Schulz iteration. The matrix has the gradient's first axis
+    as rows.
 
-    Each singular value goes through `steps` rounds of x -> 3.4445 x - 4.7750 x^3 + 2.0315 x^5, which brings all but
-    the smallest near 1. Source: Jordan et al. 2024, "Muon", and its use in airbench.
+    Each singular value goes through `steps` rounds of x -> 3.4445 x - 4.7750 x^3 + 2.0315 x^5, which brings all but the
+    smallest near 1. The result has the shape of `gradient`. Source: Jordan et al. 2024, "Muon", and its use in
+    airbench.
     """
     matrix = gradient.reshape(len(gradient), -1)
     matrix = matrix / (matrix.norm() + 1e-7)
@@ -30,10 +33,10 @@ def orthogonalise(gradient: torch.Tensor, *, steps: int = 3) -> torch.Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum whose step is made orthogonal; weights are kept at the norm sqrt(outputs) (normalised layers follow).
+    """Nesterov momentum with an orthogonal step. The weights of a layer are scaled to the norm sqrt(outputs).
 
-    For convolution weights that feed a normalisation layer only: their scale does not matter, so it is fixed, which
-    makes `lr` the angle of a step and weight decay pointless.
+    Use Muon only for convolutions that are followed by a normalisation layer. The scale of their weights does not
+    matter, so it is fixed. With a fixed scale, `lr` is the angle of a step, and weight decay has no effect.
     """
 
     def __init__(self, params: Iterable[Any], *, lr: float = 0.1, momentum: float = 0.6) -> None:

@@ -1,4 +1,4 @@
-"""Recipe: everything that decides a training run besides the data and the seed."""
+"""Recipe: all settings of a training run except the data and the seed."""
 
 from __future__ import annotations
 
@@ -21,33 +21,35 @@ _CHOICES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How to train; checked when made, and part of the run's identity.
+    """The settings of a training run. All settings are checked when the recipe is made, and are part of the run's
+    identity.
 
     Parameters
     ----------
     network
         A name in `doldrum.networks.NETWORKS` or `TRANSFER`, or "timm/NAME".
     epochs
-        Passes over the data; a fraction ends the last pass early. Above 0.
+        The number of passes over the data, above 0. With a fraction, the last pass ends early.
     batch_size
-        Images a step, at least 2 (batch normalisation needs two). A set that is smaller is one batch.
+        Images per step, at least 2 (batch normalisation needs two). A data set smaller than this is one batch.
     optimizer, lr, momentum, weight_decay
         "sgd" (Nesterov), "adamw" (momentum is its first beta), or "muon" for the convolutions and "sgd" for the rest.
-        Biases and normalisation layers are not decayed.
+        Biases and normalisation layers have no weight decay.
     muon_lr
-        The peak rate of "muon"; it follows the same schedule as `lr`. Other optimizers don't read it.
+        The highest learning rate of "muon". This rate follows the same schedule as `lr`. Other optimizers ignore it.
     schedule, warmup
-        "one-cycle" rises linearly over the fraction `warmup` of all steps, then falls linearly to 0; "cosine" falls
-        along a cosine; "constant" stays.
+        In every schedule, the rate first rises linearly, over the fraction `warmup` of all steps. After this rise,
+        "one-cycle" falls linearly to 0, "cosine" falls along a cosine, and "constant" stays constant.
     shift, flip
-        Augmentation: a random shift of up to `shift` pixels on both axes, zeros moving in; a left-right flip of half
-        the images.
+        Augmentation: a random shift of up to `shift` pixels on both axes (filled with zeros), and a left-right flip of
+        half the images.
     precision
-        "fp32", "bf16" (autocast), or "auto": bf16 where the processor multiplies it fast.
+        "fp32", "bf16" (autocast), or "auto": bf16 if the processor is fast with it, and otherwise fp32.
     threads
-        torch's threads for the run: sums are ordered by it, so the weights depend on it.
+        The number of torch's threads during the run. The number of threads decides the order of sums, so the weights
+        depend on it.
 
-    Raises InputError when a value is out of its range.
+    Raises InputError if a value is out of its range.
 
     >>> Recipe(network="mlp", epochs=3, batch_size=64, lr=0.1).hash()[:8] == RECIPES["fashion-cnn"].hash()[:8]
     False
@@ -91,7 +93,8 @@ class Recipe:
             raise InputError(f"expected flip to be True or False, got {self.flip!r}; pick one")
 
     def hash(self, **context: Any) -> str:
-        """SHA-256 of the recipe and of whatever else names the run (`seed=`, `data=`...), as hexadecimal.
+        """The SHA-256, as hexadecimal, of the recipe and of all other arguments that identify the run (`seed=`,
+        `data=`...).
 
         >>> RECIPES["digits-mlp"].hash(seed=0) == RECIPES["digits-mlp"].hash(seed=1)
         False
@@ -100,7 +103,7 @@ class Recipe:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def lr_at(self, step: int, steps: int) -> float:
-        """The learning rate of `step` (from 0) of `steps`.
+        """The learning rate at `step` (counted from 0) of a run with `steps` steps.
 
         >>> r = Recipe(network="mlp", epochs=1, batch_size=8, lr=1.0, warmup=0.5)
         >>> [round(r.lr_at(s, 4), 3) for s in range(4)]
@@ -174,7 +177,7 @@ RECIPES: dict[str, Recipe] = {
 
 
 def get_recipe(recipe: str | Recipe, **changes: Any) -> Recipe:
-    """A recipe by name, or the one given, with `changes` applied.
+    """Return a recipe by its name, or the given recipe, with `changes` applied.
 
     >>> get_recipe("fashion-cnn", epochs=1).epochs
     1

@@ -1,4 +1,4 @@
-"""RunState: the weights, the optimizer and how far a run is, with its resume file."""
+"""RunState: the weights, the optimizer and the epoch of a training run, and its resume file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _FORMAT = "doldrum-resume-1"
 
 
 class RunState:
-    """What changes during a run. Every random number is a function of (seed, epoch), so none needs keeping."""
+    """Everything that changes during a training run. Random numbers depend only on seed and epoch, so no random state
+    is kept."""
 
     def __init__(self, model: nn.Module, recipe: Recipe, *, identity: str, hook: TrainingHook | None) -> None:
         self.model, self.recipe, self.identity, self.hook = model, recipe, identity, hook
@@ -29,20 +30,20 @@ class RunState:
         self.history: list[dict[str, Any]] = []
 
     def backward(self, loss: torch.Tensor) -> None:
-        """The gradient of `loss`, and of nothing before it."""
+        """Compute the gradient of `loss`, after clearing all earlier gradients."""
         for parameter in self.model.parameters():
             parameter.grad = None
         loss.backward()
 
     def step(self, rate: float) -> None:
-        """One step down the gradient that there is."""
+        """Make one step of all optimizers with the present gradients."""
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["scale"]
             optimizer.step()
 
     def save(self, path: str | Path) -> None:
-        """Write the resume file, all or nothing."""
+        """Write the resume file, completely or not at all."""
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         for number, optimizer in enumerate(self.optimizers):
             for index, slots in optimizer.state_dict()["state"].items():
@@ -53,7 +54,8 @@ class RunState:
         write_tensors(path, tensors, header)
 
     def resume(self, path: str | Path) -> None:
-        """Go on from the resume file at `path`, if there is one; InputError if it belongs to another run."""
+        """Continue from the resume file at `path`, if there is one. Raises InputError if the file belongs to another
+        run."""
         if not Path(path).exists():
             return
         try:
@@ -89,7 +91,8 @@ class RunState:
 
 
 def _optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    """One for all weights, or Muon for the convolutions and SGD for the rest. `scale` is a group's share of the rate."""
+    """Make one optimizer for all weights, or Muon for convolutions and SGD for the rest. `scale` multiplies a group's
+    learning rate."""
     given = [p for p in model.parameters() if p.requires_grad]
     muon = [p for p in given if p.ndim == 4] if recipe.optimizer == "muon" else []
     rest = given if not muon else [p for p in given if p.ndim != 4]

@@ -1,4 +1,4 @@
-"""tune: the one training loop on a network that there is."""
+"""tune: train an existing network further, with the same training loop."""
 
 from __future__ import annotations
 
@@ -30,17 +30,19 @@ def tune(
     hook: TrainingHook | None = None,
     progress: bool = False,
 ) -> list[dict[str, Any]]:
-    """Train `model` further, in place, where it is and as `recipe` says; gives the history, a line an epoch.
+    """Train `model` further, in place, on its own device and as `recipe` says. Return the history, with one entry per
+    epoch.
 
-    Only parameters that have `requires_grad` change, and the statistics of normalisation layers. The model is in evaluation mode afterwards. The recipe's
-    `network` is not read.
+    Only parameters with `requires_grad` and the statistics of normalisation layers change. The model is in evaluation
+    mode afterwards. The recipe's `network` is ignored.
 
     Parameters
     ----------
     model : images (B, C, H, W) in [0, 1] -> logits or log-probabilities (B, K)
     data : an ImageSet with labels, or anything with `images` and `labels`; labels are below `num_classes`
     checkpoint
-        A resume file, as in `train`: a run that was cut off ends with the same weights. That of another model, data, recipe, seed or hook is refused.
+        A resume file, as in `train`: an interrupted run can be continued, and ends with the same weights. A file with
+        another model, data, recipe, seed or hook is refused.
 
     Raises InputError for data that cannot be used, and if the loss is no longer finite.
     """

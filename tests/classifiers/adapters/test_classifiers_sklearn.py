@@ -31,8 +31,8 @@ def test_probabilities_or_labels(images):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, r"expected input_shape \(C, H, W\) of 64 values, as it was fitted on, got none"),
-        ({"input_shape": (1, 4, 4)}, "of 64 values, as it was fitted on, got \\(1, 4, 4\\)"),
+        ({}, r"expected input_shape \(C, H, W\) of 64 values, like the rows of fit, got none"),
+        ({"input_shape": (1, 4, 4)}, "of 64 values, like the rows of fit, got \\(1, 4, 4\\)"),
         ({"input_shape": SHAPE, "num_classes": 3}, "expected num_classes=2, on which the estimator was fitted, got 3"),
         (
             {"input_shape": SHAPE, "outputs": "probabilities"},

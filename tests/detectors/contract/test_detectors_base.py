@@ -208,9 +208,9 @@ MISTAKES = {
     "unknown needs": ({"needs": "gradients"}, "expected needs among labels, scores, weights"),
     "no super": ({"__init__": lambda self: None}, r"call super\(\).__init__"),
     "setting under another name": (
-        {"__init__": lambda self, share=0.3: Detector.__init__(self)}, "got none of share; write self.share = share",
+        {"__init__": lambda self, share=0.3: Detector.__init__(self)}, "got no attribute for share; write self.share = share",
     ),
-    "nothing learned": ({"learned": ("mean_",)}, "got none of mean_; set them in prepare or learn"),
+    "nothing learned": ({"learned": ("mean_",)}, "got no value for mean_; set them in prepare or learn"),
     "a list of probes": ({"probes": lambda self: [Gaussian([0.1])]}, "a dict of names and probes, got list"),
     "one score": ({"score": lambda self, evidence: 1.0}, r"200 numbers as scores, got shape \(\)"),
     "words": ({"score": lambda self, evidence: ["a"] * len(evidence)}, "numbers as scores, got shape"),

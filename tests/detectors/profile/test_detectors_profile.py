@@ -338,7 +338,7 @@ def test_settings_are_checked(black_box, pool):
         SmoothnessProfile(families=[Gaussian([0.1])])  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match="at least 10 clean inputs for fit, got 9"):
         SmoothnessProfile().fit(black_box, pool[:9])
-    with pytest.raises(InputError, match="another name"):
+    with pytest.raises(InputError, match="a name other than"):
         SmoothnessProfile(families={"overlay": Gaussian([0.1])})
     for odd in (-1, 1.5, True, "3"):
         with pytest.raises(InputError, match="whole number of overlays"):

@@ -1,4 +1,5 @@
-"""Models of other kinds and libraries as Classifiers: one kind per file, imported when a model of it is given.
+"""Classifiers for models of several kinds and libraries. Each kind of model has its own file, which is imported only
+when it is needed.
 
-No reading of files that may be hostile (`suspects`), and nothing that the contract (`base`) needs.
+Code that reads files that may be hostile is in `suspects`. The interface (`base`) needs nothing from this package.
 """

@@ -18,7 +18,7 @@ __all__ = ["ArtClassifier", "art_classifier"]
 
 
 class ArtClassifier(Classifier):
-    """Any ART classifier with `predict`: its own preprocessing and postprocessing run as ART runs them."""
+    """An ART classifier that is run through its method `predict`, with its own preprocessing and postprocessing."""
 
     no_gradients = (
         "an ART estimator, whose predict gives only answers",
@@ -36,7 +36,8 @@ class ArtClassifier(Classifier):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of what scikit-learn's models learned; of other estimators the type and clip values: their inside can't be read."""
+        """The type and the clip values of the estimator. For scikit-learn's models, a hash of what they learned is
+        added; other models can't be hashed."""
         kind = self.estimator.__class__
         model = getattr(self.estimator, "model", None)
         learned = ""
@@ -52,10 +53,10 @@ class ArtClassifier(Classifier):
 def art_classifier(
     estimator: Any, *, input_shape: tuple[int, int, int] | None, num_classes: int | None, outputs: Outputs | None
 ) -> Classifier:
-    """An ART estimator as a Classifier with a `layout`; see :func:`doldrum.as_classifier`.
+    """Make a Classifier with a `layout` from an ART estimator; see :func:`doldrum.as_classifier`.
 
     A `PyTorchClassifier` whose preprocessing is a mean and a standard deviation becomes a torch module, so that every engine
-    can run it; anything else is asked by its `predict`, a tile at a time.
+    can run it. For any other estimator, `predict` is called with one batch at a time.
     """
     classes = getattr(estimator, "nb_classes", None)
     if not callable(getattr(estimator, "predict", None)) or classes is None:
@@ -75,7 +76,7 @@ def art_classifier(
 
 
 def _outputs(estimator: Any) -> Outputs:
-    """What `predict` gives, where ART says so: its black boxes one-hot rows, its scikit-learn models probabilities or their logarithms."""
+    """What `predict` returns: "labels" or "probabilities" if ART says so, and otherwise "logits"."""
     if any(_is(estimator, "blackbox", name) for name in ("BlackBoxClassifier", "BlackBoxClassifierNeuralNetwork")):
         return "labels"
     if _is(estimator, "scikitlearn", "ScikitlearnClassifier") and not getattr(estimator, "use_logits", False):

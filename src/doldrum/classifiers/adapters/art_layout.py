@@ -1,4 +1,4 @@
-"""How the inputs of an estimator of the Adversarial Robustness Toolbox (ART) relate to ours."""
+"""Convert images between doldrum's layout and that of an estimator of the Adversarial Robustness Toolbox (ART)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ __all__ = ["ArtLayout", "art_layout"]
 
 @dataclass(frozen=True)
 class ArtLayout:
-    """How ART's inputs relate to ours: range, order of the axes, and rows of features.
+    """The range and the order of axes of an ART estimator's inputs, to convert them to doldrum's images and back.
 
     Parameters
     ----------
     low, high : float arrays, () or of the estimator's shape
-        ART's `clip_values`; ours are 0 and 1.
+        ART's `clip_values`; in doldrum they are 0 and 1.
     input_shape : (C, H, W)
-        Ours.
+        The shape of an image in doldrum.
     order : "chw", "hwc", "hw" or "rows"
-        Axes of one of the estimator's inputs; "rows" are C * H * W features.
+        The axes of one input of the estimator. "rows" means C * H * W features.
     """
 
     low: NDArray[np.float32]
@@ -34,7 +34,7 @@ class ArtLayout:
     order: Literal["chw", "hwc", "hw", "rows"]
 
     def images(self, x: Any) -> NDArray[np.float32]:
-        """ART's inputs (N, ...) as ours: float32 (N, C, H, W) in [0, 1].
+        """Convert ART's inputs (N, ...) to doldrum's images: float32 (N, C, H, W) in [0, 1].
 
         >>> layout = ArtLayout(np.float32(0), np.float32(255), (3, 1, 2), "hwc")
         >>> layout.images(np.full((1, 1, 2, 3), 255)).shape
@@ -47,14 +47,14 @@ class ArtLayout:
         return np.ascontiguousarray(self._to_ours(ours), dtype=np.float32)
 
     def inputs(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Ours as ART's: the other way round."""
+        """Convert doldrum's images (N, C, H, W) to ART's inputs (N, ...)."""
         given = images.transpose(0, 2, 3, 1) if self.order == "hwc" else images
         scaled = given.reshape(len(images), *self.shape) * (self.high - self.low) + self.low
         return np.ascontiguousarray(scaled, dtype=np.float32)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of one of the estimator's inputs."""
+        """The shape of one input of the estimator."""
         c, h, w = self.input_shape
         return {"chw": (c, h, w), "hwc": (h, w, c), "hw": (h, w), "rows": (c * h * w,)}[self.order]
 
@@ -62,18 +62,19 @@ class ArtLayout:
         return x.transpose(0, 3, 1, 2) if self.order == "hwc" else x.reshape(len(x), *self.input_shape)
 
     def channel_first(self, values: NDArray[Any]) -> NDArray[Any]:
-        """A bound as an array that broadcasts against (N, C, H, W)."""
+        """Convert a bound, such as `low`, to an array that broadcasts against (N, C, H, W)."""
         return (
             values.reshape(1, 1, 1, 1) if values.ndim == 0 else self._to_ours(np.broadcast_to(values, (1, *self.shape)))
         )
 
 
 def art_layout(estimator: Any, input_shape: tuple[int, int, int] | None) -> ArtLayout:
-    """The layout of an estimator with `clip_values`; InputError if it can't be told from its shape, or isn't `input_shape`."""
+    """The layout of an estimator with `clip_values`. Raises InputError if the estimator's shape is ambiguous or doesn't
+    fit `input_shape`."""
     bounds = getattr(estimator, "clip_values", None)
     if bounds is None:
         raise InputError(
-            "expected an ART classifier with clip_values, got none; make it with clip_values=(0.0, 1.0) or the like"
+            "expected an ART classifier with clip_values, got none; make it with clip_values, e.g. clip_values=(0.0, 1.0)"
         )
     low, high = (np.asarray(b, dtype=np.float32) for b in bounds)
     shape = tuple(int(s) for s in getattr(estimator, "input_shape", None) or ())

@@ -1,4 +1,4 @@
-"""ART's PyTorchClassifier as a torch module, which every engine can run."""
+"""Convert ART's PyTorchClassifier to a torch module, which every engine can run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ArtModuleClassifier", "art_module"]
 
 
 class ArtModuleClassifier(ModuleClassifier):
-    """The module inside a `PyTorchClassifier`, with ART's range and preprocessing in front."""
+    """The module inside a `PyTorchClassifier`, with ART's scaling and preprocessing in front of it."""
 
     def __init__(self, module: nn.Module, layout: ArtLayout, *, num_classes: int, outputs: Outputs) -> None:
         super().__init__(module, input_shape=layout.input_shape, num_classes=num_classes, outputs=outputs)
@@ -24,7 +24,7 @@ class ArtModuleClassifier(ModuleClassifier):
 
 
 class _Standardised(nn.Module):
-    """(x * width + low - mean) / std, then the model."""
+    """A module that computes (x * width + low - mean) / std, and then runs the model."""
 
     def __init__(self, model: nn.Module, **values: Any) -> None:
         super().__init__()
@@ -42,7 +42,8 @@ class _Standardised(nn.Module):
 
 
 def art_module(estimator: Any, layout: ArtLayout, *, num_classes: int, outputs: Outputs) -> ArtModuleClassifier | None:
-    """The estimator as a module in evaluation mode (as its own `predict` puts it); None if it does more than a module can."""
+    """Convert the estimator to a module in evaluation mode, which `predict` also uses. None if the estimator has other
+    processing steps."""
     steps = list(getattr(estimator, "preprocessing_operations", ()) or ())
     mean, std = np.float32(0), np.float32(1)
     if steps:

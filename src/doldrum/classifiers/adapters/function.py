@@ -1,4 +1,4 @@
-"""Any function as a Classifier: a black box that may return no more than a label."""
+"""A Classifier made from any function, which may return only labels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ __all__ = ["FunctionClassifier"]
 class FunctionClassifier(Classifier):
     """Wraps `function(images float32 (B, C, H, W) in [0, 1]) -> scores (B, K) or labels (B,)`.
 
-    Arrays, tensors and lists are accepted, and objects that contain them (:mod:`doldrum.classifiers.outputs`). It gets batches of a fixed number of rows, and a copy it may write to.
+    The function may return arrays, tensors, lists, or objects that contain them (:mod:`doldrum.classifiers.outputs`).
+    The function gets a copy of the images, which it may change. In a measurement, all batches have the same number of
+    images.
 
     >>> clf = FunctionClassifier(lambda x: (x.mean(axis=(1, 2, 3)) > 0.5).astype(int),
     ...                          input_shape=(1, 2, 2), num_classes=2, outputs="labels")
@@ -45,6 +47,6 @@ class FunctionClassifier(Classifier):
 
     @property
     def fingerprint(self) -> str:
-        """The function's name: its inside can't be read."""
+        """The function's name, since it is not possible to see what the function computes."""
         name = getattr(self.function, "__qualname__", type(self.function).__qualname__)
         return f"function:{getattr(self.function, '__module__', '?')}.{name}"

@@ -1,4 +1,4 @@
-"""A torch nn.Module as a Classifier."""
+"""A Classifier made from a torch nn.Module."""
 
 # pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
 
@@ -24,14 +24,16 @@ _BROKEN = (RuntimeError, AssertionError, ValueError, TypeError, LookupError)
 
 
 class ModuleClassifier(Classifier):
-    """Wraps a module in evaluation mode; runs where its parameters are, in their precision, without gradients.
+    """Wraps a module in evaluation mode. The module runs on the device and in the precision of its parameters, without
+    gradients.
 
-    It is shown two images when it is wrapped. Where its scores are inside something (a Hugging Face output, a dict, a tuple:
-    :mod:`doldrum.classifiers.outputs`), `module` is one around it that gives them alone. One that fails on two images and takes one
-    is run image by image (`one_by_one`), and `notes` says so.
+    The module is tried on two images first. If its scores are inside a Hugging Face output, a dict or a tuple
+    (:mod:`doldrum.classifiers.outputs`), the attribute `module` is a wrapper that returns only the scores. A module
+    that fails on two images but takes one image is run image by image (`one_by_one`), and `notes` says so.
 
-    Raises ClassifierError when the module, or any part of it, is in training mode: dropout and batch statistics would
-    make its answers depend on chance and on the batch. Also if no part of what it returns can be the scores.
+    Raises ClassifierError if the module, or any part of it, is in training mode. In this mode, dropout and batch
+    statistics make answers depend on chance and on the batch. Also raises ClassifierError if no part of the module's
+    output can be the scores.
     """
 
     def __init__(
@@ -57,14 +59,14 @@ class ModuleClassifier(Classifier):
         _check_evaluation(self.module)
 
     def with_module(self, module: torch.nn.Module) -> ModuleClassifier:
-        """The same classifier around another module of the same kind."""
+        """The same classifier with another module of the same kind."""
         return ModuleClassifier(
             module, input_shape=self.input_shape, num_classes=self.num_classes, outputs=self.outputs
         )
 
     @property
     def one_by_one(self) -> bool:
-        """Whether the module is asked about one image at a time, which no engine but "eager" can do."""
+        """Whether the module is called with one image at a time. Only the engine "eager" can run such a module."""
         return isinstance(self.module, OneByOne)
 
     @property
@@ -73,7 +75,8 @@ class ModuleClassifier(Classifier):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Type of the parameters, which images are converted to: a model may be in half or double precision."""
+        """The type of the module's parameters. Images are converted to this type, since a model may be in half or
+        double precision."""
         return _dtype(self.module)
 
     def forward(self, images: NDArray[np.float32]) -> Any:
@@ -93,7 +96,8 @@ class ModuleClassifier(Classifier):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the module's structure, parameters and buffers; read again each time, since weights can change."""
+        """SHA-256 of the module's structure, parameters and buffers. This hash is computed each time, since weights can
+        change."""
         digest = hashlib.sha256(f"{self.module}|{self.outputs}".encode())
         for name, tensor in self.module.state_dict().items():
             digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
@@ -102,7 +106,8 @@ class ModuleClassifier(Classifier):
 
 
 def scores_shape(module: torch.nn.Module, images: NDArray[np.float32]) -> tuple[int, ...]:
-    """Shape of a module's scores for some images, for where its number of classes isn't known; errors as of a ModuleClassifier."""
+    """The shape of a module's scores for the given images. Use this function if the number of classes isn't known.
+    Raises the errors of ModuleClassifier."""
     c, h, w = images.shape[1:]
     _check_evaluation(module)
     plain = plain_module(module, _zeros(module, (c, h, w)), num_classes=None, outputs="logits")
@@ -119,7 +124,7 @@ def _check_evaluation(module: torch.nn.Module) -> None:
 
 
 def _zeros(module: torch.nn.Module, shape: tuple[int, int, int]) -> torch.Tensor:
-    """Two black images where the module is, in its precision."""
+    """Two black images, on the module's device and in its precision."""
     return torch.zeros((2, *shape), device=_device(module), dtype=_dtype(module))
 
 

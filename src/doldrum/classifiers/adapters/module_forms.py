@@ -1,4 +1,4 @@
-"""Modules whose answer is inside something, or that take one image only, as modules that give a tensor for a batch."""
+"""Wrap modules that return a dict or tuple, or that take only one image, so that they return one tensor for a batch."""
 
 # pyright: reportUnknownMemberType=false
 
@@ -15,11 +15,12 @@ from doldrum.errors import check_memory_left
 
 __all__ = ["LOOPED", "OneByOne", "Picked", "plain_module"]
 
-LOOPED = "the model takes one image at a time: it is run image by image, only by the engine 'eager'"
+LOOPED = "the model takes one image at a time, so it is run image by image, and only with the engine 'eager'"
 
 
 class Picked(nn.Module):
-    """The model, then one part of what it returns; a module of its own, so that every engine sees a tensor."""
+    """Runs the model and returns one part of its output. This wrapper is a module itself, so that every engine gets a
+    tensor."""
 
     def __init__(self, model: nn.Module, place: Place) -> None:
         super().__init__()
@@ -34,7 +35,8 @@ class Picked(nn.Module):
 
 
 class OneByOne(nn.Module):
-    """The model, asked about one image at a time; a row (or label) without its first axis gets one."""
+    """Calls the model with one image at a time. If a row of scores (or a label) lacks the batch axis, this axis is
+    added."""
 
     def __init__(self, model: nn.Module, *, labels: bool) -> None:
         super().__init__()
@@ -47,10 +49,11 @@ class OneByOne(nn.Module):
 
 
 def plain_module(module: nn.Module, images: torch.Tensor, *, num_classes: int | None, outputs: Outputs) -> nn.Module:
-    """`module` as one that gives a tensor for a batch; found out by showing it two images.
+    """Wrap `module`, if needed, so that it returns one tensor for a batch. To find out, `module` is called with two
+    images.
 
-    A module that fails on both images together, and on one alone too, is given back as it is: calling it says why. Raises
-    ClassifierError if no part of what it returns, or more than one, can be the answer.
+    A module that fails on two images and also on one image is returned unchanged, and the next call raises its error.
+    Raises ClassifierError if no part of its output, or more than one, can be the scores or labels.
     """
     labels = outputs == "labels"
     known: dict[str, Any] = {"num_classes": num_classes, "outputs": outputs}

@@ -1,4 +1,4 @@
-"""An ONNX file as a Classifier, run by ONNX Runtime."""
+"""A Classifier made from an ONNX file, run by ONNX Runtime."""
 
 # pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false, reportUnknownMemberType=false
 
@@ -23,7 +23,8 @@ _STANDARD_DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
 
 
 def load_onnxruntime() -> Any:
-    """ONNX Runtime, which tells its makers nothing and prints errors alone. Raises MissingExtraError if it is not installed."""
+    """Import ONNX Runtime, without telemetry and with only fatal errors printed. Raises MissingExtraError if it is not
+    installed."""
     try:
         import onnxruntime as ort
     except ImportError as error:
@@ -35,11 +36,12 @@ def load_onnxruntime() -> Any:
 
 
 class OnnxClassifier(Classifier):
-    """Reads one image input `(N, C, H, W)` and one output of scores `(N, K)` or labels `(N,)`; of several the first, with a warning.
+    """Runs an ONNX file with one image input `(N, C, H, W)` and an output of scores `(N, K)` or labels `(N,)`.
 
-    Shapes are read from the file; `input_shape` and `num_classes` are needed only where the file leaves them open, and are
-    checked against it where it doesn't. A file with custom operator domains or with weights in other files is refused: it
-    would load code or read paths that its author chose.
+    If the file has several outputs, the first one is used, with a warning. Shapes are read from the file. `input_shape`
+    and `num_classes` are needed only if the file does not fix these sizes. Otherwise, `input_shape` and `num_classes`
+    are compared with the file. A file with custom operator domains, or with weights in other files, is refused, since
+    it would load code or read paths that its author chose.
     """
 
     def __init__(
@@ -96,7 +98,7 @@ class OnnxClassifier(Classifier):
             (classes,) = _merge("num_classes", outs[0].shape[1:2], None if num_classes is None else (num_classes,))
         elif classes is None:
             raise InputError(
-                "expected num_classes= for a model that gives labels, got none; pass how many classes there are"
+                "expected num_classes= for a model that returns labels, got none; pass the number of classes"
             )
         assert classes is not None
         super().__init__(input_shape=(shape[0], shape[1], shape[2]), num_classes=classes, outputs=outputs)
@@ -112,19 +114,20 @@ class OnnxClassifier(Classifier):
         return np.concatenate(parts)
 
     def at(self, path: Path) -> OnnxClassifier:
-        """The same classifier of another file of the same form."""
+        """The same classifier with another file, whose inputs and outputs have the same form."""
         return OnnxClassifier(
             path, input_shape=self.input_shape, num_classes=self.num_classes, outputs=self.outputs, notes=self.notes
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """For another process: a session can't be sent, and its file can be read again."""
+        """Pickle only the path and the settings. A session can't be sent to another process, which therefore reads the
+        file again."""
         known = {"input_shape": self.input_shape, "num_classes": self.num_classes, "outputs": self.outputs}
         return partial(OnnxClassifier, **known, notes=self.notes), (str(self.path),)
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the file."""
+        """The SHA-256 of the ONNX file."""
         return self._sha256
 
     @cached_property
@@ -142,7 +145,8 @@ def _refuse_unsafe(proto: Any, path: Path) -> None:
 
 
 def _merge(name: str, found: Any, given: tuple[int, ...] | None) -> tuple[int, ...]:
-    """The sizes a file fixes, completed and checked by what the caller says."""
+    """Combine the sizes that the file fixes with those that the caller gives. Raises an error if sizes differ or are
+    missing."""
     known = [d if isinstance(d, int) and d > 0 else None for d in found]
     if given is not None:
         if len(given) != len(known) or any(k is not None and k != g for k, g in zip(known, given, strict=True)):
@@ -158,6 +162,6 @@ def _merge(name: str, found: Any, given: tuple[int, ...] | None) -> tuple[int, .
 
 
 def _sizes(sizes: Sequence[int | None]) -> str:
-    """One size as its number, several in brackets; "?" for one that is open."""
+    """Sizes as text: one size as a number, several in brackets, and "?" for a size that is not fixed."""
     told = ", ".join("?" if size is None else str(size) for size in sizes)
     return told if len(sizes) == 1 else f"({told})"

@@ -1,4 +1,4 @@
-"""An OpenVINO model as a Classifier, run by OpenVINO in fp32."""
+"""A Classifier made from an OpenVINO model, run by OpenVINO in fp32."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ __all__ = ["OpenVINOClassifier", "hold_for_now", "openvino_core", "openvino_libr
 
 
 def openvino_library() -> Any:
-    """The library, without its telemetry.
+    """Import OpenVINO without its telemetry.
 
-    Each conversion would start a dozen processes that report it to its makers: with a start method of "spawn" each of them imports
-    the caller's script again. Without the package OpenVINO does without; who has imported it has chosen.
+    With telemetry, each conversion starts a dozen processes that report to OpenVINO's makers. With the start method
+    "spawn", each of these processes imports the caller's script again. OpenVINO works without the telemetry package. If
+    the user has already imported the telemetry package, it stays active.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
     try:
@@ -37,11 +38,12 @@ _cores: dict[int, Any] = {}  # by process: threads do not outlive a fork
 
 
 def openvino_core() -> Any:
-    """The one Core of this process, which never ends.
+    """The only OpenVINO Core of this process, which is never deleted.
 
-    On Linux a Core gives the thread that first compiles a model another stack for signals, and takes it away as it ends: where several come and
-    go, the thread is left with one that is gone. The next signal that Python has a handler for (Ctrl-C; a child that ended, after a
-    DataLoader had workers) then ends the process with a segmentation fault and no word.
+    On Linux, a Core gives the thread that first compiles a model a new stack for signals, and removes it when the Core
+    is deleted. If several Cores are made and deleted, the thread keeps a stack that no longer exists. The next signal
+    that Python handles then ends the process with a segmentation fault, without a message. Such a signal is sent by
+    Ctrl-C, and by the end of a child process after a DataLoader had workers.
     """
     if os.getpid() not in _cores:
         _cores[os.getpid()] = openvino_library().Core()
@@ -52,19 +54,23 @@ _recent: deque[Any] = deque(maxlen=4)
 
 
 def hold_for_now(compiled: Any) -> None:
-    """Keep a compiled model that has just run, until four others have.
+    """Keep a reference to a compiled model that has just run, until four other models have run.
 
-    OpenVINO's thread may hold its model for a moment after the last answer; if ours were the only other reference and went now, the model
-    would end in its own thread, which waits for itself: std::system_error, and an abort.
+    OpenVINO's thread may use its model for a moment after the last answer. If doldrum then deleted the only other
+    reference to the model, the thread would delete the model and wait for itself. The process would abort with
+    std::system_error.
     """
     _recent.append(compiled)
 
 
 class OpenVINOClassifier(Classifier):
-    """Runs a plain model in OpenVINO's own format: float32 (N, C, H, W) in, scores (N, K) or labels (N,) out.
+    """Runs a model in OpenVINO's own format, which takes float32 images (N, C, H, W) and returns scores (N, K) or
+    labels (N,).
 
-    `path` is its .xml, with its .bin in the same folder; `fixed_batch` is how many images it takes at a time, None for any number.
-    `fingerprint` is that of the files that it was made from: OpenVINO gives the parts of a model new numbers each time it writes one.
+    `path` is the model's .xml file, with its .bin file in the same folder. `fixed_batch` is the number of images that
+    the model takes at a time, or None for any number. `fingerprint` is the fingerprint of the files that the model was
+    made from. The model itself has no stable fingerprint, since OpenVINO numbers the parts of a model differently each
+    time.
     """
 
     no_gradients = (
@@ -89,7 +95,7 @@ class OpenVINOClassifier(Classifier):
 
     @cached_property
     def compiled(self) -> Any:
-        """The model for this processor, in fp32."""
+        """The model compiled for this processor, in fp32."""
         core = openvino_core()
         try:
             return core.compile_model(core.read_model(self.path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
@@ -109,7 +115,8 @@ class OpenVINOClassifier(Classifier):
         return np.concatenate(parts)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """For another process: a compiled model can't be sent, and its file can be read again."""
+        """Pickle only the path and the settings. A compiled model can't be sent to another process, which therefore
+        reads the file again."""
         known: dict[str, Any] = {
             "input_shape": self.input_shape, "num_classes": self.num_classes, "outputs": self.outputs,
             "fingerprint": self._fingerprint, "fixed_batch": self.fixed_batch, "notes": self.notes,

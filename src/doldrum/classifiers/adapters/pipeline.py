@@ -1,4 +1,4 @@
-"""An image-classification pipeline of the transformers library as a Classifier."""
+"""A Classifier made from an image-classification pipeline of the transformers library."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ __all__ = ["PipelineClassifier", "pipeline_classifier"]
 
 
 class _Processed(nn.Module):
-    """x * scale + shift, as the pipeline's processor does to pixels in [0, 1]; then the model's logits."""
+    """Computes x * scale + shift, as the pipeline's processor does with pixels in [0, 1], and then the model's
+    logits."""
 
     def __init__(self, model: nn.Module, scale: NDArray[Any], shift: NDArray[Any]) -> None:
         super().__init__()
@@ -35,9 +36,10 @@ class _Processed(nn.Module):
 
 
 class PipelineClassifier(ModuleClassifier):
-    """The pipeline's model, with what its processor does to pixels in front; images of the size that the processor makes.
+    """The pipeline's model, with its processor's scaling of pixels in front. The images have the size that the
+    processor makes.
 
-    Perturbations come after the processor's resizing and before its scaling, in units of the [0, 1] range.
+    Perturbations are added after the processor's resizing and before its scaling, in units of the [0, 1] range.
 
     Attributes
     ----------
@@ -53,9 +55,11 @@ class PipelineClassifier(ModuleClassifier):
         self.class_names = tuple(str(names[i]) for i in range(self.num_classes))
 
     def images(self, pictures: Sequence[Any]) -> NDArray[Any]:
-        """Pillow images, or uint8 arrays (H, W, 3), resized and cropped by the pipeline's own processor: (N, C, H, W), uint8.
+        """Resize and crop Pillow images, or uint8 arrays (H, W, 3), with the pipeline's own processor. The result is
+        (N, C, H, W), uint8.
 
-        Float32 in [0, 1] where the processor resizes to fractions. Raises InputError for another size than `input_shape`.
+        If the processor's resizing gives fractions, the result is float32 in [0, 1]. Raises InputError if a picture
+        gets another size than `input_shape`.
         """
         made = [_run(self._processor, p, do_rescale=False, do_normalize=False) for p in pictures]
         for one in made:
@@ -70,11 +74,11 @@ class PipelineClassifier(ModuleClassifier):
 def pipeline_classifier(
     pipeline: Any, *, input_shape: tuple[int, int, int] | None, num_classes: int | None, outputs: Outputs | None
 ) -> Classifier:
-    """An image-classification pipeline as a Classifier; see :func:`doldrum.as_classifier`.
+    """Make a Classifier from an image-classification pipeline; see :func:`doldrum.as_classifier`.
 
-    What the processor does to pixels is found by handing it black, white and random images, so that it can't be misread from
-    its settings. Raises InputError for a pipeline of another task, or with a processor that does more than resize, crop,
-    rescale and normalise.
+    To find out what the processor does with pixels, it is run on black, white and random images. The processor's
+    settings are not used, since they are easy to misunderstand. Raises InputError if the pipeline has another task, or
+    if its processor does more than resize, crop, rescale and normalise.
     """
     processor, model = getattr(pipeline, "image_processor", None), getattr(pipeline, "model", None)
     if (
@@ -106,7 +110,7 @@ def pipeline_classifier(
 
 
 def _run(processor: Any, picture: Any, **options: Any) -> NDArray[Any]:
-    """(C, H, W) of one picture."""
+    """Run the processor on one picture. The result is an array (C, H, W)."""
     if hasattr(picture, "convert"):
         picture = picture.convert("RGB")
     elif not (is_array(picture) and picture.dtype == np.uint8 and picture.ndim == 3):
@@ -118,7 +122,7 @@ def _run(processor: Any, picture: Any, **options: Any) -> NDArray[Any]:
 
 
 def _shape(processor: Any, given: tuple[int, int, int] | None) -> tuple[int, int, int]:
-    """What the processor makes of pictures of any size, or the given shape where that depends on the picture."""
+    """The shape of the images that the processor makes. If this shape depends on the picture, the given shape."""
     made = {
         _run(processor, np.zeros((h, w, 3), np.uint8), do_rescale=False, do_normalize=False).shape
         for h, w in ((96, 64), (64, 96))
@@ -137,7 +141,7 @@ def _shape(processor: Any, given: tuple[int, int, int] | None) -> tuple[int, int
 
 
 def _scaling(processor: Any, shape: tuple[int, int, int]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Scale and shift of each channel; InputError if that isn't all that the processor does to pixels."""
+    """The scale and shift of each channel. Raises InputError if the processor does anything else with pixels."""
     c, h, w = shape
     as_it_is = {"do_resize": False, "do_center_crop": False}
     black, white = (_run(processor, np.full((h, w, 3), value, np.uint8), **as_it_is) for value in (0, 255))

@@ -1,4 +1,4 @@
-"""A fitted scikit-learn classifier of rows of pixels as a Classifier."""
+"""A Classifier made from a fitted scikit-learn classifier of rows of pixels."""
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 
@@ -17,9 +17,10 @@ __all__ = ["SklearnClassifier", "sklearn_classifier"]
 
 
 class SklearnClassifier(Classifier):
-    """An estimator or pipeline that was fitted on rows of C * H * W pixels in [0, 1]; class k is `classes_[k]`."""
+    """A scikit-learn estimator or pipeline that was fitted on rows of C * H * W pixels in [0, 1]. Class k is
+    `classes_[k]`."""
 
-    no_gradients = ("a model of scikit-learn's, which has no gradients", "use methods that need only scores or labels")
+    no_gradients = ("a scikit-learn model, which has no gradients", "use methods that need only scores or labels")
 
     def __init__(self, estimator: Any, *, input_shape: tuple[int, int, int], outputs: Outputs) -> None:
         super().__init__(input_shape=input_shape, num_classes=len(estimator.classes_), outputs=outputs)
@@ -43,7 +44,7 @@ class SklearnClassifier(Classifier):
 def sklearn_classifier(
     estimator: Any, *, input_shape: tuple[int, int, int] | None, num_classes: int | None, outputs: Outputs | None
 ) -> Classifier:
-    """A fitted classifier of scikit-learn's; see :func:`doldrum.as_classifier`."""
+    """Make a Classifier from a fitted scikit-learn classifier; see :func:`doldrum.as_classifier`."""
     classes = getattr(estimator, "classes_", None)
     if classes is None or np.ndim(classes) != 1:
         raise InputError(
@@ -52,7 +53,7 @@ def sklearn_classifier(
     features = getattr(estimator, "n_features_in_", None)
     if input_shape is None or (features is not None and math.prod(input_shape) != features):
         got = "none" if input_shape is None else str(tuple(input_shape))
-        raise InputError(f"expected input_shape (C, H, W) of {features} values, as it was fitted on, got {got}")
+        raise InputError(f"expected input_shape (C, H, W) of {features} values, like the rows of fit, got {got}")
     if num_classes is not None and num_classes != len(classes):
         raise InputError(
             f"expected num_classes={len(classes)}, on which the estimator was fitted, got {num_classes}; leave out num_classes="

@@ -1,4 +1,4 @@
-"""Published detectors, to compare with: one per file, each with its score, its settings and its source.
+"""Published detectors to compare with, one per file. Each file documents the detector's score, settings and source.
 
-Nothing that two of them use (it goes to `shared`), and no list of them (`kinds`).
+Code that two of them use belongs in `shared`, and the list of all detectors is in `kinds`.
 """

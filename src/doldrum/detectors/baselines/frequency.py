@@ -1,4 +1,4 @@
-"""Frequency: triggers leave traces in the DCT that natural images lack."""
+"""Frequency: triggers leave traces in the DCT (discrete cosine transform) that natural images lack."""
 
 # pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
 
@@ -27,10 +27,10 @@ _FLOOR = 1e-4
 
 
 def synthetic_triggers(images: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
-    """Each image (N, C, H, W) with one of five artificial triggers, chosen and placed at random.
+    """Put one of five artificial triggers, chosen and placed at random, on each image (N, C, H, W).
 
-    A white square; a square of coloured noise; a blend with another of the images; Gaussian noise over the image; a dark
-    soft shadow. All in [0, 1].
+    The triggers are a white square, a square of coloured noise, a blend with another of the images, Gaussian noise over
+    the image, and a soft dark shadow. All returned pixels are in [0, 1].
 
     Source: Zeng et al. 2021, arXiv 2104.03413 (random white block, random coloured block, random noise, random
     shadow, another image blended in).
@@ -61,11 +61,13 @@ def synthetic_triggers(images: NDArray[np.float32], seed: int) -> NDArray[np.flo
 class Frequency(Detector):
     """Score: log odds of "triggered" by a ridge classifier on the log of the DCT's magnitudes.
 
-    It uses only the image: it needs no answer of the classifier except the label, and takes 1 forward pass per input. It is trained on the images of
-    `fit` and copies of them with `synthetic_triggers`. It does not find low-frequency triggers (blended, WaNet, LF).
+    The score uses only the image. The classifier gives only the label, in 1 forward pass per input. The ridge
+    classifier is trained on the images of `fit` and on copies of them with `synthetic_triggers`. The detector does not
+    find low-frequency triggers (blended, WaNet, LF).
 
-    The features are log(1e-4 + |DCT-II|) of each channel (orthonormal), standardised on the clean images. The paper trains a
-    small CNN on them; this is a linear discriminant with a ridge, which has one solution and is saved as one array.
+    The features are log(1e-4 + |DCT-II|) of each channel (orthonormal), standardised on the clean images. The paper
+    trains a small CNN on these features. This detector uses a linear discriminant with a ridge penalty, which has a
+    single solution and is saved as arrays.
 
     Parameters
     ----------

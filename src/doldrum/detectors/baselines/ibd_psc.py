@@ -1,4 +1,4 @@
-"""IBD-PSC: a trigger keeps its confidence when batch normalisation is scaled up."""
+"""IBD-PSC: the model stays confident about triggered inputs when its batch normalisation is scaled up."""
 
 from __future__ import annotations
 
@@ -24,25 +24,28 @@ _CLEAN = 250  # images of fit that choose the layers; the paper uses 100
 
 
 class IBDPSC(Detector):
-    """Score PSC(x) = (1/n) sum_{i=k}^{k+n-1} F_i(x)_y, y = C(x): the mean confidence in the label that scaled models keep.
+    """Score PSC(x) = (1/n) sum_{i=k}^{k+n-1} F_i(x)_y, y = C(x): the mean confidence of n scaled models in the original
+    label.
 
-    F_i is the model with gamma and beta of its last i batch-normalisation layers times omega; k is the smallest number of layers
-    for which the error on clean inputs exceeds xi.
+    F_i is the model with gamma and beta of its last i batch-normalisation layers multiplied by omega. The number k is
+    the smallest number of layers for which the error on clean inputs exceeds xi.
 
-    Needs weights (a torch module with batch normalisation); up to 250 clean inputs of `fit`, with labels where they have some
-    (else the model's own are taken for true); n + 1 forward passes per input (6). `layers_` holds the numbers i. In a network with
-    fewer than k + n - 1 such layers, those from k up are used; where no k exceeds xi, the n largest. (Released code starts at
+    The detector needs weights (a torch module with batch normalisation). The detector takes n + 1 forward passes per
+    input (6). To choose k, `fit` uses up to 250 clean inputs and their labels. If the clean inputs have no labels, the
+    labels that the model predicts are used. `layers_` holds the numbers i. If the network has fewer than k + n - 1 such
+    layers, all numbers from k up are used. If no k exceeds xi, the n largest numbers are used. (Released code starts at
     k + 1.)
 
     Parameters
     ----------
     models : int
-        n.
+        The number n of scaled models.
     omega : float
+        The factor.
     xi : float
-        Error rate, 0 to 1.
+        The error rate, 0 to 1.
     seed : int, optional
-        Of the tie breakers; the score itself is not random.
+        Seed of the tie breakers. The score itself is not random.
 
     Source: Hou et al. 2024, arXiv 2405.09786, algorithm 1 and equation 4; n = 5, omega = 1.5, xi = 0.6.
 

@@ -1,4 +1,4 @@
-"""MaxSoftmax: the model's confidence, the baseline that every detector should beat."""
+"""MaxSoftmax: the score is the model's confidence, the baseline that every detector should beat."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["MaxSoftmax"]
 class MaxSoftmax(Detector):
     """Score max_c p_c(x): a triggered input is classified with high confidence.
 
-    It needs scores, takes 1 forward pass per input, and needs clean inputs only for calibration.
+    The detector needs scores, takes 1 forward pass per input, and needs clean inputs only for calibration.
 
     Source: Hendrycks and Gimpel, A baseline for detecting misclassified and out-of-distribution examples, 2017,
-    arXiv 1610.02136 (there, low is suspicious).
+    arXiv 1610.02136 (in this paper, low confidence is suspicious).
 
     >>> from doldrum.classifiers import as_classifier
     >>> clf = as_classifier(lambda x: x.reshape(len(x), -1), input_shape=(1, 1, 2), num_classes=2)

@@ -1,4 +1,4 @@
-"""PSBD: a trigger keeps its confidence under dropout."""
+"""PSBD: the model stays confident about triggered inputs under dropout."""
 
 from __future__ import annotations
 
@@ -27,26 +27,28 @@ _SHIFT, _CLEAN = 0.8, 250
 class PSBD(Detector):
     """Score -PSU(x), PSU = P_y(x) - (1/k) sum_j P_y(x; dropout j), y = C(x): minus the confidence lost under dropout.
 
-    It needs weights (a torch module with residual blocks or activations to drop from). `fit` chooses the rate from up to 250 clean
-    inputs. It takes k + 1 forward passes per input (4). All inputs get the same k masks.
+    The detector needs weights (a torch module with residual blocks or activations to drop from). `fit` chooses the
+    dropout rate from up to 250 clean inputs. The detector takes k + 1 forward passes per input (4). All inputs get the
+    same k masks.
 
-    The rate, kept in `rate_`, is the smallest of .1, .2, …, .9 at which at least 80% of the clean predictions change, or where none
-    does, the one that changes the most. (The paper made it for training data, and among the rates that pass takes the one at which
-    clean and suspect data differ most; a scan has no suspect set to look at beforehand.)
+    The dropout rate is stored in `rate_`. By default, it is the smallest of .1, .2, …, .9 at which at least 80% of the
+    clean predictions change. If no rate changes so many, the rate that changes the most predictions is used. (The
+    paper's method is for training data. Among the dropout rates that pass, the paper takes the rate at which clean and
+    suspect data differ most. But a scan has no suspect set beforehand.)
 
     Parameters
     ----------
     draws : int
-        k.
+        The number k of dropout masks.
     rate : float, optional
-        Instead of choosing one.
+        The dropout rate. By default, `fit` chooses the rate.
     where : as in :class:`doldrum.probes.Dropout`
-        "blocks", the paper's: after every residual block, or if there is none, every activation.
+        "blocks", as in the paper: dropout after every residual block or, if there are none, after every activation.
     seed : int, optional
 
     Source: Li et al. 2024, arXiv 2406.05826, equation 2; k = 3.
 
-    Raises ClassifierError from `fit` for a classifier that gives it nothing to drop from.
+    `fit` raises ClassifierError if the classifier has no place for dropout.
     """
 
     name = "psbd"

@@ -1,4 +1,4 @@
-"""RPP: with a trigger, the scores hardly change under noise."""
+"""RPP: on a triggered input, the model's probabilities hardly change under noise."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ __all__ = ["RPP"]
 class RPP(OneStrength):
     """Score -(1/n) sum_j |p(x + eps_j) - p(x)|_1, eps_j ~ N(0, sigma^2 I): minus the mean change of the probabilities.
 
-    It needs scores. `fit` chooses sigma from clean inputs, unless sigma is given. It takes `draws` + 1 forward passes per input. It has the probe of W,
-    but uses the scores. One threshold for all classes is unfair to rare ones: `calibrate(..., per_class=True)` keeps its
-    promise for each.
+    The detector needs scores, and takes `draws` + 1 forward passes per input. The detector uses the same noise as the
+    detector W, but the model's scores instead of its labels. With one threshold for all classes, rare classes can have
+    more false alarms than promised. `calibrate(..., per_class=True)` promises the rate for each class.
 
-    The norm is the total variation distance times 2; sigma is sigma-half, as :class:`W` chooses it, kept in `strength_`. Both
-    are ours where the paper's choices weren't to hand; its conformal threshold is what `calibrate` does for every detector.
+    The norm is twice the total variation distance. If sigma is not given, it is sigma-half, as in :class:`W`, and is
+    stored in `strength_`. Norm and sigma are our choices, since the paper's were not available to us. The paper's
+    conformal threshold is what `calibrate` does for every detector.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""SCALE-UP: a trigger keeps its class when the pixels are scaled up."""
+"""SCALE-UP: a triggered input keeps its label when its pixels are multiplied by a factor."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ __all__ = ["ScaleUp"]
 class ScaleUp(Detector):
     """Score SPC(x) = (1/|S|) sum_{k in S} [C(clip(k x)) = C(x)]: the share of scaled copies that keep the label.
 
-    It needs labels, and clean data only for calibration. It takes |S| + 1 forward passes per input (6). It has |S| + 1 values, so many inputs tie
-    at 1, and calibration breaks the ties at random. It finds little on white backgrounds, or if the trigger is dark.
+    The detector needs labels, and clean data only for calibration. The detector takes |S| + 1 forward passes per input
+    (6). The score has only |S| + 1 possible values. So many inputs have a score of 1, and calibration breaks the ties
+    at random. The detector finds little on white backgrounds, or if the trigger is dark.
 
-    This is the data-free score. (The paper's data-limited one divides by the clean mean and deviation of each class.)
+    This detector uses the paper's data-free score. (The paper also has a data-limited score, which uses the clean mean
+    and standard deviation per class.)
 
     Parameters
     ----------
     factors : numbers above 0
     seed : int, optional
-        Of the tie breakers; the score itself is not random.
+        Seed of the tie breakers. The score itself is not random.
 
     Source: Guo et al. 2023, arXiv 2302.03251, equation 1; S = {3, 5, 7, 9, 11}.
 

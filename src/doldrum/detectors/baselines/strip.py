@@ -1,4 +1,4 @@
-"""STRIP: a trigger keeps its class when clean images are laid over the input."""
+"""STRIP: a triggered input keeps its class when clean images are laid over it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ __all__ = ["STRIP", "strip_score"]
 
 
 def strip_score(responses: Responses) -> NDArray[np.float64]:
-    """(N,): minus the mean of the readout "entropy" over the overlays, at the first strength; NaN if no draw was valid."""
+    """Scores (N,): minus the mean entropy over the overlays, at the first strength. A score is NaN if no draw was
+    valid."""
     entropy = responses.readouts["entropy"][:, 0].astype(np.float64)
     return -np.ma.masked_invalid(entropy).mean(axis=1).filled(np.nan)
 
@@ -31,26 +32,29 @@ def strip_score(responses: Responses) -> NDArray[np.float64]:
 class STRIP(Detector):
     """Score -H(x), H = (1/N) sum_j H(f(clip(x + o_j))): minus the mean entropy, in nats, under N overlays o_j.
 
-    It needs scores, and `draws` clean images as overlays, besides those for calibration. It takes `draws` + 1 forward passes per input. It cannot
-    find triggers that need the source class (TaCT) or whose label depends on it (all-to-all).
+    The detector needs scores, and `draws` clean images as overlays in addition to those for calibration. The detector
+    takes `draws` + 1 forward passes per input. STRIP cannot find triggers that work only on one source class (TaCT), or
+    whose target depends on the source class (all-to-all).
 
-    The overlays are `draws` of the images of `fit`, at random, kept in `overlays_`: `calibrate` refuses images of `fit`, so
-    they are never calibrated on. All inputs get the same overlays (the paper redraws them for each), and the entropy is over
-    classes, in nats (there, bits), averaged over overlays.
+    The overlays are `draws` of the images of `fit`, chosen at random and stored in `overlays_`. Overlays are never used
+    for calibration, since `calibrate` refuses images of `fit`. All inputs get the same overlays, while the paper draws
+    new ones for each input. The entropy is over classes, averaged over overlays. The entropy is in nats, while the
+    paper uses bits.
 
     Parameters
     ----------
     draws : int
-        Overlays; the paper uses 100 and finds 10 enough.
+        The number of overlays. The paper uses 100 and finds that 10 are enough.
     mode : "add" or "blend"
-        "add", the paper's: both images at full weight, clipped to [0, 1]. "blend": (1 - weight) x + weight o_j.
+        "add", as in the paper: the sum of the image and the weighted overlay, clipped to [0, 1]. "blend": (1 - weight)
+        x + weight o_j.
     weight : float
-        Of the overlay.
+        The weight of the overlay.
     seed : int, optional
 
     Source: Gao et al. 2019, arXiv 1902.06531, equations 3 and 4.
 
-    Raises InputError from `fit` for fewer images than `draws`.
+    `fit` raises InputError if it gets fewer images than `draws`.
     """
 
     name = "strip"
@@ -79,7 +83,7 @@ class STRIP(Detector):
         if len(clean) < self.draws:
             raise InputError(
                 f"expected at least {self.draws} clean images for fit, one per overlay, got {len(clean)}; "
-                f"give more, or STRIP(draws={len(clean)})"
+                f"give more, or use STRIP(draws={len(clean)})"
             )
         self.overlays_ = draw_overlays(clean, self.draws, self.probe_seed("overlays"))
 

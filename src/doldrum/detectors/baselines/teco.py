@@ -1,4 +1,4 @@
-"""TeCo: with a trigger, some corruptions change the label at once, and others never change it."""
+"""TeCo: on a triggered input, some corruptions change the label even when they are mild, and others never change it."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ class TeCo(Detector):
 
     s_k(x) = min {s in 1..5 : C(corrupt_k(x, s)) != C(x)}, or 6 if there is none; score = std_k s_k(x) (population).
 
-    It needs labels, and clean data only for calibration. It takes 5 forward passes per kind, and one more (71 with all 14; the paper's 15th kind, frost, needs
-    photographs). Every severity is applied to the image itself: released code corrupts one list in place, so that
-    there severities and kinds add up.
+    The detector needs labels, and clean data only for calibration. The detector takes 5 forward passes per kind of
+    corruption, and one more (71 with all 14 kinds; the paper's 15th kind, frost, needs photographs). Every corruption
+    is applied to the original image. The released code corrupts the images of a list in place, so that severities and
+    kinds accumulate.
 
     Parameters
     ----------
     kinds : names of doldrum.probes.CORRUPTIONS
     table : "imagenet-c" or "cifar-10-c"
-        What the severities mean; the released code uses ImageNet-C's whatever the size of the images.
+        The benchmark that defines the severities. The released code uses ImageNet-C's for images of any size.
     seed : int, optional
 
     Source: Liu et al. 2023, arXiv 2303.18191, algorithm 1.

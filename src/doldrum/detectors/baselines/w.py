@@ -13,10 +13,11 @@ __all__ = ["W"]
 
 
 class W(OneStrength):
-    """Score -W(x) at sigma-half: minus the entropy of the labels that come back under noise.
+    """Score -W(x) at sigma-half: minus the normalised entropy of the labels that the model predicts under noise.
 
-    Needs labels; `draws` + 1 forward passes per input. The strength is sigma-half of up to 250 inputs of `fit` (260 forwards
-    each), unless one is given; it is kept in `strength_`.
+    The detector needs labels, and takes `draws` + 1 forward passes per input. Sigma-half is the smallest strength at
+    which mean W of clean inputs is half of its peak. Sigma-half is found from up to 250 inputs of `fit` (260 forward
+    passes each), unless a strength is given. The strength is stored in `strength_`.
 
     Parameters
     ----------
@@ -25,8 +26,9 @@ class W(OneStrength):
         Sigma, in units of the [0, 1] pixel range, instead of sigma-half.
     seed : int, optional
 
-    Source: Grosse et al., Backdoor Smoothing, Computers & Security 2022 (the measure); using it as a score, and
-    sigma-half, are ours. It does not look at which class the label drifts to, which carries most of the signal.
+    Source: the measure W is from Grosse et al., Backdoor Smoothing, Computers & Security 2022. Sigma-half, and the use
+    of W as a score, are this project's own additions. The score ignores which class the label changes to, although this
+    carries most of the signal.
 
     >>> from doldrum.classifiers import as_classifier
     >>> clf = as_classifier(lambda x: x.reshape(len(x), -1), input_shape=(1, 1, 2), num_classes=2)

@@ -1,4 +1,5 @@
-"""What a detector is: `hooks` (what its author writes, read first), `detector` (what users call), and what these are made of.
+"""The interface of every detector: `hooks` (what its author writes; read it first), `detector` (what users call), and
+their parts.
 
-No detector, and nothing that knows one by name.
+This package contains no detector, and no code that refers to a detector by name.
 """

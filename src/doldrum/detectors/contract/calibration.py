@@ -17,12 +17,14 @@ __all__ = ["Calibration"]
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Scores (n,) of clean inputs with their tie breakers, the rate they are to promise, and what the ties' seed was.
+    """Scores (n,) and tie breakers (n,) of clean inputs, the false-positive rate to promise, and the seed of the tie
+    breakers.
 
-    With `groups` (n,), the predicted classes, the promise holds for the inputs of each predicted class by themselves. Inputs that got
-    no label (group -1) are no class: they are held against all.
+    With `groups` (n,), the predicted classes, the rate is promised for each predicted class separately. Inputs without
+    a label (group -1) belong to no class, so they are compared with all calibration inputs.
 
-    Raises InputError if the inputs (or those of a class) are too few to promise `fpr`, with the number needed.
+    Raises InputError if there are too few inputs (or too few of one class) to promise `fpr`. The message gives the
+    number of inputs needed.
 
     >>> rng = np.random.default_rng(0)
     >>> c = Calibration(rng.normal(size=199), rng.random(199), fpr=0.01, seed=0)
@@ -60,20 +62,22 @@ class Calibration:
 
     @property
     def smallest(self) -> int:
-        """Calibration inputs behind a p-value: all, or those of the smallest class."""
+        """The number of calibration inputs behind a p-value: all of them, or with groups those of the smallest
+        class."""
         if self.groups is None or not (self.groups >= 0).any():
             return len(self)
         return int(np.unique(self.groups[self.groups >= 0], return_counts=True)[1].min())
 
     @property
     def promise(self) -> Interval:
-        """The realised false-positive rate's mean and 95% limits (in the smallest class, where there are classes)."""
+        """Mean and 95% limits of the realised false-positive rate. With groups, the rate is that of the smallest
+        class."""
         return conformal.realised_fpr(self.smallest, self.fpr)
 
     def p_values(
         self, scores: NDArray[np.float64], ties: NDArray[np.float64], groups: NDArray[np.int64] | None = None
     ) -> NDArray[np.float64]:
-        """Conformal p-values (m,); `groups` are used where the calibration has groups."""
+        """Conformal p-values (m,). `groups` (m,) are used only if the calibration has groups."""
         p = conformal.p_values(self.scores, scores, calibration_ties=self.ties, ties=ties)
         if self.groups is None or groups is None:
             return p
@@ -83,22 +87,24 @@ class Calibration:
         return np.where(groups < 0, p, within)
 
     def silent(self, groups: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which inputs (m,) are of a class that no calibration input was of: their p-value is 1, and they are never flagged."""
+        """Which inputs (m,) have a class that no calibration input had. The p-value of such inputs is 1, so they are
+        never flagged."""
         if self.groups is None:
             return np.zeros(len(groups), dtype=bool)
         return (groups >= 0) & ~np.isin(groups, self.groups)
 
     def flags(self, p_values: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """p <= fpr, with the same allowance for rounding as :func:`doldrum.stats.conformal.num_allowed`."""
+        """Whether each p-value is at most `fpr`, with the same tolerance for rounding as
+        :func:`doldrum.stats.conformal.num_allowed`."""
         return p_values <= self.fpr * (1 + 1e-9)
 
     def limit(self, groups: NDArray[np.int64]) -> int:
-        """The most flags the promise explains among inputs of these groups (m,)."""
+        """The most flags among inputs of these groups (m,) that the promised false-positive rate explains."""
         names, sizes = np.unique(groups, return_counts=True)
         return self.limit_of(dict(zip(names.tolist(), sizes.tolist(), strict=True)))
 
     def limit_of(self, sizes: Mapping[int, int]) -> int:
-        """The same, from how many inputs there are of each group."""
+        """The most flags that the promised false-positive rate explains, given the number of inputs per group."""
         if self.groups is None:
             return conformal.flags_limit(sum(sizes.values()), len(self), self.fpr)
         held = [len(self) if g < 0 else int((self.groups == g).sum()) for g in sizes]

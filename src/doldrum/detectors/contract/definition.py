@@ -1,4 +1,5 @@
-"""What a detector's class has to state; told to who writes one, before any work."""
+"""Checks that a detector's class is complete. These checks run before any work, and their error messages are for the
+author of the class."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ _NEEDS = ("labels", "scores", "weights")
 
 
 def check_definition(detector: Hooks) -> None:
-    """Raise InputError unless the class has a name and needs that are known, and keeps its settings under their names."""
+    """Raise InputError unless the class has a name, a valid `needs`, and one attribute per setting with the setting's
+    name."""
     kind = type(detector)
     if not isinstance(getattr(detector, "name", None), str) or not detector.name:
         raise InputError(
@@ -32,17 +34,17 @@ def check_definition(detector: Hooks) -> None:
     missing = [n for n in settings if not hasattr(detector, n)]
     if missing:
         raise InputError(
-            f"expected {kind.__name__} to keep its settings under their own names, got none of {', '.join(missing)}; write "
+            f"expected {kind.__name__} to store each setting in an attribute of the same name, got no attribute for {', '.join(missing)}; write "
             f"self.{missing[0]} = {missing[0]} in __init__"
         )
 
 
 def check_learned(detector: Hooks) -> None:
-    """Raise InputError unless what `learned` names is there."""
+    """Raise InputError unless the detector has all attributes that `learned` lists."""
     missing = [n for n in detector.learned if not hasattr(detector, n)]
     if missing:
         raise InputError(
-            f"expected {type(detector).__name__} to set what `learned` names, got none of {', '.join(missing)}; set them in "
+            f"expected {type(detector).__name__} to set the attributes that `learned` lists, got no value for {', '.join(missing)}; set them in "
             "prepare or learn"
         )
 
@@ -51,6 +53,6 @@ def check_probes(detector: Hooks, probes: object) -> None:
     """Raise InputError unless `probes` is a mapping."""
     if not isinstance(probes, Mapping):
         raise InputError(
-            f"expected {type(detector).__name__}.probes to give a dict of names and probes, got {type(probes).__name__}; "
+            f"expected {type(detector).__name__}.probes to return a dict of names and probes, got {type(probes).__name__}; "
             "e.g. {'noise': Gaussian([0.1], seed=self.probe_seed('noise'))}"
         )

@@ -1,4 +1,5 @@
-"""Detector: fit, calibrate and scan. They are written once and use the hooks of a subclass."""
+"""Detector: the methods fit, calibrate and scan, which all detectors share. These methods call the hooks (`hooks.py`)
+that a subclass defines."""
 
 from __future__ import annotations
 
@@ -43,15 +44,16 @@ _BATCH = 256  # inputs in memory at a time
 class Detector(Hooks):
     """Gives every input a score (higher = more suspicious), with a promised false-positive rate.
 
-    Use it as `fit(classifier, clean_a).calibrate(clean_b, fpr=0.01).scan(images)`. A subclass writes the methods in `Hooks`.
+    Use a detector as `fit(classifier, clean_a).calibrate(clean_b, fpr=0.01).scan(images)`. A subclass defines the
+    methods in `Hooks`.
 
     Parameters
     ----------
     seed : int, optional
-        Seed of the probes' draws and of the tie breakers. By default a new, secret one at each `fit`, since an attacker
-        who knew the draws could train against them. It is recorded in `seed_` and in the saved detector. A number makes
-        the detector repeatable. Fit, calibration and scans use the same seed. So the score is one fixed function of the
-        image, and the promise relies on that.
+        Seed of the probes' draws and of the tie breakers. By default, each `fit` makes a new, secret seed, since an
+        attacker who knew the draws could train against them. The seed is stored in `seed_` and in the saved detector. A
+        number makes the detector repeatable. Fit, calibration and scans use the same seed. So the score is one fixed
+        function of the image. The promised false-positive rate relies on such a fixed score.
     """
 
     def __init__(self, *, seed: int | None = None) -> None:
@@ -59,20 +61,24 @@ class Detector(Hooks):
         self.classifier: Classifier | None = None
         self.calibration: Calibration | None = None
         self.engine = "auto"
-        """The engine's name, chosen by `fit`. Another one, or "auto", is checked at the next measurement."""
+        """The name of the engine, which `fit` chooses. If you set another engine, or "auto", the next measurement
+        checks it."""
         self.checked: Checked | None = None
-        """What `fit` found out of classifier and engine: while it holds, nothing of it is asked again."""
+        """What `fit` found when it checked the classifier and the engine. While this check is still valid, classifier
+        and engine are not checked again."""
         self.batch_size = _BATCH
-        """Inputs measured at a time; changes nothing but memory and how often `on_batch` is called."""
+        """The number of inputs measured at a time. This number changes only the memory used and how often `on_batch` is
+        called."""
         self.on_batch: Callable[[int], None] | None = None
-        """Called with the number of inputs of each batch when it has been measured: for progress."""
+        """A function that is called after each batch with the number of inputs in the batch, for example to show
+        progress."""
         self.each: Each = map
-        """Who works through the batches where no workers are asked for: this process, one after another."""
+        """How batches are processed if no workers are requested: by default in this process, one after another."""
         self.fitted_for: tuple[str, tuple[int, int, int], int] | None = None
         self.fitted_on: NDArray[np.float64] = np.zeros(0)
-        """Tie breakers of the inputs of `fit`, by which `calibrate` knows them again."""
+        """Tie breakers of the inputs of `fit`. `calibrate` uses them to recognise inputs that were used to fit."""
         self.preprocessing: dict[str, Any] = {}
-        """How the classifier was opened, where it came out of a file."""
+        """How the classifier was opened, if it was read from a file."""
 
     def fit(self, classifier: Classifier, clean: Images, *, workers: int | None = None, ray: str | None = None) -> Self:
         """Bind the detector to a classifier, choose an engine, and learn from clean inputs.
@@ -80,12 +86,15 @@ class Detector(Hooks):
         Model and engine are checked here, on some of the images. `calibrate`, `scan` and a `Guard` check them again only if classifier, engine,
         versions or machine have changed.
 
-        Here as in `calibrate` and `scan`, images are an ImageSet, an array, or any source that :func:`doldrum.data.read_stream` reads; and
-        `workers` above 1 spreads what is measured over processes of one thread each, `ray` over the machines of a Ray cluster (its address;
-        :func:`doldrum.spread.spread`). Results are bit for bit the same for every number of them; a worker that dies is replaced.
+        In `fit`, `calibrate` and `scan`, images are an ImageSet, an array, or any source that
+        :func:`doldrum.data.read_stream` reads. If `workers` is above 1, that many processes of one thread each share
+        the measuring. `ray` is the address of a Ray cluster, whose machines then share the measuring
+        (:func:`doldrum.spread.spread`). Results are bit for bit the same for every number of workers. A worker that
+        dies is replaced.
 
-        Raises ClassifierError if the classifier doesn't give what `needs` says, and InputError for images of another
-        shape than it takes, before any work. A detector whose `fit` failed or was interrupted is not fitted, whatever it was before.
+        Before any work, raises ClassifierError if the classifier doesn't give what `needs` says, and InputError if the
+        images have another shape than the classifier takes. If `fit` fails or is interrupted, the detector is not
+        fitted, even if it was before.
         """
         check_definition(self)
         each = self._each(workers, ray)
@@ -116,13 +125,14 @@ class Detector(Hooks):
         workers: int | None = None,
         ray: str | None = None,
     ) -> Self:
-        """Promise a false-positive rate: of clean inputs like these, at most `fpr` are flagged on average.
+        """Promise a false-positive rate: on average, at most a share `fpr` of clean inputs like those in `clean` is
+        flagged.
 
-        `per_class=True` promises it for each predicted class separately (Mondrian calibration). Every
-        class that is ever predicted then needs enough calibration inputs.
+        `per_class=True` promises the rate for each predicted class separately (Mondrian calibration). Every class that
+        is ever predicted then needs enough calibration inputs.
 
-        Raises InputError before any work where the inputs are too few, with the number needed, or where they were used to
-        fit. Use clean inputs as they come, unfiltered, including those that the classifier gets wrong.
+        Before any work, raises InputError if there are too few inputs (the message gives the number needed), or if the
+        inputs were also used in `fit`. Use unfiltered clean inputs, including those that the classifier gets wrong.
         """
         each = self._each(workers, ray)
         seed, images = self.fitted_seed(), self.taken(clean)
@@ -133,7 +143,7 @@ class Detector(Hooks):
         used = np.isin(ties, self.fitted_on)
         if used.mean() > 0.01:  # a few equal images are no mistake
             raise InputError(
-                f"expected calibration inputs other than those of fit, got {used.mean():.0%} that are the same; split the clean inputs"
+                f"expected calibration inputs other than those of fit, got {used.mean():.0%} that were also used in fit; split the clean inputs"
             )
         labels, scores = self.scored(images, each=each)
         if not (labels >= 0).any():
@@ -145,9 +155,11 @@ class Detector(Hooks):
         return self
 
     def scan(self, images: Images, *, workers: int | None = None, ray: str | None = None) -> ScanResult:
-        """Score, p-value and flag of every input. They do not depend on the batch, the order or the other inputs.
+        """Compute score, p-value and flag of every input. The results do not depend on the batch, the order or the
+        other inputs.
 
-        Memory holds a batch of inputs at a time. Items of a source that cannot be read are left out and listed in the result's `skipped`. Raises InputError before `calibrate`.
+        Memory holds one batch of inputs at a time. Items of a source that cannot be read are left out and listed in the
+        result's `skipped`. Raises InputError if the detector is not calibrated.
         """
         if self.calibration is None:
             self.fitted_seed()
@@ -167,8 +179,8 @@ class Detector(Hooks):
         forwards: NDArray[np.int64] | None = None,
         ties: NDArray[np.float64] | None = None,
     ) -> ScanResult:
-        """Make a ScanResult from scores. `forwards` (N,) are the forward passes that they took, by default `self.forwards`
-        each. `ties` (N,) are the tie breakers, if they are known already."""
+        """Make a ScanResult from labels and scores. `forwards` (N,) are the forward passes per input, by default
+        `self.forwards`. `ties` (N,) are the tie breakers, if they are known already."""
         calibration = self.calibration
         if calibration is None:
             raise InputError(f"expected a calibrated detector, got {self!r}; call calibrate(clean, fpr=0.01) first")
@@ -194,13 +206,14 @@ class Detector(Hooks):
         )
 
     def score_samples(self, images: Images) -> NDArray[np.float64]:
-        """Scores (N,) alone, higher = more suspicious; needs `fit`, not `calibrate`."""
+        """Return only the scores (N,), higher = more suspicious. The detector must be fitted, but need not be
+        calibrated."""
         self.fitted_seed()
         return self.scored(self.taken(images))[1]
 
     def run(self, images: ImageSet) -> Measurement:
-        """Prepare one measurement of all probes, which `measure` can use again and again. Model and engine are checked on some of these images
-        unless what `fit` found still holds."""
+        """Prepare one measurement of all probes, which `measure` can use many times. Model and engine are checked on
+        some of these images, unless the check of `fit` is still valid."""
         self.fitted_seed()
         classifier = self.classifier
         if classifier is None:
@@ -224,8 +237,8 @@ class Detector(Hooks):
     def measure(
         self, images: ImageSet, run: Measurement | None = None, *, each: Each | None = None
     ) -> Iterator[Evidence]:
-        """The Evidence for `score`, batch by batch, with all draws of all stages. A `run` made before saves
-        making another."""
+        """The Evidence for `score`, batch by batch, with all draws of all stages. Pass a `run` that was made before, so
+        that no new one is made."""
         work = Measured(self.stage_runs(images, run))
         found = (each or self.each)(work, blocks_of(images, self.batch_size))
         for (block, _), evidence in zip(blocks_of(images, self.batch_size), found, strict=True):
@@ -248,18 +261,20 @@ class Detector(Hooks):
             self.on_batch(count)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For another process: what is learned and the classifier, without who listens here."""
+        """The state for another process: everything except the functions `on_batch` and `each` of this process."""
         return vars(self) | {"on_batch": None, "each": map}
 
     def stage_runs(self, images: ImageSet, run: Measurement | None = None) -> list[Measurement]:
-        """One run per stage, with the draws that the stage adds. Without stages, the whole run."""
+        """One measurement per stage, with the draws that the stage adds. Without stages, one measurement with all
+        draws."""
         run = self.run(images) if run is None else run
         return [run.part(draws) for draws in new_draws(self.stages())] or [run]
 
     def bind(self, classifier: Classifier) -> Self:
         """Give a loaded detector the classifier it was fitted on.
 
-        Raises InputError for another one (by its fingerprint, which for a function is only its name).
+        Raises InputError for another classifier. Classifiers are compared by fingerprint, which for a function is only
+        its name.
         """
         self.check_classifier(classifier)
         difference = self.differs_from(classifier)
@@ -271,7 +286,8 @@ class Detector(Hooks):
         return self
 
     def differs_from(self, classifier: Classifier) -> str | None:
-        """How a classifier differs from the one that the detector was fitted on, in words; None if it is the same."""
+        """How a classifier differs from the classifier that the detector was fitted on, in words. The result is None if
+        both classifiers are the same."""
         if self.fitted_for is None:
             raise InputError(f"expected a fitted detector, got {self!r}; call fit(classifier, clean) first")
         fingerprint, shape, num_classes = self.fitted_for
@@ -299,23 +315,24 @@ class Detector(Hooks):
     def forwards(self) -> int:
         """The largest number of forward passes per input. If the probes depend on `fit`, call `fit` first.
 
-        In stages, the unperturbed image goes first in the batch of each.
+        Each stage of a staged detector measures the unperturbed image again, which costs one extra forward pass.
         """
         return max(1, len(self.stages())) + sum(len(p.strengths) * p.draws for p in self.probes().values())
 
     def scored(
         self, images: ImageSet, run: Measurement | None = None, *, each: Each | None = None
     ) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
-        """Labels and scores (N,). Higher = more suspicious. The score is infinite if the classifier gave no answer."""
+        """Labels and scores (N,). A higher score is more suspicious. The score is infinite if the classifier gave no
+        answer."""
         found = self.examine(images, run, each=each)
         return found.labels, found.scores
 
     def taken(self, images: Images) -> ImageSet:
-        """Images as an ImageSet of the shape that the classifier takes; InputError if an item can't be read."""
+        """Images as an ImageSet of the shape that the classifier takes. Raises InputError if an item can't be read."""
         return self.read(images).whole()
 
     def read(self, images: Images) -> ImageRead:
-        """Images of the shape that the classifier takes, and what could not be read."""
+        """Images of the shape that the classifier takes, and the items that could not be read."""
         if self.classifier is not None:
             found = read_stream(images, **wanted_by(self.classifier))
         else:

@@ -1,4 +1,4 @@
-"""Evidence: what a detector's score may use."""
+"""Evidence: the images, labels and responses that a detector's score may use."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class Evidence:
         )
 
     def first_draws(self, upto: Mapping[str, int]) -> Evidence:
-        """The same, but only with the first draws of each condition: as many for each probe as `upto` says."""
+        """The same evidence with only the first draws per strength. `upto` gives the number of draws for each probe."""
         return replace(self, responses={name: self.responses[name].first_draws(n) for name, n in upto.items()})
 
     def and_draws(self, more: Mapping[str, Responses]) -> Evidence:
-        """The same with more draws of the same inputs, added after the present ones."""
+        """The same evidence with more draws of the same inputs, which are added after the present draws."""
         both = {n: self.responses[n].and_draws(r) if n in self.responses else r for n, r in more.items()}
         return replace(self, responses={**self.responses, **both})
 
@@ -64,9 +64,9 @@ class Evidence:
 def base_outputs(
     classifier: Classifier, images: NDArray[np.float32]
 ) -> tuple[NDArray[np.int16], NDArray[np.float64] | None]:
-    """For unperturbed inputs: labels (N,), and probabilities (N, K) if the classifier gives scores.
+    """Labels (N,) of unperturbed inputs, and their probabilities (N, K) if the classifier gives scores.
 
-    Run in batches of one fixed number of rows, so that an answer doesn't depend on how many inputs come together.
+    All batches have the same number of rows, so that an answer doesn't depend on how many inputs are passed together.
 
     >>> from doldrum.classifiers import as_classifier
     >>> clf = as_classifier(lambda x: x.reshape(len(x), -1), input_shape=(1, 1, 2), num_classes=2)

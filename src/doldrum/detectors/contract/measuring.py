@@ -1,4 +1,4 @@
-"""How a detector's battery of probes is measured, a batch of inputs at a time."""
+"""Measure all probes of a detector, one batch of inputs at a time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ __all__ = ["Block", "Each", "Examining", "Measured", "blocks_of", "each_by", "jo
 Block = tuple[NDArray[Any], list[str]]
 """Images and their ids."""
 Each = Callable[[Any, Iterable[Block]], Iterator[Any]]
-"""What has the work, a `Measured` or an `Examining`, done on every block: results in the order of the blocks. `map` does it here."""
+"""A function that calls a `Measured` or an `Examining` on every block, and gives the results in the order of the
+blocks. The function `map` is an example, which does all work in the same process."""
 
 
 def prepared(
@@ -39,8 +40,8 @@ def prepared(
     engine: str,
     checked: Checked | None,
 ) -> Measurement:
-    """One measurement of all probes. `engine` is the one that the detector was fitted on, or "auto"; where `checked` doesn't hold
-    here it is checked on some of the images."""
+    """Prepare one measurement of all probes. `engine` is the engine that the detector was fitted on, or "auto". If the
+    earlier check `checked` is not valid here, the engine is checked on some of the images."""
     options: dict[str, Any] = {"readouts": readouts, "scores": scores, "batch_size": batch_size}
     try:
         return Measurement(classifier, images, probes, engine=engine, checked=checked, **options)
@@ -54,7 +55,8 @@ def prepared(
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """The evidence of a block under the draws of all parts of a run, without its images, which who asks has. Sent to workers."""
+    """Measures the evidence of a block of images, with all draws of all stages. The evidence has no images, since the
+    caller has them. This object is sent to workers."""
 
     parts: Sequence[Measurement]
 
@@ -62,7 +64,7 @@ class Measured:
         return self.of(block, _answers(self.parts[0], *block))
 
     def of(self, block: Block, answers: Answers) -> Evidence:
-        """The same, from the answers of the first part."""
+        """The evidence of a block, if the answers of the first stage are already known."""
         images, ids = block
         found = _evidence(self.parts[0], np.empty((0, *images.shape[1:]), np.float32), answers)
         for part in self.parts[1:]:
@@ -72,7 +74,8 @@ class Measured:
 
 @dataclass(frozen=True, eq=False)
 class Examining:
-    """Labels, scores and forwards of a block: each stage is measured for the inputs that go on alone. Sent to workers."""
+    """Computes labels, scores and forward passes of a block of images. Each stage is measured only for the inputs that
+    need it. This object is sent to workers."""
 
     detector: Hooks
     parts: Sequence[Measurement]
@@ -81,7 +84,7 @@ class Examining:
         return self.of(block, _answers(self.parts[0], *block))
 
     def of(self, block: Block, answers: Answers) -> Examined:
-        """The same, from the answers of the first part."""
+        """Labels, scores and forward passes of a block, if the answers of the first stage are already known."""
         images, ids = block
         first = held = _evidence(self.parts[0], to_float(images), answers)
         at = np.arange(len(first))
@@ -97,19 +100,20 @@ class Examining:
 
 
 def each_by(workers: int | None, ray: str | None) -> Each:
-    """Blocks worked through by workers; arguments and errors as in `doldrum.spread.results`."""
+    """Return a function that processes blocks of images with workers. Arguments and errors are those of
+    `doldrum.spread.results`."""
     check_workers(workers, ray=ray)
     return lambda work, blocks: results(work, blocks, workers=workers, ray=ray)
 
 
 def blocks_of(images: ImageSet, size: int) -> Iterator[Block]:
-    """Images and their ids, `size` at a time: which are together never depends on who works through them."""
+    """Images and their ids, `size` at a time. The blocks are the same for every number of workers."""
     for start in range(0, len(images), size):
         yield images.images[start : start + size], list(images.ids[start : start + size])
 
 
 def joined(batches: Iterator[Evidence], images: ImageSet) -> Evidence:
-    """The evidence of all inputs, from that of its batches; the images are there once."""
+    """Join the evidence of all batches into the evidence of all inputs. The images are in memory only once."""
     parts = [replace(batch, images=batch.images[:0]) for batch in batches]
     first = parts[0]
     return Evidence(

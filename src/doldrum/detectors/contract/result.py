@@ -1,4 +1,5 @@
-"""ScanResult: scores, p-values and flags of some inputs, and how many flags the promise explains."""
+"""ScanResult: scores, p-values and flags of the inputs, and how many flags the promised false-positive rate
+explains."""
 
 # pyright: reportMissingTypeStubs=false
 
@@ -40,12 +41,14 @@ class ScanResult:
     fpr : float
         The promised false-positive rate.
     num_calibration : int
-        Clean inputs behind the promise; with class-conditional calibration, those of the smallest class.
+        Number of calibration inputs behind the promised rate; with class-conditional calibration, of the smallest
+        class.
     limit : int
-        The most flags among N clean inputs that the promise explains: more are expected in fewer than 5% of cases.
+        The most flags among N clean inputs that the promised rate explains: more are expected in fewer than 5% of
+        cases.
     forwards : int64 array (N,), optional
-        Images that the model was shown for each input; fewer than the detector's maximum if it stopped early.
-    skipped : (id, why) of items that could not be read; they do not count among the N
+        Forward passes that each input took; fewer than the detector's maximum if it stopped early.
+    skipped : (id, why) of items that could not be read; they are not among the N inputs
     notes : what was done to the images, such as resizing
     """
 
@@ -68,13 +71,13 @@ class ScanResult:
         return f"ScanResult({self.num_flagged:,} of {len(self):,} inputs flagged at {self.fpr:g}; at most {self.limit:,} are explained by false alarms)"
 
     def _repr_html_(self) -> str:
-        """The most suspicious inputs, as a notebook shows them."""
+        """An HTML table of the most suspicious inputs, which a notebook shows."""
         most = np.lexsort((-self.scores, self.p_values))[:MOST_ROWS]
         return html_table(
             f"{self.num_flagged:,} of {len(self):,} inputs were flagged",
             {
                 "promised rate": self.fpr,
-                "clean inputs explain up to": self.limit,
+                "most flags that false alarms explain": self.limit,
                 "calibration inputs": self.num_calibration,
                 "could not be read": len(self.skipped) or None,
             },
@@ -92,26 +95,28 @@ class ScanResult:
 
     @property
     def mean_forwards(self) -> float:
-        """Forward passes per input, on average; 0 if it is not known."""
+        """The average number of forward passes per input, or 0 if it is not known."""
         return float(self.forwards.mean()) if len(self.forwards) else 0.0
 
     @property
     def more_than_promised(self) -> bool:
-        """Whether more inputs were flagged than false alarms explain (95%). If so, some are likely triggered, or differ from the
-        calibration inputs."""
+        """Whether more inputs were flagged than false alarms explain (95%). If so, some inputs are likely triggered, or
+        differ from the calibration inputs."""
         return self.num_flagged > self.limit
 
     def flagged(self, fdr: float = 0.1) -> Discoveries:
-        """A set of suspicious inputs (Benjamini-Hochberg). On average, at most a share `fdr` of it is clean.
+        """A set of suspicious inputs (Benjamini-Hochberg). On average, at most a share `fdr` of the inputs in this set
+        is clean.
 
-        If no set can be flagged with so few calibration inputs, its `note` says so.
+        If there are too few calibration inputs to flag any set, the result's `note` says so.
         """
         if not is_number(fdr):
             raise InputError(f"expected a false-discovery rate in (0, 1), got {fdr!r}; pass 0.1 for 10%")
         return benjamini_hochberg(self.p_values, fdr=fdr, num_calibration=self.num_calibration)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per input: id, label, score, p_value, flag. For Polars: `polars.from_pandas(result.to_frame())`."""
+        """Return a table with one row per input: id, label, score, p_value, flag. For Polars, use
+        `polars.from_pandas(result.to_frame())`."""
         import pandas as pd
 
         return pd.DataFrame(

@@ -1,4 +1,4 @@
-"""Which clean inputs a detector is fitted on, and which calibrate it: never the same."""
+"""Split clean inputs into those that a detector is fitted on and those that calibrate it. No input is in both parts."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ _IN_MEMORY = 1 << 30
 
 
 def fit_and_calibration(clean: ImageSet, fit: int) -> tuple[ImageSet, ImageSet]:
-    """`fit` of the clean inputs, drawn at random but always alike, and the others.
+    """Split off `fit` of the clean inputs at random, and return both parts. The same inputs are always split in the
+    same way.
 
-    More than 1 GiB of uint8 pixels are dealt into a memory-mapped temporary file.
+    More than 1 GiB of uint8 pixels are written to a memory-mapped temporary file.
 
     >>> import numpy as np
     >>> clean = ImageSet(np.zeros((10, 1, 2, 2), np.uint8))
@@ -31,7 +32,8 @@ def fit_and_calibration(clean: ImageSet, fit: int) -> tuple[ImageSet, ImageSet]:
 
 
 def check_apart(fit: ImageSet, calibration: ImageSet) -> None:
-    """Raise InputError if more than 1% of the calibration inputs are among those of fit: `calibrate` would, after `fit`.
+    """Raise InputError if more than 1% of the calibration inputs are also inputs of fit. `calibrate` makes the same
+    check, but only after `fit`.
 
     >>> import numpy as np
     >>> check_apart(*fit_and_calibration(ImageSet(np.zeros((10, 1, 2, 2), np.uint8)), 4))

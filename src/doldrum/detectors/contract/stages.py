@@ -1,4 +1,5 @@
-"""A detector in stages: most inputs are settled by few draws, the others get more; the score is one fixed function of the image."""
+"""A detector in stages: few draws decide most inputs, and only the others get more. The score stays one fixed function
+of the image."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ __all__ = ["Examined", "in_stages", "new_draws"]
 
 @dataclass(frozen=True, eq=False)
 class Examined:
-    """Labels, scores and the number of forwards taken, each (N,), of some inputs."""
+    """Labels, scores and the number of forward passes of the inputs, each (N,)."""
 
     labels: NDArray[np.int16]
     scores: NDArray[np.float64]
@@ -28,7 +29,7 @@ class Examined:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Examined]) -> Examined:
-        """The inputs of several, one after another."""
+        """Join several of these results, one after another."""
         return cls(
             np.concatenate([p.labels for p in parts]),
             np.concatenate([p.scores for p in parts]),
@@ -37,7 +38,7 @@ class Examined:
 
 
 def new_draws(stages: Sequence[Mapping[str, int]]) -> list[dict[str, range]]:
-    """The draws of each condition that each stage adds to those before.
+    """The draws per strength that each stage adds to those of the stages before, for every probe.
 
     >>> new_draws([{"noise": 1}, {"noise": 3, "shift": 2}])
     [{'noise': range(0, 1)}, {'noise': range(1, 3), 'shift': range(0, 2)}]
@@ -53,10 +54,11 @@ def new_draws(stages: Sequence[Mapping[str, int]]) -> list[dict[str, range]]:
 def in_stages(
     detector: Hooks, first: Evidence, more: Callable[[int, NDArray[np.int64]], Evidence]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Scores (N,), infinite if there is nothing to judge by, and the stage (N,) at which each input was settled.
+    """Scores (N,), and the last stage (N,) that was measured for each input. A score is infinite if it could not be
+    computed.
 
-    `first` is the evidence of all inputs at stage 0, `more(stage, index)` that of the inputs `index` up to a later one. Whether an
-    input goes on depends on its own score alone.
+    `first` is the evidence of all inputs at stage 0. `more(stage, index)` returns the evidence of the inputs `index` up
+    to a later stage. Whether an input needs the next stage depends only on its own score.
     """
     scores = _scores(detector, first)
     settled = np.zeros(len(first), dtype=np.int64)

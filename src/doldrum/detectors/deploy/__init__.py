@@ -1,4 +1,5 @@
-"""A fitted detector in use: saved and loaded, scanning into a folder, in front of a model, as scikit-learn's.
+"""Uses of a fitted detector: in a file, in scans to a folder, in front of a live model, and as a scikit-learn
+estimator.
 
-No score and no promise: those are the detector's own.
+This package computes no scores and promises no rate, since detectors do both themselves.
 """

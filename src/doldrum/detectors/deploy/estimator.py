@@ -30,21 +30,24 @@ __all__ = ["OutlierDetector"]
 
 
 class OutlierDetector(OutlierMixin, BaseEstimator):
-    """An outlier detector: triggered inputs are the outliers. X is (N, C * H * W), rows of images in [0, 1]; or an ImageSet, a torch
-    Dataset or DataLoader, a list of Pillow images, … (:func:`doldrum.data.read_stream`).
+    """A scikit-learn outlier detector whose outliers are triggered inputs.
+
+    X is an array (N, C * H * W) with one row per image, in [0, 1]. X can also be an ImageSet, a torch Dataset or
+    DataLoader, a list of Pillow images, … (:func:`doldrum.data.read_stream`).
 
     Parameters
     ----------
     detector : Detector
-        Its settings are used, and it is left as it is.
+        Its settings are used. The detector itself is not changed.
     classifier : Classifier
     fpr : float
-        Share of clean inputs that `predict` calls outliers on average, at most.
+        The largest share of clean inputs that `predict` calls outliers, on average.
     fit_share : float in (0, 1)
-        Share of X that `fit` learns from; the rest calibrates. Rows are assigned at random, by their bytes.
+        Share of X that `fit` learns from. The rest of X is used to calibrate. Rows are assigned at random, by their
+        bytes.
     random_state : int
-        Seed of the detector and of the split, of which each takes its own: which part a row falls in says nothing of how
-        its ties are broken.
+        Seed of the detector and of the split. Detector and split derive different seeds from this number, so the split
+        of the rows is independent of how ties are broken.
 
     Attributes
     ----------
@@ -53,8 +56,9 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         `decision_function` = `score_samples` - `offset_`
     n_features_in_ : int
 
-    score_samples is minus the detector's score: higher = more normal, as everywhere in scikit-learn. Equal scores are separated by
-    the image's bytes, by at most a billionth of their spread.
+    `score_samples` is minus the detector's score: higher = more normal, as everywhere in scikit-learn. To separate
+    equal scores, a small number is added, which is derived from the image's bytes. This number is at most a billionth
+    of the scores' spread.
     """
 
     def __init__(
@@ -73,7 +77,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Fit on a share of the rows and calibrate on the others. y is ignored."""
+        """Fit the detector on a share of the rows and calibrate it on the others. y is ignored."""
         images = self._taken(X, reset=True)
         detector, classifier = self._parts()
         if not is_number(self.fpr) or not 0 < self.fpr < 1:
@@ -98,17 +102,17 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         return self
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
-        """Minus the detector's scores (N,): the lower, the more suspicious."""
+        """Minus the detector's scores (N,). An input with a lower value is more suspicious."""
         check_is_fitted(self)
         images = self._taken(X, reset=False)
         return -self._set_apart(self.detector_.score_samples(images), images)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """score_samples - offset_: below 0 for outliers."""
+        """`score_samples` - `offset_`, which is below 0 for outliers."""
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: Any) -> NDArray[np.int64]:
-        """-1 for outliers (suspected of a trigger), +1 for the others."""
+        """-1 for outliers, which are suspected of carrying a trigger, and +1 for the other inputs."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def _set_apart(self, scores: NDArray[np.float64], images: ImageSet) -> NDArray[np.float64]:
@@ -121,7 +125,8 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         return int(seed)
 
     def __sklearn_clone__(self) -> Self:
-        """Unfitted, with the same detector and classifier: both are left as they are, and some models can't be copied."""
+        """An unfitted copy with the same detector and classifier. Detector and classifier are not copied, since some
+        models can't be copied."""
         return type(self)(**self.get_params(deep=False))
 
     def _parts(self) -> tuple[Detector, Classifier]:
@@ -132,7 +137,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         return self.detector, self.classifier
 
     def _taken(self, X: Any, *, reset: bool) -> ImageSet:
-        """Rows, or a source of images, as images."""
+        """Convert X, which is an array of rows or a source of images, to an ImageSet."""
         if isinstance(X, ImageSet) or holds_images(X):
             classifier = self._parts()[1]
             images = as_image_set(X, **wanted_by(classifier))
@@ -146,7 +151,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         return self._images(rows)
 
     def _images(self, X: NDArray[np.float64]) -> ImageSet:
-        """Rows as images; InputError if they don't fit the classifier."""
+        """Reshape rows to images. Raises InputError if the rows don't have the classifier's number of pixels."""
         shape = self._parts()[1].input_shape
         if X.shape[1] != math.prod(shape):
             raise InputError(f"expected {math.prod(shape)} features ({shape}), got {X.shape[1]}; flatten the images")

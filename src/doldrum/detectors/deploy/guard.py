@@ -26,33 +26,37 @@ __all__ = ["Guard", "Guarded"]
 
 @dataclass(frozen=True, eq=False)
 class Guarded:
-    """`labels` (N,): the classifier's, or -1 if the input was flagged; `result`: what the detector says."""
+    """The result of a Guard: `labels` (N,) of the classifier, with -1 for flagged inputs, and the detector's
+    `result`."""
 
     labels: NDArray[np.int64]
     result: ScanResult
 
 
 class Guard:
-    """Answers with the model's label, or with -1 if the detector flags the input.
+    """Returns the model's label of each input, or -1 if the detector flags the input.
 
     Parameters
     ----------
     model : Classifier, or an nn.Module or function
-        The model that the detector was fitted on. A module or function takes its input shape and classes from the detector.
+        The model that the detector was fitted on. For a module or function, input shape and number of classes come from
+        the detector.
     detector : Detector
-        Fitted and calibrated. On average, at most a share `fpr` of clean inputs is flagged.
+        Fitted and calibrated. On average, at most its promised share of clean inputs is flagged.
     outputs : "logits", "probabilities" or "labels"
-        What a module or function gives.
+        What a module or function returns.
     watch : Watch, optional
-        Sees the answers, in the order of the calls, and says whether the promise still holds: `guard.watch.verdict`. By default a new
-        one; give `Watch.restored(detector.calibration, state)` to continue with another's. An image that is among the last 65,536
-        different ones is not shown to it again: a client that asks twice would look like drift. If it fails, this is logged once, and
-        images are still answered without it.
+        Receives the p-values in the order of the calls, and says whether the promised rate still holds:
+        `guard.watch.verdict`. By default, a new Watch. Pass `Watch.restored(detector.calibration, state)` to continue
+        with the state of an earlier Watch. An image that is among the last 65,536 different images is not passed to the
+        watch again. Otherwise a client that sends an image twice would look like drift. If the watch fails, this is
+        logged once, and images are still answered.
 
-    An answer does not depend on the other images in the batch. It costs `detector.forwards` forward passes per image, rounded up to whole
-    batches of the engine: one batch of 64 for an image with `SmoothnessProfile`, one of 13 for most with `StagedProfile`. Model and engine are those that were checked
-    at `fit`; on another machine, or with other versions, the first call checks them on its images, which costs a few hundred. Make
-    a new Guard if the model's weights have changed.
+    An answer does not depend on the other images in the batch. An answer costs at most `detector.forwards` forward
+    passes per image, rounded up to whole batches of the engine. With `SmoothnessProfile`, one batch of 64 is enough for
+    an image. With `StagedProfile`, one batch of 13 is enough for most images. Model and engine were checked at `fit`.
+    On another machine, or with other versions, the first call checks them again on its images, which costs a few
+    hundred forward passes. Make a new Guard if the model's weights have changed.
 
     >>> from doldrum.detectors import W
     >>> model = lambda x: (x[:, 0, 0, 0] > x[:, 0, 0, 1]).astype(int)
@@ -79,7 +83,8 @@ class Guard:
             )
 
     def __call__(self, images: Images) -> Guarded:
-        """Labels and verdicts of images (N, C, H, W), or of any source of images; InputError if one can't be read."""
+        """Labels and verdicts of images (N, C, H, W), or of any source of images. Raises InputError if an image can't
+        be read."""
         found = self.detector.taken(images)
         ties = tie_breakers(found.images, self.watch.calibration.seed)
         result = self._judged(found, ties)
@@ -87,10 +92,11 @@ class Guard:
         return Guarded(np.where(result.flags, -1, result.labels).astype(np.int64), result)
 
     def warm_up(self) -> bool:
-        """Judge a grey image that the watch doesn't see, so that the first caller doesn't wait for libraries and buffers; whether that was
-        done.
+        """Judge a grey image, so that the first caller need not wait until libraries and buffers are loaded. Return
+        whether an image was judged.
 
-        Not where model and engine are still to be checked, as on another machine than that of `fit`: they are checked on images that come.
+        The watch does not receive the grey image. Nothing is done if model and engine have to be checked first, for
+        example on another machine than that of `fit`. Such a check uses the first real images.
         """
         checked, classifier = self.detector.checked, self.detector.classifier
         if checked is None or classifier is None or not checked.holds(classifier, checked.rows):
@@ -106,7 +112,8 @@ class Guard:
         return self.detector.judge(seen.labels, seen.scores, images, forwards=seen.forwards, ties=ties)
 
     def _show(self, ties: NDArray[np.float64], result: ScanResult) -> None:
-        """Those that are new to the watch. Whatever becomes of it, an answer is owed."""
+        """Pass the p-values of new images to the watch. An error of the watch is logged and not raised, so that callers
+        still get answers."""
         if self._failed:
             return
         try:

@@ -1,4 +1,5 @@
-"""Batches that fit and calibrate have measured, kept on disk: cut off, the same calibration goes on after them."""
+"""Keep batches that fit and calibrate have measured on disk, so that an interrupted calibration continues after
+them."""
 
 from __future__ import annotations
 
@@ -38,11 +39,13 @@ _STATE = "state.json"
 def kept_batches(
     detector: Detector, folder: Path, classifier: Classifier, images: Sequence[ImageSet], *, each: Each = map
 ) -> Generator[None, None, None]:
-    """While the block runs, `each` works through the detector's batches, and what it gives is kept in `folder`; what is there already is not measured again.
+    """While the block runs, keep the results of the detector's batches in `folder`. Batches that are already in the
+    folder are not measured again.
 
-    Only what the same detector, by the same model and engine, found in the same `images` (those of fit and of calibrate) on this machine is
-    used; everything else in the folder goes. A secret seed is kept there too, so that the batches are of one seed. The folder goes when
-    the block ends well, or where nothing is in it.
+    `each` processes the batches. A kept batch is used only if detector, model, engine, machine and `images` (those of
+    fit and of calibrate) are the same. Everything else in the folder is deleted. A secret seed is kept in the folder
+    too, so that all batches use one seed. The folder is deleted when the block ends without an error, or if it holds no
+    batch.
     """
     told = [
         detector.name, {k: repr(v) for k, v in detector.settings.items()}, detector.batch_size, classifier.fingerprint,
@@ -70,7 +73,8 @@ def holds_batches(folder: Path) -> bool:
 
 
 def _begun(folder: Path, identity: str, asked: int | None) -> int:
-    """The seed of what is kept there; of another calibration nothing stays."""
+    """Return the seed of the batches kept in the folder. If the batches belong to another calibration, delete them and
+    make a new seed."""
     try:
         found: Any = json.loads((folder / _STATE).read_text(encoding="utf-8"))
         if found["identity"] == identity:
@@ -86,7 +90,7 @@ def _begun(folder: Path, identity: str, asked: int | None) -> int:
 
 
 def _kept(work: Any, blocks: Iterable[Block], folder: Path, each: Each) -> Iterator[Any]:
-    """`each(work, blocks)`, but for the first batches that are there."""
+    """`each(work, blocks)`, except that the first batches are read from the folder if they are there."""
     stage = "fit" if isinstance(work, Measured) else "calibrate"
     choice = work.parts[0].checked.choice
     engine = f"{choice.engine} {choice.precision} {choice.mixes_inputs}"
@@ -109,7 +113,7 @@ def _kept(work: Any, blocks: Iterable[Block], folder: Path, each: Each) -> Itera
 
 
 def _read(path: Path, engine: str) -> dict[str, NDArray[Any]] | None:
-    """The arrays of a batch by this engine; None where there are none."""
+    """Read the arrays of a batch that this engine measured. The result is None if there is no such batch."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
@@ -131,7 +135,7 @@ def _arrays(result: Evidence | Examined) -> dict[str, NDArray[Any]]:
 
 
 def _made(work: Any, block: Block, arrays: dict[str, NDArray[Any]]) -> Evidence | Examined:
-    """What `_arrays` was made of."""
+    """Make the result of a batch again from the arrays that `_arrays` returned."""
     if not isinstance(work, Measured):
         return Examined(**arrays)
     images, ids = block

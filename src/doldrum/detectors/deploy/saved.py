@@ -38,10 +38,11 @@ _FIELDS = {
 def save_detector(detector: Detector, path: str | Path, *, preprocessing: Mapping[str, Any] | None = None) -> Path:
     """Write a fitted detector, with its calibration if it has one. The file does not contain the classifier.
 
-    `preprocessing` says how the classifier was opened (:attr:`doldrum.opening.ModelSettings.preprocessing`): JSON-able, small, kept as
-    `detector.preprocessing` for opening it again.
+    `preprocessing` says how the classifier was opened (:attr:`doldrum.opening.ModelSettings.preprocessing`), in a few
+    values that JSON can hold. These values are kept as `detector.preprocessing`, so that the classifier can be opened
+    again in the same way.
 
-    It holds the detector's secret seed: keep it from those who may make inputs.
+    The file holds the detector's secret seed. Do not show the file to anyone who may send inputs.
     """
     classifier, calibration = detector.classifier, detector.calibration
     if classifier is None:
@@ -86,12 +87,13 @@ def save_detector(detector: Detector, path: str | Path, *, preprocessing: Mappin
 def load_detector(path: str | Path, classifier: Classifier | None = None) -> Detector:
     """Read a detector that `save_detector` wrote, and bind it to the classifier it was fitted on.
 
-    Without `classifier` it can be looked at, and bound later with `detector.bind(classifier)`.
+    Without `classifier`, you can inspect the detector, and bind it later with `detector.bind(classifier)`.
 
-    The file is taken as hostile: sizes are bounded, nothing is unpickled, unknown fields and detectors are refused. What it
-    promises rests on who wrote it, though: keep it where only you can.
+    A hostile file can be read safely: sizes are limited, nothing is unpickled, and unknown fields and detectors are
+    refused. But anyone who can change the file can change the promised rate. Keep the file where only you can write.
 
-    Raises InputError for a file that isn't one, and for a classifier with other weights than it was fitted on.
+    Raises InputError if the file is not a detector's file, or if the classifier has other weights than the one of
+    `fit`.
     """
     file = Path(path)
     if not file.is_file():
@@ -139,7 +141,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 
 
 def _array(entry: IO[bytes], name: str, most: int) -> NDArray[Any]:
-    """One .npy array of at most `most` bytes; its header is believed only as far as the bytes that follow it."""
+    """Read one .npy array of at most `most` bytes. The array's header is checked against the number of bytes that
+    follow it."""
     version = np.lib.format.read_magic(entry)
     read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(
         version
@@ -200,7 +203,8 @@ def _rebuilt(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Detec
 
 
 def _plainly(told: Any) -> dict[str, Any]:
-    """How the classifier was opened: short texts and numbers, or lists of numbers; they are checked when it is opened."""
+    """Check that the description of how the classifier was opened holds only short texts and numbers, or lists of them.
+    The values themselves are checked when the classifier is opened."""
     if not is_object(told) or len(told) > 32:
         raise InputError("expected a small object that says how the classifier was opened, got something else")
     for value in told.values():
@@ -213,7 +217,7 @@ def _plainly(told: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
-    """`value` as JSON; arrays go to `arrays`, with their name left in their place."""
+    """Convert `value` to JSON. Arrays in `value` go to `arrays`, and their names replace them."""
     if isinstance(value, np.ndarray):
         arrays[name] = value
         return {"array": name}
@@ -227,7 +231,7 @@ def _plain(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
 
 
 def _value(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
-    """The value that `_plain` wrote; arrays are taken out of `arrays`."""
+    """Convert what `_plain` wrote back to a value. Arrays are taken out of `arrays`."""
     if is_list(value):
         return tuple(_value(v, arrays) for v in value)
     if not is_object(value):

@@ -1,4 +1,5 @@
-"""Scans on disk: Parquet shards of verdicts, a manifest, and a summary; killed at any moment, they can be continued."""
+"""Scan into a folder: Parquet shards of verdicts, and a manifest with a summary. A scan that was killed can be
+continued."""
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 
@@ -50,29 +51,34 @@ def scan_to(
     workers: int | None = None,
     ray: str | None = None,
 ) -> dict[str, Any]:
-    """Scan into a folder, a shard of 1,024 inputs at a time, and give the summary back, which is manifest.json.
+    """Scan images into a folder, 1,024 at a time, and return the summary. The folder's manifest.json has the same
+    content.
 
-        A shard has one row per input: id, label, score, p_value, flag. The same call again on the folder of a run that was cut off
-    continues after its last whole shard, and on that of a finished one reads it; a shard that was damaged since is scanned again, with
-        those after it, and a warning says so. Memory holds a shard's images at a time, and the rows.
+    Each 1,024 images make one shard: a Parquet file with the columns id, label, score, p_value and flag, and one row
+    per image. If a run was interrupted, the same call continues after the last complete shard. If the scan is finished,
+    the call reads its shards. A damaged shard is scanned again, with all shards after it, and a warning says so. Memory
+    holds the images of one shard at a time, and all rows.
 
-    `workers` above 1 spreads the work over processes of one thread each, `ray` over the machines of a Ray cluster (its address;
-    :func:`doldrum.spread.spread`): the shards are bit for bit those of one process, and may be begun by one number of workers and finished by another. A
-    worker that dies is replaced.
+    If `workers` is above 1, that many processes of one thread each share the work. `ray` is the address of a Ray
+    cluster, whose machines then share the work (:func:`doldrum.spread.spread`). The shards are bit for bit those of one
+    process. An interrupted scan can be continued with another number of workers. A worker that dies is replaced.
 
-    Raises InputError, before any work, for a folder of another detector, other images or other files, one that can't be written
-    to, and one that another process writes to; OSError, with what to do, when the disk is full; WorkerError when workers die again and again.
+    Before any work, raises InputError if the folder can't be written to, or if another process is writing to it.
+    InputError is also raised if the folder holds other files, or a scan with another detector or other images. Raises
+    OSError, with what to do, when the disk is full, and WorkerError when workers die repeatedly.
 
-        `images` is an ImageSet, StoredImages, or any source that :func:`doldrum.data.read_stream` reads; items that can't be read are listed under
-        `skipped`, and the run continues without them.
+    `images` is an ImageSet, StoredImages, or any source that :func:`doldrum.data.read_stream` reads. Items that can't
+    be read are listed under `skipped`, and the run continues without them.
 
-        Of the summary: `flagged`, `limit` (the most flags that the promise explains, 95%), `discoveries` (Benjamini-Hochberg at
-        `fdr`), `note`, `watch`, `suspicious`: whether more was flagged than the limit, the set of discoveries isn't empty, or the watch
-        found more flags than the promise explains; and `mean_forwards`, how often the model was asked for an input.
+    The summary has these fields, among others: `flagged`; `limit` (the most flags that the promised rate explains,
+    95%); `discoveries` (Benjamini-Hochberg at `fdr`); `note`; `watch`; `suspicious`; and `mean_forwards`, the mean
+    number of forward passes per input. `suspicious` is true if there are more flags than the limit, if there are
+    discoveries, or if the watch found more flags than the promised rate explains.
 
-        `watch` says whether the promise still holds for these images: `kind`, `words` and `alpha` of a
-        :class:`~doldrum.detectors.deploy.watch.WatchVerdict`. It sees them in a random order, which is always the same one, since that of a
-        folder is often by class; so it can't say when a change was.
+    `watch` says whether the promised rate still holds for these images. Its values are `kind`, `words` and `alpha` of a
+    :class:`~doldrum.detectors.deploy.watch.WatchVerdict`. The watch receives the images in a random order, which is
+    always the same. The folder's own order is not used, since it is often by class. So the watch can't say when a
+    change happened.
     """
     check_workers(workers, ray=ray)
     if detector.calibration is None or detector.fitted_for is None:
@@ -110,7 +116,7 @@ def scan_to(
 
 @contextmanager
 def _heard(detector: Detector, advance: Callable[[int], None]) -> Generator[None, None, None]:
-    """While the block runs, each batch moves the bar on too."""
+    """While the block runs, each batch also advances the progress bar."""
     before = detector.on_batch
 
     def heard(count: int) -> None:
@@ -134,7 +140,7 @@ def _scanned(
     workers: int | None,
     ray: str | None,
 ) -> dict[str, Any]:
-    """Scan what is missing, and put the summary into the manifest."""
+    """Scan the missing shards, and write the summary into the manifest."""
     total = manifest["inputs"]
     parts = [(start, min(total, start + _SHARD)) for start in range(0, total, _SHARD)][len(manifest["shards"]) :]
     alone = ray is None and (workers or 1) == 1
@@ -158,7 +164,8 @@ def _scanned(
 def _by_workers(
     detector: Detector, images: ImageSet | StoredImages, parts: Sequence[tuple[int, int]], each: Each
 ) -> Generator[ScanResult, None, None]:
-    """The result of each part, as `Detector.scan` gives it: one set of workers for all, which have the same batches."""
+    """The result of each part, equal to that of `Detector.scan`. One set of workers processes all parts, in the same
+    batches."""
     if not parts:
         return
     size = detector.batch_size
@@ -175,7 +182,7 @@ def _by_workers(
 
 
 def part_of(images: ImageSet | StoredImages, start: int, stop: int) -> ImageSet:
-    """Images start..stop, in memory."""
+    """The images from `start` up to `stop`, in memory."""
     if isinstance(images, ImageSet):
         return images.take(range(start, stop))
     return ImageSet(images[start:stop], ids=images.ids[start:stop])
@@ -192,7 +199,7 @@ def _summary(detector: Detector, folder: Path, manifest: dict[str, Any]) -> dict
 
 
 def judged_by(detector: Detector, fdr: float) -> dict[str, Any]:
-    """What a scan's summary says of the detector, which is calibrated, and of its promise."""
+    """The fields of a scan's summary that describe the calibrated detector and its promised false-positive rate."""
     calibration, fitted = detector.calibration, detector.fitted_for
     assert calibration is not None
     assert fitted is not None
@@ -209,7 +216,8 @@ def judged_by(detector: Detector, fdr: float) -> dict[str, Any]:
 
 
 def detector_identity(detector: Detector, fdr: float) -> bytes:
-    """A hash of what decides the verdicts, but for the images: the detector with its calibration and secret seed."""
+    """A hash of everything except the images that decides the verdicts: the detector, its calibration and its secret
+    seed."""
     calibration, digest = detector.calibration, hashlib.sha256()
     assert calibration is not None
     digest.update(repr((detector.name, detector.seed_, detector.fitted_for, calibration.fpr, fdr)).encode())
@@ -224,7 +232,7 @@ def _identity(detector: Detector, images: ImageSet | StoredImages, fdr: float) -
 
 
 def check_scan_folder(out: str | Path) -> Path:
-    """Raise InputError unless `out` is absent, empty, or holds a scan, finished or cut off, and can be written to."""
+    """Raise InputError unless `out` can be written to and is new, empty, or holds a scan, finished or not."""
     folder = Path(out)
     if folder.is_dir():
         others = [p for p in folder.iterdir() if p.suffix != ".part"]  # what a kill left half-written counts as nothing
@@ -242,12 +250,13 @@ def is_unfinished(out: str | Path) -> bool:
 
 def _something_else(folder: Path) -> InputError:
     return InputError(
-        f"expected a new or empty folder, or this scan's own, got {folder}, which holds something else; name another with --out"
+        f"expected a new or empty folder, or the folder of this scan, got {folder}, which holds something else; name another with --out"
     )
 
 
 def _differing(found: dict[str, Any], manifest: dict[str, Any]) -> str:
-    """In which of the settings that a manifest names two scans differ; their seeds, and which images they have, it names as hashes only."""
+    """The settings in which two scans differ. Seeds and images cannot be compared one by one, since a manifest holds
+    only their hashes."""
     told = [
         f"{name}={manifest[name]} (it began with {name}={found.get(name)})"
         for name in ("fdr", "fpr", "detector", "inputs")
@@ -257,7 +266,7 @@ def _differing(found: dict[str, Any], manifest: dict[str, Any]) -> str:
 
 
 def _read(folder: Path) -> dict[str, Any] | None:
-    """The manifest of a scan; None if there is none."""
+    """Read the manifest of a scan. The result is None if there is no manifest."""
     try:
         found = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -266,7 +275,8 @@ def _read(folder: Path) -> dict[str, Any] | None:
 
 
 def _finished(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    """The whole shards of the same scan, cut off or finished; none where the folder is new or empty."""
+    """The complete shards of an earlier run of this scan, finished or interrupted. A new or empty folder has no
+    shards."""
     found = _read(check_scan_folder(folder))
     if found is None:
         return []
@@ -291,7 +301,7 @@ def _finished(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
         }
         if not isinstance(digest, str) or not is_whole(shard["forwards"]) or not is_sound(folder, shard):
             warnings.warn(
-                f"expected the shard {shard['file']} in {folder} as it was written, got none or a damaged one; this shard and the "
+                f"expected the shard {shard['file']} in {folder} to be unchanged, got none or a damaged one; this shard and the "
                 f"{len(listed) - number - 1} after it are scanned again",
                 stacklevel=4,
             )

@@ -1,4 +1,4 @@
-"""Which images of a stream came before: a client that asks again, or a probe, is no news."""
+"""Recognise images of a stream that came before, such as an image that a client sends again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Seen"]
 
 
 class Seen:
-    """The last `most` different numbers, such as images' tie breakers.
+    """Remembers the last `most` different numbers, such as the tie breakers of images.
 
     >>> seen = Seen(most=2)
     >>> seen.new([0.1, 0.2, 0.1]).tolist(), seen.new([0.3, 0.1, 0.2]).tolist()
@@ -22,7 +22,8 @@ class Seen:
         self._most, self._held = most, dict[float, None]()
 
     def new(self, numbers: Iterable[float]) -> NDArray[np.bool_]:
-        """Whether each was not among the last ones before it; one that was becomes the newest."""
+        """Whether each number is new, that is, not among the last numbers before it. A number that came before becomes
+        the newest number."""
         found: list[bool] = []
         for number in map(float, numbers):
             found.append(number not in self._held)

@@ -1,7 +1,10 @@
-"""Scans of shards, here or at addresses: one shard is one job, and one Parquet file of verdicts. A shard whose file is there is not done again.
+"""Scan shards (files of many images) on this machine or at addresses. Each shard is one job, and makes one Parquet file
+of verdicts.
 
-A shard's file is put whole (S3 and Google's storage show an object with its last byte), under a name that the shard's name decides, and
-its content is decided by detector and images: done twice, by a worker that was taken for dead or by two runs at once, it is the same file.
+A shard whose Parquet file exists is not scanned again. The Parquet file appears only when it is complete, since S3 and
+Google's storage show an object only after its last byte. The name of the Parquet file follows from the shard's name,
+and its content from detector and images. So if a shard is scanned twice, by a worker that seemed dead or by two runs at
+once, the result is the same file.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -49,7 +52,8 @@ _LOOK = 256  # images that model and engine may be checked on
 
 
 def is_sharded(source: str, out: str | Path) -> bool:
-    """Whether a scan goes shard by shard: its images are at an address or named by a pattern, or its results go to an address."""
+    """Whether to scan shard by shard: if the images are at an address or given by a pattern, or if the results go to an
+    address."""
     return is_address(source) or is_pattern(source) or is_address(out)
 
 
@@ -65,31 +69,36 @@ def scan_shards(
     workers: int | None = None,
     ray: str | None = None,
 ) -> dict[str, Any]:
-    """Scan shards (WebDataset tars, zips, Parquet tables, npz) into one Parquet file of verdicts each; give the summary back, which is manifest.json.
+    """Scan shards into one Parquet file of verdicts each, and return the summary, which is also in manifest.json.
+    Shards are files of many images: WebDataset tars, zips, Parquet tables or npz files.
 
     Parameters
     ----------
     detector : Detector
         Calibrated, and bound to its classifier.
     source : str
-        A pattern (`s3://bucket/shard-{000000..000099}.tar`), one shard, or a folder of shards at any depth, each a path or an address.
+        A pattern (`s3://bucket/shard-{000000..000099}.tar`), one shard, or a folder of shards at any depth, given as a
+        path or an address.
     out : str or path
-        A folder or an address (s3://, gs://). `a/b.tar` has its rows in `a/b.tar.parquet`: id, label, score, p_value, flag; and, in the
-        file's metadata, which content it was (its ETag) and what could not be read.
+        A folder or an address (s3://, gs://). The rows of `a/b.tar` are in `a/b.tar.parquet`: id, label, score,
+        p_value, flag. The metadata of this file has the version of the shard that was scanned (its ETag), and what
+        could not be read.
     workers, ray
-        As in :func:`~doldrum.detectors.deploy.scanning.scan_to`: verdicts are the same bit for bit. Each worker fetches and writes by itself,
-        with the credentials of its machine.
+        As in :func:`~doldrum.detectors.deploy.scanning.scan_to`: verdicts are the same bit for bit. Each worker reads
+        shards and writes results itself, with the credentials of its machine.
 
-    The same call again does the shards that have no result yet, and those that have changed since; of a finished scan it reads the
-    results. Memory holds 1,024 images and the rows of one shard, whatever the number of shards.
+    The same call again scans the shards that have no result yet, and those that have changed since. If the scan is
+    finished, the call only reads the results. Memory holds 1,024 images and the rows of one shard, for any number of
+    shards.
 
-    Shards that cannot be had (gone, no answer, changed while they were read) are listed under `failed`, the others are done, and
-    `complete` is False. A broken shard is no failure: it has a result with the images before the break, and `skipped` says why. After 20 shards
-    in a row that cannot be had the run ends.
+    Shards that cannot be fetched (deleted, no answer, changed while they were read) are listed under `failed`. The
+    other shards are scanned, and `complete` is False. A damaged shard is not a failure: its result has the images
+    before the damage, and `skipped` says why. After 20 shards in a row that cannot be fetched, the run ends.
 
-    Raises InputError, before any work, for a place that can't be read or written, or holds another scan; StorageError where there is no
-    answer; OSError when this machine's disk is full; WorkerError when workers die again and again. What is finished is kept. No
-    password and no signature of an address is in a message, a file or the summary.
+    Before any work, raises InputError for a place that can't be read or written, or that holds another scan. Raises
+    StorageError if the storage gives no answer, OSError when this machine's disk is full, and WorkerError when workers
+    die repeatedly. Finished results are kept. Passwords and signatures in addresses never appear in messages, files or
+    the summary.
     """
     check_workers(workers, ray=ray)
     if detector.calibration is None or detector.fitted_for is None:
@@ -123,7 +132,7 @@ def scan_shards(
 
 
 def is_unfinished_at(out: str | Path) -> bool:
-    """Whether `out` holds a scan of shards that can be continued; False where that cannot be told."""
+    """Whether `out` holds a scan of shards that can be continued. The result is False if the place cannot be read."""
     try:
         found = _manifest(store_of(out))
     except (DoldrumError, OSError):
@@ -133,7 +142,8 @@ def is_unfinished_at(out: str | Path) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class ShardScan:
-    """What becomes of a shard: its entry in the summary. Sent to workers; a job is a shard, and whether a result of it seems to be there."""
+    """Scans one shard and returns what the summary needs of it. This object is sent to workers. A job is a pair: a
+    shard, and whether a result for this shard seems to exist."""
 
     examining: Examining
     shards: Shards
@@ -155,7 +165,8 @@ class ShardScan:
             return {"shard": shard.name, "failed": str(error)}
 
     def _earlier(self, shard: Shard) -> dict[str, Any] | None:
-        """What its result says, if it is one of this scan and of the shard as it is now."""
+        """The metadata of the shard's earlier result, if it belongs to this scan and the shard has not changed
+        since."""
         data = self.place.read(f"{shard.name}.parquet")
         told = None if data is None else _told(data)
         if told is None or told["identity"] != self.identity:
@@ -193,7 +204,8 @@ class ShardScan:
         return told
 
     def _images(self, shard: Shard, folder: Path) -> tuple[StoredImages | None, str, list[list[str]], str | None]:
-        """The images, decoded, the shard's tag, (id, why) of what could not be read, and a note; no images where none could."""
+        """The decoded images (None if no image could be read), the shard's tag, (id, why) of unreadable items, and a
+        note."""
         classifier = self._detector.classifier
         assert classifier is not None
         name = visible(shard.name)
@@ -226,13 +238,13 @@ class ShardScan:
 
 
 class _Gone(Exception):
-    """A shard that isn't there, or may not be had; its text is what is told."""
+    """Raised if a shard does not exist, or may not be read. The error's text becomes the reason in the summary."""
 
 
 def _summed_up(
     detector: Detector, found: Iterable[dict[str, Any]], manifest: dict[str, Any], advance: Any
 ) -> dict[str, Any]:
-    """The summary of what workers say of the shards, in whatever order."""
+    """Make the summary from the workers' results for the shards, which arrive in any order."""
     calibration = detector.calibration
     assert calibration is not None
     tally, forwards, in_a_row, note = Tally(), 0, 0, None
@@ -273,7 +285,8 @@ def _summed_up(
 
 
 def _runs(detector: Detector, shards: Shards) -> Any:
-    """The detector's measurements; where model and engine have to be checked again, on images of the first shard that has some."""
+    """Prepare the detector's measurements. If model and engine must be checked again, the first shard with images
+    provides the images."""
     shape, last, silent = detector.fitted_for, None, 0
     assert shape is not None
     for shard in shards.shards[:_PATIENCE]:
@@ -294,7 +307,7 @@ def _runs(detector: Detector, shards: Shards) -> Any:
 
 @contextmanager
 def _held(out: str | Path) -> Generator[None, None, None]:
-    """One run at a time in a folder; an address has no locks and needs none."""
+    """Lock a folder, so that only one run writes to it. An address has no locks and needs none."""
     if not is_address(out):
         Path(out).mkdir(parents=True, exist_ok=True)
     with nullcontext() if is_address(out) else locked(out):
@@ -302,11 +315,12 @@ def _held(out: str | Path) -> Generator[None, None, None]:
 
 
 def _check_place(place: Store, manifest: dict[str, Any]) -> set[str]:
-    """The names of what is there. Raises InputError unless it is this scan's place, or a new one, and can be written."""
+    """The names of the files in the place for results. Raises InputError unless the place is new or holds this scan,
+    and can be written."""
     there, found = set(place.listed()), _manifest(place)
     if found is None and there:
         raise InputError(
-            f"expected a new or empty place, or this scan's own, got {place.shown()}, which holds something else; name another with --out"
+            f"expected a new or empty place, or the place of this scan, got {place.shown()}, which holds something else; name another with --out"
         )
     if found is not None and found.get("identity") != manifest["identity"]:
         raise InputError(
@@ -326,7 +340,8 @@ def _manifest(place: Store) -> dict[str, Any] | None:
 
 
 def _identity(detector: Detector, shards: Shards, fdr: float, resize: Resize) -> str:
-    """Of what decides the results, but for the shards' own content, which each result names."""
+    """A hash of everything that decides the results, except the content of the shards, which each result identifies
+    itself."""
     return hashlib.sha256(detector_identity(detector, fdr) + f"{resize} {shards.store.shown()}".encode()).hexdigest()
 
 
@@ -354,7 +369,7 @@ def _parquet(frames: list[pd.DataFrame], told: dict[str, Any]) -> bytes:
 
 
 def _told(data: bytes) -> dict[str, Any] | None:
-    """What a result says of itself; None for what is no result, or a damaged one."""
+    """The metadata of a result file. The metadata is None if the file is damaged, or is not a result file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

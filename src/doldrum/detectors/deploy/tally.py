@@ -1,4 +1,5 @@
-"""A scan summed up: how many inputs got each label and p-value. It grows with the calibration set, never with the inputs."""
+"""Tally: the number of inputs of a scan for each label and p-value. The size of a tally depends on the calibration set,
+not on the number of inputs."""
 
 from __future__ import annotations
 
@@ -17,13 +18,14 @@ from doldrum.stats.conformal import num_discoveries
 __all__ = ["Tally", "drawn_of", "rows_of", "summary_of", "tally_of", "tally_of_rows"]
 
 Tally = Counter[tuple[int, float]]
-"""(label, p-value) -> inputs. Tallies add up. Without class-conditional calibration all labels from 0 up are 0."""
+"""The number of inputs for each pair (label, p-value). Tallies can be added. Without class-conditional calibration, all
+labels of at least 0 are counted as 0."""
 _WATCHED = 250_000  # inputs that the watch sees: of more, so many drawn at random
 _PIECE = 10_000  # inputs that it sees at a time
 
 
 def tally_of(calibration: Calibration, labels: NDArray[Any], p_values: NDArray[np.float64]) -> Tally:
-    """The tally of inputs (m,) by their labels and p-values.
+    """Count the inputs by their labels (m,) and p-values (m,).
 
     >>> c = Calibration(np.arange(9.0), np.zeros(9), fpr=0.1, seed=0)
     >>> sorted(tally_of(c, np.array([3, 1, -1]), np.array([0.1, 0.1, 0.5])).items())
@@ -36,19 +38,21 @@ def tally_of(calibration: Calibration, labels: NDArray[Any], p_values: NDArray[n
 
 
 def rows_of(tally: Tally) -> list[list[float]]:
-    """The tally for JSON, in order."""
+    """The tally as sorted rows for JSON."""
     return [[label, p, count] for (label, p), count in sorted(tally.items())]
 
 
 def tally_of_rows(rows: Iterable[Any]) -> Tally:
-    """What `rows_of` gave. Raises TypeError or ValueError for what it can't have given."""
+    """Make a tally from rows that `rows_of` returned. Raises TypeError or ValueError for any other rows."""
     return Counter({(int(label), float(p)): int(count) for label, p, count in rows})
 
 
 def summary_of(calibration: Calibration, tally: Tally, fdr: float) -> dict[str, Any]:
-    """What the promise says of all inputs: flags against their limit, discoveries, and the watch on them in a random order.
+    """Summarise all inputs of a scan: flags and their limit, discoveries, and the verdict of the watch on the inputs in
+    a random order.
 
-    The order is the same for the same tally: that of a folder is often by class, so the watch can't say when a change was.
+    The watch uses a random order because the order of a folder is often by class. So the watch can't say when a change
+    happened. The same tally always gives the same random order.
     """
     keys = sorted(tally)
     labels = np.array([label for label, _ in keys], np.int64)
@@ -76,7 +80,8 @@ def summary_of(calibration: Calibration, tally: Tally, fdr: float) -> dict[str, 
 
 
 def drawn_of(total: int, count: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """`count` different whole numbers in [0, total), all equally likely, in a random order; the memory is that of `count`, not of `total`.
+    """Draw `count` different whole numbers in [0, total), all equally likely, in a random order. Memory grows with
+    `count`, not with `total`.
 
     >>> sorted(drawn_of(4, 4, np.random.default_rng(0)).tolist()), len(drawn_of(10**9, 3, np.random.default_rng(0)))
     ([0, 1, 2, 3], 3)

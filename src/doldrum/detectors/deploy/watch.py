@@ -1,4 +1,5 @@
-"""Watch: does the promise still hold in a stream of verdicts? If not, is it drift or an attack?"""
+"""Watch: tests whether the promised false-positive rate still holds in a stream of images, and whether drift or an
+attack is the reason if not."""
 
 from __future__ import annotations
 
@@ -43,13 +44,15 @@ class WatchVerdict:
     kind : str
         - "as calibrated": the images are like the calibration inputs, as far as the watch can tell
         - "drift": the images are no longer like the calibration inputs; calibrate again
-        - "attack": more are flagged than the promise explains, and the others are like the calibration inputs: an attack is likely
-        - "open": more are flagged than the promise explains; too few have arrived since to tell drift from an attack
+        - "attack": more are flagged than the promised rate explains, and the others are like the calibration inputs: an
+          attack is likely
+        - "open": more are flagged than the promised rate explains; too few have arrived since to tell drift from an
+          attack
     words : one sentence for the user that says what to do
-    images, flagged : inputs seen, and how many of them were flagged
-    drift_at, drift_since : the input at which drift was certain, and about where it began; None if it wasn't
-    flags_at, flags_since : the same for more flags than the promise explains
-    alpha : the probability, chosen beforehand, that either is ever said of clean images like the calibration inputs
+    images, flagged : the number of inputs so far, and how many of them were flagged
+    drift_at, drift_since : the input at which drift was certain, and about where it began; None if there was none
+    flags_at, flags_since : the same for more flags than the promised rate explains
+    alpha : the largest probability, chosen beforehand, of a false alarm on clean images like the calibration inputs
     """
 
     kind: Kind
@@ -63,31 +66,36 @@ class WatchVerdict:
     alpha: float
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
+        """The verdict as a dict that JSON can hold."""
         return asdict(self)
 
 
 class Watch:
-    """Watches p-values as they arrive, and says when the promise no longer holds. Its error probability holds however often one looks.
+    """Tests p-values as they arrive, and says when the promised rate no longer holds. The error probability holds
+    however often you read the verdict.
 
-    Two conformal test martingales (:mod:`doldrum.stats.martingale`), which are independent on clean images:
+    A Watch uses two conformal test martingales (:mod:`doldrum.stats.martingale`), which are independent on clean
+    images. An input's rank is the number of calibration inputs that are at least as suspicious.
 
-    - *drift* bets on where the ranks of the body are: inputs that are less suspicious than 90% of the calibration inputs (than
-      1 - fpr, where that is less). A trigger hardly moves these. Another camera, crop or light moves them all.
-    - *flags* bets that a share of the inputs is among the flagged ranks.
+    - *drift* bets that the ranks of the inputs that are not suspicious have moved. All inputs count as not suspicious
+      except the most suspicious 10% (or the share `fpr`, if it is larger). A trigger hardly moves the ranks of these
+      inputs. Another camera, crop or light moves all ranks.
+    - *flags* bets that more inputs than promised have a rank that is flagged.
 
-    Each has half of `alpha`. Inputs that the model gave no finite answer for (label -1) are counted and not watched. With
-    class-conditional calibration each class has its own ranks, and inputs of a class without calibration inputs are not watched either.
+    Each test uses half of `alpha`. Inputs without a finite answer of the model (label -1) are counted but not tested.
+    With class-conditional calibration, each class has its own ranks. Inputs of a class without calibration inputs are
+    not tested either.
 
     Parameters
     ----------
     calibration : Calibration
-        The detector's: `detector.calibration`.
+        The calibration of the detector: `detector.calibration`.
     alpha : float in (0, 1)
-        P(a stream of clean inputs, exchangeable with the calibration inputs, is ever called anything but "as calibrated") <= alpha, over
-        calibration sets and streams.
+        The largest probability that a stream of clean inputs, exchangeable with the calibration inputs, is ever called
+        anything but "as calibrated". The probability is over calibration sets and streams.
 
-    Raises InputError for another alpha. Its memory is a few hundred numbers, for each class where calibration is class-conditional.
+    Raises InputError for another alpha. A watch keeps a few hundred numbers in memory, per class if calibration is
+    class-conditional.
 
     >>> from doldrum.detectors import Calibration
     >>> rng = np.random.default_rng(0)
@@ -122,9 +130,11 @@ class Watch:
         self._flags = ConformalMartingale(flags, np.stack([spike_bets(c) for c in flags]), limit=2 / alpha)
 
     def update(self, result: ScanResult | ArrayLike, *, labels: ArrayLike | None = None) -> WatchVerdict:
-        """Add the next inputs of the stream, in their order, and return the present verdict. It does not depend on how the stream is split into calls.
+        """Add the next inputs of the stream, in their order, and return the present verdict. The verdict does not
+        depend on how the stream is split into calls.
 
-        `result` is what the detector says of them, or their p-values (m,), with `labels` (m,) where calibration is class-conditional.
+        `result` is the detector's ScanResult of these inputs, or their p-values (m,). With class-conditional
+        calibration, p-values need `labels` (m,).
 
         Raises InputError for p-values that this calibration can't have given.
         """
@@ -132,8 +142,9 @@ class Watch:
         return self.verdict
 
     def see(self, result: ScanResult | ArrayLike, *, labels: ArrayLike | None = None) -> None:
-        """`update` without a verdict: the bets are made when one, or the state, is asked for, or much waits. A Guard that answers an image
-        at a time pays a tenth so."""
+        """Add the next inputs like `update`, but return no verdict. The tests are updated only for many inputs at once,
+        or when the verdict or the state is needed. For a Guard that answers one image at a time, `see` takes a tenth of
+        the time of `update`."""
         if isinstance(result, ScanResult):
             result, labels = result.p_values, result.labels
         p, at, groups = self._taken(result, labels)
@@ -141,7 +152,7 @@ class Watch:
         ranks = np.rint(above).astype(np.int64) - 1
         if (ranks < 0).any() or (np.abs(above - ranks - 1) > 1e-6).any():
             raise InputError(
-                "expected p-values of this watch's calibration, got p-values of another calibration; make the Watch of the detector that judges"
+                "expected p-values of this watch's calibration, got p-values of another calibration; make the Watch from the calibration of the same detector"
             )
         self._waiting.append((ranks, groups, self._images + 1 + at))
         self._images += len(p)
@@ -150,7 +161,7 @@ class Watch:
             self._bet()
 
     def _bet(self) -> None:
-        """On what waits."""
+        """Update both tests with the inputs that are waiting."""
         if not self._waiting:
             return
         ranks, groups, numbers = (np.concatenate(parts) for parts in zip(*self._waiting, strict=True))
@@ -164,7 +175,7 @@ class Watch:
     def _taken(
         self, p_values: ArrayLike, labels: ArrayLike | None
     ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-        """The p-values, which of them are watched, and the group's row of each of these."""
+        """The p-values, the indices of the tested p-values, and the row of the group for each tested p-value."""
         p = np.atleast_1d(np.asarray(p_values, dtype=float))
         if p.ndim != 1 or not ((p > 0) & (p <= 1)).all():
             raise InputError(
@@ -188,7 +199,8 @@ class Watch:
 
     @property
     def verdict(self) -> WatchVerdict:
-        """The present verdict. A verdict that has become certain does not change any more: begin a new Watch after calibrating again."""
+        """The present verdict. A verdict that has become certain does not change any more. Begin a new Watch after
+        calibrating again."""
         self._bet()
         drift, flags = self._drift, self._flags
         # Drift that shows only long after the flags rose may be the attack itself: it is no longer what raised them.
@@ -212,7 +224,8 @@ class Watch:
         )
 
     def state(self) -> dict[str, Any]:
-        """Everything that it has seen, as JSON-able values. Save it to continue with :meth:`restored` after a restart."""
+        """The state of the watch, as values that JSON can hold. Save it to continue with :meth:`restored` after a
+        restart."""
         self._bet()
         return {
             "format": FORMAT,
@@ -227,7 +240,8 @@ class Watch:
 
     @classmethod
     def restored(cls, calibration: Calibration, state: Any) -> Self:
-        """The Watch with this state. InputError if it is not a state, or if it belongs to another calibration."""
+        """Make a Watch with this state. Raises InputError if `state` is not the state of a Watch, or if it belongs to
+        another calibration."""
         version = state.get("version") if is_object(state) else None
         if not is_object(state) or state.get("format") != FORMAT or type(version) is not int or version != VERSION:
             raise InputError(f"expected the state of a watch, version {VERSION}, got something else; begin a new Watch")
@@ -248,13 +262,14 @@ class Watch:
 
 
 def _flag_cells(n: int, allowed: int) -> NDArray[np.int64]:
-    """Cells of the bins of flagged ranks, the most suspicious first, each some times as large as that before; last, all others."""
+    """The number of ranks in each bin. The first bins hold the flagged ranks, from the most suspicious on, and grow by
+    about the same factor. The last bin holds all other ranks."""
     ends = np.maximum(1, np.rint(allowed ** (np.arange(4) / 3))).astype(np.int64)
     return np.diff(np.concatenate([[0], ends, [n + 1]]))
 
 
 def _bins(places: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The bin of each place; `ends` (m, B) are where its bins end."""
+    """The bin of each rank in `places` (m,), where `ends` (m, B) are the ends of the bins."""
     return (places[:, None] >= ends).sum(axis=1)
 
 

@@ -1,4 +1,8 @@
-"""Our own detector: what it measures and judges by (`profile`), the model of clean images behind it (`model`, `rates`), and what it will find (`outlook`).
+"""This project's own detector: its probes and score (`profile`), its model of clean images (`model`, `rates`), and an
+estimate of what it will find (`outlook`).
 
-No baseline, and nothing that one needs.
+Terms in this package: a *family* is one kind of perturbation, with one or more strengths. A *draw* is one random
+perturbation. A *place* is one draw at one strength of a family. All inputs get the same draws, so each place has its
+own rates of labels. *Calm* is the share of draws that keep an input's label. Baseline detectors, and code that they
+need, do not belong in this package.
 """

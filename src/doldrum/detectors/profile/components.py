@@ -1,4 +1,5 @@
-"""The components of all labels' mixtures: how likely each label is at each place around the inputs of a component."""
+"""The mixture components of all labels. Each component gives the probability of each returned label at each place (draw
+of a perturbation)."""
 
 from __future__ import annotations
 
@@ -14,18 +15,19 @@ __all__ = ["TO_LABEL", "Components"]
 
 Array = NDArray[np.float64]
 TO_LABEL = 4.0
-"""Inputs' worth of the label's rates that are mixed into a component's."""
+"""Weight, in inputs, with which a label's rates are mixed into the rates of its components."""
 _KEPT = 1 << 22  # chances that are worked out beforehand at most
 
 
 class Components:
-    """R components: p_r(place, label) is what came back around a component's share of the clean inputs, with `TO_LABEL` inputs' worth of its
-    label's rates mixed in.
+    """R mixture components: p_r(place, label) is the share of a label among the draws of the component's clean inputs.
+
+    The rates of the component's label (`rates.Rates`) are mixed into its own, with the weight of `TO_LABEL` inputs.
 
     Parameters
     ----------
     rates : Rates
-        Of the clean inputs.
+        The rates of labels around the clean inputs.
     shares : float64 (N, P)
         How much of each clean input belongs to each component of its label; rows sum to 1.
     """
@@ -43,7 +45,7 @@ class Components:
         parts = used.sum(axis=1)
         self._row = np.repeat(np.arange(len(parts)), parts)
         self.kinds = self._seen[self._row]
-        """(R,): their labels."""
+        """The label of each component (R,)."""
         weights = (sums[used] + 1) / (count + parts)[self._row] * (count / len(labels))[self._row]
         self._log_weights = np.log(weights)
         columns = (used.cumsum() - 1).reshape(used.shape)[row]
@@ -56,9 +58,10 @@ class Components:
             self._table = self._at(place, label)
 
     def read(self, places: NDArray[np.int16]) -> Array:
-        """(N, R, places): the chances of the labels that came back, 1 where none did.
+        """Probabilities (N, R, places) of the labels that the model returned, under each component. A probability is 1
+        where the model returned no label.
 
-        In memory as in the shape: sums over the last axis are then the same whatever N is.
+        The array is contiguous, so that sums over the last axis do not depend on N.
         """
         label = np.maximum(places, 0).astype(np.int64)
         place = np.broadcast_to(np.arange(places.shape[1], dtype=np.int64), places.shape)
@@ -69,15 +72,15 @@ class Components:
         return np.ascontiguousarray(np.where((places >= 0)[:, :, None], found, 1.0).transpose(0, 2, 1))
 
     def weights(self, labels: NDArray[np.int16]) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
-        """For inputs of these labels (N,): logs of the weights of the label's own components and of the others (N, R); the logs of both sums
-        (2, N); and which labels (N,) have no component."""
+        """For inputs with these labels (N,), return the log weights (N, R) of the label's components and those of all
+        other components. Also return the logs of both sums (2, N), and which labels (N,) have no component."""
         mine, other, totals, unseen = self._weights
         at = self._number[labels]
         return mine[at], other[at], totals[:, at], unseen[at]
 
     @cached_property
     def _weights(self) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
-        """What `weights` says for each label that clean inputs have, and last for any other."""
+        """The result of `weights` for each label that clean inputs have, and as last row for all other labels."""
         same = self.kinds[None, :] == np.append(self._seen, -1)[:, None]
         alone, unseen = ~same.all(axis=1), ~same.any(axis=1)
         other = np.where(same & alone[:, None], -np.inf, self._log_weights)
@@ -85,6 +88,6 @@ class Components:
         return mine, other, log_sum(np.stack([mine, other]), axis=2), unseen
 
     def _at(self, place: NDArray[np.int64], label: NDArray[np.int64]) -> Array:
-        """(M, R): the chances of these labels (M,) at these places (M,)."""
+        """Probabilities (M, R) of these labels (M,) at these places (M,), under each component."""
         seen: Array = self._tally[place * self._num_classes + label].toarray()
         return (seen + TO_LABEL * self._rates.at(place, label)[:, self._row]) / self._total[place]

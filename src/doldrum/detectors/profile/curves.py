@@ -1,4 +1,5 @@
-"""How a trigger may fare at rising strengths, and how likely draws are if it does."""
+"""Curves of how often a trigger still decides the label as the perturbation gets stronger, and the likelihood of draws
+under them."""
 
 from __future__ import annotations
 
@@ -18,10 +19,16 @@ _AT_ONCE = 12  # chances multiplied before a log is taken: of 1e-16 each, still 
 
 @cache
 def survivals(conditions: int) -> Array:
-    """(Q, C) chances that a trigger decides the label at each strength, weakest first: falling from .97 to 0.
+    """Probabilities (Q, C) that a trigger decides the label at each of C strengths, weakest first. They fall from .97
+    to 0.
 
-    None; up to the i-th strength; up to the i-th and half of the draws at the next; half of the draws at the first; .7
-    of them at all.
+    Each row is one of these cases, where i is any of the strengths:
+
+    - the trigger never decides the label;
+    - the trigger decides the label up to the i-th strength;
+    - the trigger decides the label up to the i-th strength, and in half of the draws at the next strength;
+    - the trigger decides the label in half of the draws at the first strength;
+    - the trigger decides the label in .7 of the draws at all strengths.
     """
     rows = [[0.0] * conditions, [0.5] + [0.0] * (conditions - 1), [0.7] * conditions]
     for i in range(1, conditions + 1):
@@ -34,21 +41,23 @@ def survivals(conditions: int) -> Array:
 
 
 def log_sum(logs: Array, *, axis: int) -> Array:
-    """log sum exp of real numbers of which some are finite; SciPy's logsumexp takes half of a score's time for what isn't needed here."""
+    """log sum exp of real numbers of which at least one is finite. SciPy's logsumexp would take half of the time of a
+    score, for checks that are not needed here."""
     most = logs.max(axis=axis, keepdims=True)
     return np.log(np.exp(logs - most).sum(axis=axis)) + most.squeeze(axis)
 
 
 class Curves:
-    """The curves of `survivals` for each family, and how likely draws are on each.
+    """The curves of `survivals` for each family of perturbations, and the likelihood of draws under each curve.
 
-    A draw's label is the input's with the chance q of its strength, else the component's. Few chances q occur, and few strengths: the
-    likelihood of a strength's draws is taken once for each q, and a curve adds up those of its strengths.
+    With probability q, which depends on the strength, a draw returns the input's own label. With probability 1 - q, the
+    draw's label follows the component's rates. There are few values of q and few strengths. So the likelihood of a
+    strength's draws is computed once for each q, and a curve adds up the values of its strengths.
 
     Parameters
     ----------
     shapes : sequence of (strengths, draws)
-        Of the families, whose draws are side by side.
+        The shape of each family. The draws of all families are concatenated.
     """
 
     def __init__(self, shapes: Sequence[tuple[int, int]]) -> None:
@@ -66,7 +75,7 @@ class Curves:
                 starts += mine
                 first += n
         self.width = len(self._q) * first
-        """Numbers that one component needs for an input."""
+        """The count of numbers in memory for one input and one component."""
         self._groups, self._count = np.array(starts), len(starts)
         self._families = np.array([family[0][0] for family in groups])
         terms: list[int] = []
@@ -85,10 +94,12 @@ class Curves:
         self._log_counts = np.log([len(c) - 1.0 for c in curves])[:, None, None]
 
     def likelihoods(self, seen: Array, hit: NDArray[np.bool_], lost: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
-        """Log likelihoods (families, N, R) of draws: without a trigger; with one, over all curves alike; and of outliers.
+        """Log likelihoods (families, N, R) of draws: without a trigger; with a trigger, averaged over all curves; and
+        for outliers.
 
-        `seen` (N, R, draws) are the chances of the labels that came back, by component; `hit` and `lost` (N, 1, draws) say which are the
-        input's own label, and which have none and count nowhere (`seen` is 1 there).
+        `seen` (N, R, draws) are the probabilities of the returned labels under each component. `hit` (N, 1, draws) says
+        which draws returned the input's own label. `lost` (N, 1, draws) says which draws have no label and are ignored
+        (`seen` is 1 there).
         """
         sure = hit | lost
         each = [np.log(np.multiply.reduceat((1 - q) * seen + q * sure, self._groups, axis=2)) for q in self._q]

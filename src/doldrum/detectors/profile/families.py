@@ -1,4 +1,4 @@
-"""What a profile measures by default: families of perturbations, and clean images laid over the input."""
+"""The default probes of a profile: families of perturbations, and clean images laid over the input."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from doldrum.probes import BandNoise, Contrast, Gaussian, PixelAblation, Probe, 
 __all__ = ["OVERLAY", "OVERLAYS", "OfFamilies", "default_families", "reseeded"]
 
 OVERLAYS = 19
-"""Images laid over each input by default."""
+"""The default number of images laid over each input."""
 OVERLAY = "overlay"
-"""What the probe of overlays is called among the families."""
+"""The name of the overlays' probe among the families."""
 
 
 def default_families(input_shape: tuple[int, int, int]) -> dict[str, Probe]:
-    """The default's families besides overlays, 44 draws in all; shifts and warps in proportion to a side of 28 pixels."""
+    """The default families of perturbations without overlays, with 44 draws in total. Shifts and warps are scaled to
+    the image size."""
     return dict(_default_families(min(input_shape[1:])))
 
 
@@ -36,13 +37,14 @@ def _default_families(side: int) -> dict[str, Probe]:
 
 
 class OfFamilies(Detector):
-    """What a detector by families and overlays measures, given or by default."""
+    """A base class of detectors that measure families of perturbations and overlays. Families and overlays can be
+    given; otherwise the defaults are used."""
 
     families: dict[str, Probe] | None
     overlays: int | None
 
     def _given(self) -> Mapping[str, Probe]:
-        """The families besides overlays."""
+        """The families of perturbations without the overlays."""
         if self.families is not None:
             return self.families
         return default_families((1, 28, 28) if self.fitted_for is None else self.fitted_for[1])
@@ -53,6 +55,6 @@ class OfFamilies(Detector):
 
 
 def reseeded(probe: Probe, seed: int) -> Probe:
-    """The same probe with another seed, where it has one."""
+    """The same probe with another seed. A probe without a seed is returned unchanged."""
     settings = probe.to_dict()
     return probe_from_dict({**settings, "seed": seed}) if "seed" in settings else probe

@@ -1,8 +1,10 @@
-"""The model behind SmoothnessProfile: how likely the labels of draws are around clean inputs, and around triggered ones.
+"""The statistical model of SmoothnessProfile: how likely the labels of draws are around clean inputs, and around
+triggered inputs.
 
-Everything here is NumPy. Draws are labels (N, C, n) by family: N inputs, C strengths, n draws per strength; what is below 0 has no
-label and counts nowhere. Draw j perturbs all inputs alike, so each (strength, draw) is a place of its own, with its own rates: an
-overlay of a shoe pulls otherwise than one of a shirt.
+All code here uses NumPy. The draws of a family are labels (N, C, n): N inputs, C strengths, n draws per strength. A
+value below 0 means that the draw has no label, and is ignored. Draw j perturbs all inputs in the same way. So each pair
+(strength, draw), called a place, has its own rates of labels. For example, an overlay of a shoe changes labels to other
+classes than an overlay of a shirt.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ __all__ = ["COMPONENTS", "Clean", "calm", "fit_shares"]
 Draws = Mapping[str, NDArray[np.int16]]
 Array = NDArray[np.float64]
 COMPONENTS = 4
-"""Components of a class's mixture by default, where it has 12 or more clean inputs for each."""
+"""The default number of mixture components per class. A class with fewer than 12 clean inputs per component gets
+fewer."""
 _EACH, _ROUNDS = 12, 25
 _TO_MEAN, _TO_SPREAD = 6.0, 20.0  # inputs' worth of the calm of all inputs in that of a label: its mean, its spread
 # Share of clean inputs that got their label by accident. About 5 in 100 are nearer to one; but the share bounds what "just an outlier"
@@ -31,7 +34,8 @@ _AT_ONCE = 1 << 15  # numbers worked on at a time
 
 
 def calm(draws: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
-    """(N,): share of the draws, over all strengths, that kept the base label; in [0, 1], 0 if no draw was valid.
+    """The share (N,) of each input's draws, over all strengths, that kept the input's label. The share is 0 if no draw
+    was valid.
 
     >>> calm(np.array([[[1, 1, 0, -1]], [[-1, -1, -1, -1]]]), np.array([1, 0])).round(3).tolist()
     [0.667, 0.0]
@@ -41,10 +45,12 @@ def calm(draws: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
 
 
 def fit_shares(draws: Draws, labels: NDArray[np.int16], num_classes: int, components: int = COMPONENTS) -> Array:
-    """(N, components): how much of each clean input belongs to each component of its label's mixture; rows sum to 1.
+    """Fit the shares (N, components): how much of each clean input belongs to each component of its label's mixture.
+    Rows sum to 1.
 
-    Expectation maximisation of a mixture of products of multinomials, one mixture per label, begun with the inputs in order of
-    calm. What `Clean` mixes into a component's rates keeps those with few inputs from being certain of anything.
+    Each label has a mixture of products of multinomials, fitted by expectation maximisation. At the start, the inputs
+    are sorted by the share of draws that kept the label, and split into equal parts. The rates that `Clean` mixes into
+    each component prevent a component with few inputs from giving extreme probabilities.
     """
     places = _places(draws)
     rates = Rates(places, labels, num_classes, _shapes(draws))
@@ -67,17 +73,22 @@ def fit_shares(draws: Draws, labels: NDArray[np.int16], num_classes: int, compon
 
 
 class Clean:
-    """Clean inputs (`draws`, `labels`, and what `fit_shares` made of them), ready to hold others against.
+    """The model of clean inputs, made of their `draws`, `labels` and `shares` (from `fit_shares`). Other inputs are
+    compared with this model.
 
-    Around a clean input of label k, the label of each place (strength, draw) is drawn by one of k's components: p_r(place, label) is
-    what came back around its share of the clean inputs, with 4 inputs' worth of k's rates (`rates.Rates`) mixed in.
-    A triggered input of label y is a clean one of another label with a trigger that decides a draw's label with a chance q,
-    else leaves it as it is: p becomes (1 - q) p, and at y q + (1 - q) p; averaged over the rows of `survivals`, a family at a time,
-    since nobody knows how a trigger fares.
+    Around a clean input of label k, one of k's components generates the label at each place (strength, draw).
+    p_r(place, label) is the share of a label among the draws of the component's clean inputs. The rates of label k
+    (`rates.Rates`) are mixed in with the weight of 4 inputs.
 
-    Some clean inputs of label y (1 in 100,000 is supposed) are outliers: their perturbed copies get another label. Their
-    draws are like those of clean inputs of the other labels, with one chance of keeping y for all families, 0 or .05. Without
-    them a misclassified input would be best explained by a trigger that never survives.
+    A triggered input of label y is modelled as a clean input of another label with a trigger. The trigger decides a
+    draw's label with probability q, and otherwise has no effect. So the probability p of a label becomes (1 - q) p, and
+    that of label y becomes q + (1 - q) p. The likelihood is averaged over the rows of `survivals`, separately for each
+    family, since it is not known how well a trigger survives.
+
+    A few clean inputs of label y (the model assumes 1 in 100,000) are outliers: their perturbed copies get another
+    label. The draws of outliers are like those of clean inputs of the other labels. A draw keeps y with a probability
+    of 0 or .05, the same for all families. Without outliers in the model, a trigger that never survives would be the
+    best explanation of a misclassified input.
     """
 
     def __init__(self, draws: Draws, labels: NDArray[np.int16], num_classes: int, shares: Array) -> None:
@@ -88,18 +99,23 @@ class Clean:
         self._calms = {family: self._calm_of(family) for family in draws}
 
     def calm(self, family: str, draws: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
-        """(N,): `calm` under a family, less the label's mean over its spread, among the clean inputs.
+        """Standardised `calm` (N,) under a family: minus the mean of clean inputs with this label, divided by their
+        spread.
 
-        Both with what all inputs say: 6 inputs' worth in the mean, 20 in the spread.
+        Mean and spread of all clean inputs are mixed in: with the weight of 6 inputs in the mean, and of 20 inputs in
+        the spread.
         """
         means, spreads = self._calms[family]
         return (calm(draws, labels) - means[labels]) / spreads[labels]
 
     def ratios(self, draws: Draws, labels: NDArray[np.int16]) -> Array:
-        """(N, 2 + families): log p(draws | triggered) - log p(draws | clean, outliers among them) of all families jointly;
-        -log p(draws | clean, no outlier); and by each family log p(draws | triggered) - log p(draws | clean, no outlier).
+        """Log ratios (N, 2 + families), given the input's label. The columns are:
 
-        All given the input's label; one that no clean input has is held against what the others let expect of it.
+        - of all families jointly, log p(draws | triggered) - log p(draws | clean, possibly an outlier);
+        - -log p(draws | clean, no outlier);
+        - for each family, log p(draws | triggered) - log p(draws | clean, no outlier).
+
+        For a label that no clean input has, the rates are estimated from the rates of the other labels.
         """
         each = max(1, _AT_ONCE // (self._curves.width * len(self._mixtures.kinds)))
         starts = range(0, len(labels), each)
@@ -125,8 +141,8 @@ class Clean:
         return np.column_stack([alternative[-3] - either, -null[-1], *(alternative[:-3] - null[:-1])])
 
     def _of(self, places: NDArray[np.int16], labels: NDArray[np.int16], seen: Array) -> tuple[Array, Array, Array]:
-        """Log likelihoods (families, N, R) of the draws under components that give them the chances `seen` (N, R, places); under them with
-        a trigger; and where a few draws keep the input's label.
+        """Three log likelihoods (families, N, R) of the draws: without a trigger, with a trigger, and for outliers.
+        `seen` (N, R, places) are the probabilities of the returned labels under each component.
         """
         return self._curves.likelihoods(seen, (places == labels[:, None])[:, None], (places < 0)[:, None])
 
@@ -141,16 +157,16 @@ class Clean:
 
 
 def _shapes(draws: Draws) -> list[tuple[int, int]]:
-    """(strengths, draws) of each family."""
+    """The numbers (strengths, draws) of each family."""
     return [(d.shape[1], d.shape[2]) for d in draws.values()]
 
 
 def _places(draws: Draws) -> NDArray[np.int16]:
-    """(N, places): the labels of all families side by side."""
+    """The labels (N, places) of all families, concatenated."""
     return np.concatenate([d.reshape(len(d), -1) for d in draws.values()], axis=1)
 
 
 def _read(p: Array, places: NDArray[np.int16], *, empty: float = 0.0) -> Array:
-    """(N, R, places): the values of p (R, places, K) at the labels that came back, `empty` where none did."""
+    """The values (N, R, places) of p (R, places, K) at the returned labels, or `empty` where no label was returned."""
     found = p[:, np.arange(places.shape[1]), np.maximum(places, 0)].transpose(1, 0, 2)
     return np.where((places >= 0)[:, None], found, empty)

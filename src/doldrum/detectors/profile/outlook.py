@@ -1,4 +1,5 @@
-"""What a profile will find with the clean images it got: clean inputs with triggers that are made up, no forwards needed."""
+"""Estimate what share of triggers a fitted profile will find. The estimate simulates triggers on clean inputs, and
+needs no forward passes."""
 
 from __future__ import annotations
 
@@ -19,20 +20,22 @@ Draws = Mapping[str, NDArray[np.int16]]
 
 @dataclass(frozen=True)
 class Outlook:
-    """What to expect of a fitted profile at a promised rate, calibrated on a number of clean inputs.
+    """The estimated performance of a fitted profile at a promised false-positive rate, for a number of calibration
+    inputs.
 
     Parameters
     ----------
     images
-        Clean inputs of `fit` that the model answered.
+        The number of clean inputs of `fit` that the model answered.
     classes, classes_without
-        Classes of the model, and how many of them no input of `fit` was given: their rates are those that the others let expect.
+        The number of classes, and how many of them no input of `fit` is predicted as. The rates of these classes are
+        estimated from the other classes.
     found
-        Share of made-up triggers that would be flagged, on average over calibration sets.
+        The share of simulated triggers that would be flagged, on average over calibration sets.
     unlucky
-        The same on average over the tenth of calibration sets where it is least.
+        The same share, on average over the tenth of calibration sets where it is lowest.
     promise
-        The realised false-positive rate's mean and 95% limits.
+        Mean and 95% limits of the realised false-positive rate.
     """
 
     images: int
@@ -46,10 +49,12 @@ class Outlook:
 def made_up(
     draws: Draws, labels: NDArray[np.int16], num_classes: int, rng: np.random.Generator
 ) -> tuple[dict[str, NDArray[np.int16]], NDArray[np.int16]]:
-    """Labels around clean inputs as a trigger would leave them: their draws, and their own labels (N,).
+    """Simulate a trigger on each clean input. Return the labels of all draws with the trigger, and the new labels (N,)
+    of the inputs.
 
-    Each input's trigger is for another class, any of them alike. It has a curve of `survivals` for each family, and one strength
-    in [0, 1] for all; at each draw it has its way with the product of both.
+    Each trigger has a target class, drawn at random from all classes except the input's. Each trigger has a random
+    curve of `survivals` for each family, and one random strength in [0, 1] for all families. The probability that a
+    trigger decides a draw's label is the product of curve and strength.
 
     >>> draws, labels = {"noise": np.zeros((4, 2, 3), dtype=np.int16)}, np.zeros(4, dtype=np.int16)
     >>> with_trigger, targets = made_up(draws, labels, 3, np.random.default_rng(0))
@@ -76,7 +81,8 @@ def found_shares(
     rng: np.random.Generator,
     sets: int = 200,
 ) -> NDArray[np.float64]:
-    """(sets,): share of the triggered scores that each of some calibration sets would flag, drawn from the clean scores with replacement.
+    """The share (sets,) of triggered scores that would be flagged, for each of several calibration sets. The
+    calibration sets are drawn from the clean scores with replacement.
 
     >>> shares = found_shares(np.arange(99.0), np.array([99.0, 0.0]), calibration=99, fpr=0.05, rng=np.random.default_rng(0))
     >>> shares.mean()

@@ -1,4 +1,4 @@
-"""SmoothnessProfile: which labels come back, under several kinds of perturbation, from hard labels alone."""
+"""SmoothnessProfile: a detector that uses the labels which the model predicts under several kinds of perturbation."""
 
 from __future__ import annotations
 
@@ -37,42 +37,54 @@ _FEWEST, _MADE_UP = 10, 200
 
 
 class SmoothnessProfile(OfFamilies):
-    """How much better a trigger explains the labels around an input than clean inputs of its class do, and how stable the label is.
+    """The score says how much better a trigger explains the labels of an input's perturbed copies than its class does,
+    and how stable the label is.
 
-    It needs only labels, and takes 64 forward passes per input by default. `fit` needs 100 clean inputs (1,000 are better), besides those for
-    calibration. `outlook` estimates the share of triggers that will be found with the inputs of `fit`. The detector knows neither trigger nor target. Each part is turned into a *surprise*, -log of the share of clean inputs with as
-    high a value (`surprise.Surprise`), and the surprises are added:
+    The detector needs only labels, and takes 64 forward passes per input by default. `fit` needs 100 clean inputs
+    (1,000 are better), in addition to those for calibration. `outlook` estimates the share of triggers that will be
+    found with the inputs of `fit`. The detector knows neither trigger nor target. The score has five parts. Each part
+    is turned into a *surprise*: -log of the share of clean inputs with at least this value (`surprise.Surprise`). The
+    weighted surprises are added:
 
-    1. *likelihood ratio, joint* (weight 1): log of p(labels | a clean input of another class with a trigger for this label) over
-       p(labels | a clean input of this label). Clean inputs of a label are a mixture of products of multinomials, one multinomial
-       per draw, since a draw perturbs all inputs alike, and a few are outliers: their perturbed copies get another label; a trigger wins each draw with a chance that falls with the strength, over all such curves alike.
+    1. *likelihood ratio, joint* (weight 1): log of p(labels | a clean input of another class with a trigger for this
+       label) over p(labels | a clean input of this label). Clean inputs of a label are modelled as a mixture of
+       products of multinomials. There is one multinomial per draw, since a draw perturbs all inputs in the same way. A
+       few clean inputs are outliers: their perturbed copies get another label. A trigger decides each draw with a
+       probability that falls as the strength rises, averaged over many such curves.
     2. *unlikeliness* (0.7): -log p(labels | a clean input of this label).
-    3. *likelihood ratio, by family* (0.5): the mean surprise of the same ratio taken under each family by itself.
-    4. *stability under noise* (0.5): the share of draws that kept the label, under the families that leave everything in its place, minus the
-       class's mean, divided by its standard deviation.
-    5. *stability under overlays* (1): the same when clean images are laid over the input, as in STRIP, but from labels.
-    The first three see which class the label changes to when a perturbation destroys the trigger (all-to-all, patches under
-    shift). The others see triggers that no perturbation destroys. The sum is calibrated like any score, so the promise does not depend on
-    this model being right.
+    3. *likelihood ratio, by family* (0.5): the mean surprise of this likelihood ratio, computed for each family of
+       perturbations separately.
+    4. *stability under noise* (0.5): the share of draws that kept the label, under the families that do not move
+       pixels, minus the class's mean, divided by its standard deviation.
+    5. *stability under overlays* (1): the same stability when clean images are laid over the input, as in STRIP, but
+       computed from labels.
 
-    What clean inputs score is found on those of `fit`, a tenth at a time, each by what the others look like. The overlays are
-    some of the images of `fit`, at random (again and again, where they are fewer), kept in `overlays_`; `calibrate` refuses images of `fit`, so they are never calibrated on.
+    The first three parts use the class that the label changes to when a perturbation destroys the trigger (all-to-all,
+    patches under shift). The last two parts find triggers that no perturbation destroys. The sum is calibrated like any
+    score, so the promised rate does not depend on this model being right.
+
+    The scores of clean inputs are computed on those of `fit`, a tenth at a time, with a model of the other nine tenths.
+    The overlays are images of `fit`, chosen at random and stored in `overlays_`. If there are fewer images than
+    overlays, some images are used several times. `calibrate` refuses images of `fit`, so overlays are never used for
+    calibration.
 
     Parameters
     ----------
     families : mapping of names to probes, optional
-        Instead of `default_families`; strengths in rising order. Their seeds are replaced by the detector's.
+        Probes to use instead of `default_families`, with strengths in rising order. The seeds of these probes are
+        replaced by the detector's.
     overlays : int, optional
-        Images laid over each input, besides those families; 0 for none. Not given: 19 with the default families, none with
-        others.
+        The number of images laid over each input, in addition to the families; 0 for none. By default, 19 with the
+        default families, and none with others.
     components : int, optional
-        Components of a class's mixture at most, one for each 12 of its clean inputs. 1 where triggered inputs may be among those
-        of `fit`: they would be a component of their own, and look ordinary.
+        The largest number of mixture components per class; a class has at most one for each 12 of its clean inputs.
+        Pass 1 if there may be triggered inputs among those of `fit`. Triggered inputs would otherwise get a component
+        of their own, and look ordinary.
     seed : int, optional
 
-    Source: this project; the designs that were tried, and their results, are in docs/results/detection-design.md.
+    Source: this project. The designs that were tried, and their results, are in docs/results/detection-design.md.
 
-    Raises InputError from `fit` for fewer than 10 clean inputs.
+    `fit` raises InputError if it gets fewer than 10 clean inputs.
     """
 
     name = "profile"
@@ -94,7 +106,7 @@ class SmoothnessProfile(OfFamilies):
             odd = [n for n, p in families.items() if not is_kind(p, Probe) or isinstance(p, Superimpose)]
             if odd or not families:
                 raise InputError(
-                    f"expected at least one probe, and none with overlays, got {families}; e.g. Gaussian([0.1]), and overlays=19"
+                    f"expected at least one probe, and no Superimpose, got {families}; e.g. Gaussian([0.1]), and overlays=19"
                 )
             falling = [n for n, p in families.items() if np.any(np.diff(np.asarray(p.strengths, dtype=float)) <= 0)]
             if falling:
@@ -103,7 +115,7 @@ class SmoothnessProfile(OfFamilies):
                 )
             if OVERLAY in families:
                 raise InputError(
-                    f"expected another name than {OVERLAY!r} for a family, got this name, which is used for the overlays; rename it"
+                    f"expected a name other than {OVERLAY!r} for a family, got this name, which is used for the overlays; rename it"
                 )
         if overlays is not None and (not is_whole(overlays) or overlays < 0):
             raise InputError(f"expected a whole number of overlays of at least 0, got {overlays!r}")
@@ -135,8 +147,8 @@ class SmoothnessProfile(OfFamilies):
         valid = evidence.labels >= 0
         if valid.sum() < _FEWEST:
             raise InputError(
-                f"expected at least {_FEWEST} clean inputs for fit that the classifier can answer, got {valid.sum()} of {len(valid)}; the others "
-                "have NaN or infinite scores"
+                f"expected at least {_FEWEST} clean inputs for fit that the classifier can answer, got {valid.sum()} of {len(valid)}; for the others, "
+                "it returned NaN or infinite scores"
             )
         self.labels_ = evidence.labels[valid]
         self.draws_ = {k: r.draws[valid] for k, r in evidence.responses.items()}
@@ -148,7 +160,7 @@ class SmoothnessProfile(OfFamilies):
         self.shares_ = self._shares(self.draws_, self.labels_, evidence.num_classes)
 
     def _left_out(self, num_classes: int) -> Iterator[tuple[model.Clean, NDArray[np.int64]]]:
-        """Each tenth of the inputs of `fit`, and what the others look like."""
+        """For each tenth of the inputs of `fit`, a model of the other nine tenths, and the tenth's indices."""
         fold = np.arange(len(self.labels_)) % _FOLDS
         for k in range(_FOLDS):
             apart, rest = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
@@ -195,20 +207,22 @@ class SmoothnessProfile(OfFamilies):
         return found
 
     def left_out(self) -> NDArray[np.float64]:
-        """Scores of the valid inputs of `fit` themselves. Each is scored by comparison with nine tenths of the others.
+        """Scores of the valid inputs of `fit`. Each input is scored with a model of nine tenths of the inputs, without
+        the input itself.
 
-        For ranking inputs among one another where none is known to be clean; no promise can rest on them.
+        Use these scores to rank inputs if none is known to be clean. No false-positive rate can be promised from them.
         """
         return self._sum(self._surprise()(self.reference_))
 
     def outlook(self, *, calibration: int, fpr: float = 0.01) -> Outlook:
-        """Estimate how many triggers will be found at a promised rate with this number of calibration images. It uses only the images of `fit`, and no forward passes.
+        """Estimate how many triggers will be found at a promised rate with this number of calibration images. The
+        estimate uses only the images of `fit`, and no forward passes.
 
-        Each of (up to 200 of) them gets a trigger that is made up (`outlook.made_up`) and is scored by what the others look like. On
-        eleven attacks the share that would be flagged was near the mean over real triggers; a single one may be far from it.
-        See docs/results/few-images.md.
+        Up to 200 images of `fit` get a simulated trigger (`outlook.made_up`). Each of these images is scored with a
+        model that was fitted without it. On eleven attacks, the estimated share was near the mean over the real
+        triggers. The share for a single trigger may be far from the estimate. See docs/results/few-images.md.
 
-        Raises InputError before `fit`, and for calibration inputs too few to promise `fpr`.
+        Raises InputError if the detector is not fitted, or if there are too few calibration inputs to promise `fpr`.
         """
         conformal.check_size(calibration, fpr)
         own = rng(self.fitted_seed(), "outlook")
@@ -234,7 +248,7 @@ class SmoothnessProfile(OfFamilies):
         return Surprise(self.reference_, shape)
 
     def _sum(self, surprise: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(N, parts) -> (N,): weighted and added."""
+        """Add the weighted parts (N, parts) of the score to one number per input (N,)."""
         families = surprise[:, 2 : 2 + len(self.draws_)].mean(axis=1)
         ratios = surprise[:, 0] + _UNLIKELY * surprise[:, 1] + _FAMILIES * families
         calm = surprise[:, 2 + len(self.draws_) :]
@@ -247,7 +261,8 @@ class SmoothnessProfile(OfFamilies):
     def _parts(
         self, clean: model.Clean, draws: Mapping[str, NDArray[np.int16]], labels: NDArray[np.int16]
     ) -> NDArray[np.float64]:
-        """(N, parts): joint ratio, unlikeliness, each family's ratio, calm under noises and, with overlays, under them."""
+        """The parts of the score (N, parts): joint ratio, unlikeliness, each family's ratio, stability under noise and
+        under overlays (if any)."""
         given = self._given()
         still = [n for n, p in given.items() if p.family in _NOISES] or list(given)
         calm = [np.mean([clean.calm(n, draws[n], labels) for n in still], axis=0)]

@@ -1,4 +1,5 @@
-"""The profile where nothing is known to be clean: images ranked among themselves, by several rounds of draws."""
+"""Rank the images of a set with the smoothness profile if none of them is known to be clean, in several rounds of
+draws."""
 
 from __future__ import annotations
 
@@ -17,20 +18,21 @@ from doldrum.seeds import child_seed, rng
 __all__ = ["ROUNDS", "fitted_round", "rank"]
 
 ROUNDS = 4
-"""Rounds of draws; each costs what one scoring against clean images costs."""
+"""The number of rounds of draws. Each round costs as much as scoring all images once."""
 _DRAWN, _TRIMMED, _TRIMS = 500, 0.1, 2
 
 
 def fitted_round(
     classifier: Classifier, data: ImageSet, earlier: Sequence[NDArray[np.float64]], *, seed: int | None
 ) -> SmoothnessProfile:
-    """The profile of the next round, fitted on samples that are taken for clean, with draws of its own.
+    """Fit the profile of the next round, with new draws, on samples that are assumed to be clean.
 
-    `earlier` are the scores (N,) of the rounds before. In the first, 500 samples drawn by chance stand in for clean ones; twice, each is
-    scored by what the others look like, the tenth with the highest scores is taken out, and the profile is fitted on the rest. In the
-    others the 500 are drawn from the half of the set that stood out least in the round before (concentration steps, as in
-    Rousseeuw and Van Driessen's robust covariance, 1999): poison that stays among them makes its like look ordinary, so what is
-    taken out is what all of this rests on.
+    `earlier` are the scores (N,) of the rounds before. The first round starts with 500 random samples. The next step is
+    done twice: each sample is scored with a model of the others, and the tenth with the highest scores is removed. The
+    profile is then fitted on the other samples. Each later round draws its 500 samples from the half of the set with
+    the lowest scores in the round before. Such rounds are concentration steps, as in Rousseeuw and Van Driessen's
+    robust covariance, 1999. The removal of poisoned samples matters, because those that remain make similar samples
+    look ordinary.
     """
     own = None if seed is None else child_seed(seed, "cleansing round", len(earlier)) >> 65
     if not earlier:
@@ -47,7 +49,7 @@ def rank(
     seed: int | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> tuple[NDArray[np.int16], list[NDArray[np.float64]]]:
-    """Predicted labels (N,), and the scores (N,) of each round."""
+    """Return the predicted labels (N,), and the scores (N,) of each round."""
     rounds: list[NDArray[np.float64]] = []
     predicted = np.zeros(0, dtype=np.int16)
     for _ in range(ROUNDS):
@@ -74,7 +76,7 @@ def _trimmed(classifier: Classifier, chosen: ImageSet, seed: int | None) -> Smoo
 
 
 def _answered(classifier: Classifier, chosen: ImageSet) -> ImageSet:
-    """Those that the model answers: what has no answer can't be held against others."""
+    """Keep only the samples for which the model gives a finite answer, since the others can't be compared."""
     answered = base_outputs(classifier, to_float(chosen.images))[0] >= 0
     if not answered.any():
         raise InputError(

@@ -1,4 +1,5 @@
-"""What labels come back around clean inputs of a label, at each place, where few inputs of that label are there to say."""
+"""Rates of the labels that the model returns around clean inputs of a label, at each place, estimated from few inputs
+of this label."""
 
 # pyright: reportMissingTypeStubs=false
 from __future__ import annotations
@@ -20,28 +21,31 @@ _SURE = 0.005  # no rate of staying is nearer to 0 or 1 before a label's own inp
 
 
 class Rates:
-    """Rates of the labels around clean inputs, label by label; each label's own inputs, and as much as they lack of what the others say.
+    """Rates of the returned labels around clean inputs, for each label of the inputs. The rates of a label with few
+    inputs are completed from the other labels.
 
-    Inputs of different labels have in common how often they *stay* (keep their label) at a place, and which labels those that leave go to.
-    So a label's rates are shrunk towards "stays as often as others do there, else goes where others go", not towards the labels
-    of others: half of what comes back around a few shoes is not shirts. With P the share of inputs that stay,
+    Inputs of different labels have two things in common at a place: how often they *stay* (keep their label), and which
+    labels they change to. So a label's rates are shrunk towards "stays as often as the others, and otherwise changes to
+    the same labels". The rates are not shrunk towards the labels of the others: half of the labels around a few shoes
+    are not shirts. The formulas use P, the share of inputs that stay:
 
-    - at a place: P(place), of all inputs, with 2 inputs' worth of P(strength);
-    - of a label at a strength: P(label, strength), with 3 inputs' worth of P(strength);
+    - at a place: P(place), of all inputs, mixed with P(strength) at the weight of 2 inputs;
+    - of a label at a strength: P(label, strength), mixed with P(strength) at the weight of 3 inputs;
     - of a label at a place: logit P(label, strength) + logit P(place) - logit P(strength).
 
-    Those that leave go to the labels that the label's own inputs went to in the family, an input's draws counted as one, with 2 inputs' worth of
-    where all inputs go at the place (with 2 of where they go in the family). A label's rates at a place are its counts there with 4
-    inputs' worth of that. So a label without any clean input has rates too.
+    The labels that inputs change to are first counted in the whole family, where all draws of an input count as one
+    input. The changes of all inputs at the place are then mixed in, at the weight of 2 inputs. (These changes have
+    those of all inputs in the family mixed in, also at the weight of 2.) A label's rates at a place are its counts
+    there, mixed with this estimate at the weight of 4 inputs. So a label without any clean input has rates too.
 
     Parameters
     ----------
     places : int16 (N, places)
-        Labels that came back; below 0 where none did.
+        Labels that the model returned; below 0 where it returned none.
     labels : int16 (N,)
     num_classes : int
     shapes : sequence of (strengths, draws)
-        Of the families, whose places are side by side.
+        The shape of each family. The places of all families are concatenated.
     """
 
     def __init__(
@@ -68,17 +72,18 @@ class Rates:
         self.left = left + _NEVER / num_classes + _TO_FAMILY * shares[self.family]
 
     def of(self, label: int) -> Array:
-        """(places, K): the rates of one label, whether or not clean inputs have it."""
+        """The rates (places, K) of one label. No clean input needs to have this label."""
         place, each = np.indices((self.places.shape[1], self.num_classes)).reshape(2, -1)
         return RatesOf(self, np.array([label])).at(place, each).reshape(-1, self.num_classes)
 
     def by_strength(self, values: NDArray[np.float64] | NDArray[np.int64]) -> Array:
-        """Means over the draws of each strength, of values (..., places)."""
+        """Means of values (..., places) over the draws of each strength."""
         return np.add.reduceat(values, self._firsts, axis=-1) / self._draws
 
 
 class RatesOf:
-    """The rates of several labels, worked out where they are asked for: whole, those of 1,000 labels are 500 MB.
+    """The rates of several labels, computed only where they are needed. All rates of 1,000 labels together would take
+    500 MB.
 
     Parameters
     ----------
@@ -109,7 +114,8 @@ class RatesOf:
         self._counted = counted.T
 
     def at(self, place: NDArray[np.int64], label: NDArray[np.int64]) -> Array:
-        """(M, L): the rates of these labels (M,) at these places (M,)."""
+        """Rates (M, L) of the returned labels `label` (M,) at the places `place` (M,), for each of the L labels of the
+        inputs."""
         own, size = self._rates, self._rates.num_classes
         family = own.family[place]
         goes: Array = self._left[family * size + label].toarray() / own.sizes[family, None]
@@ -128,7 +134,8 @@ def sparse_tally(
     num_classes: int,
     rows: NDArray[np.int64] | None = None,
 ) -> Any:
-    """(places * K, width), a csr_array: `tally` where few of all labels come back; row place * K + label.
+    """Counts (places * K, width) like those of `tally`, as a csr_array with the row place * K + label. A csr_array
+    saves memory if few labels occur.
 
     An input counts in `columns` (N, P) with `weights` (N, P). Places with the same number in `rows` (places,) are counted together.
     """
@@ -145,13 +152,13 @@ def sparse_tally(
 
 
 def any_label(places: NDArray[np.int16], columns: NDArray[np.int64], weights: Array, width: int) -> Array:
-    """(places, width): as `sparse_tally`, whichever label came back."""
+    """Counts (places, width) as in `sparse_tally`, summed over all labels."""
     found: Array = sparse_tally(np.where(places >= 0, 0, -1), columns, weights, width, 1).toarray()
     return found
 
 
 def tally(places: NDArray[np.int16], weights: Array, num_classes: int) -> Array:
-    """(R, places, K): how often each label is at each place, an input counted with its R weights (N, R).
+    """Count how often each label occurs at each place: (R, places, K). Each input counts with its R weights (N, R).
 
     >>> tally(np.array([[0, 1], [0, -1]], dtype=np.int16), np.ones((2, 1)), 2).tolist()
     [[[2.0, 0.0], [0.0, 1.0]]]

@@ -30,31 +30,34 @@ _FIRST_OVERLAYS, _MORE = 7, 2
 class StagedProfile(OfFamilies):
     """The smoothness profile in four stages. 13 forward passes are enough for most clean inputs. The others get 38, 66 or 130.
 
-    Needs labels only, and clean inputs as `SmoothnessProfile` does. Stage by stage an input takes
+    The detector needs only labels, and as many clean inputs as `SmoothnessProfile`. After each stage, an input has
+    these draws:
 
-    1. one draw of every strength of Gaussian noise and of warps, and seven overlays (of families without these, one draw of every strength);
+    1. one draw per strength of Gaussian noise and of warps, and seven overlays (if the families have neither noise nor
+       warps, one draw per strength of every family);
     2. half of the draws of a `SmoothnessProfile`;
-    3. all of them;
-    4. twice as many,
+    3. all draws of a `SmoothnessProfile`;
+    4. twice as many.
 
-    each stage going on where the one before ended. Every stage is a `SmoothnessProfile` of its own, fitted on those draws of the clean
-    inputs of `fit`. Its score is made a *surprise*: -log of the share of clean inputs (those of `fit`, left out in turn) that score as
-    high, so that all stages are on one scale. An input goes on while that is above -log of the share of clean inputs that may go on.
-    The last surprise it had is its score.
+    Each stage keeps the draws of the stage before, and adds new ones. Every stage has its own `SmoothnessProfile`,
+    fitted on the draws up to this stage of the clean inputs of `fit`. The profile's score is turned into a *surprise*:
+    -log of the share of clean inputs that score at least as high. So all stages have one scale. (Each clean input of
+    `fit` is scored with a model that was fitted without it.) An input takes the next stage if its surprise is above
+    -log of the share of clean inputs that may take this stage. An input's last surprise is its score.
 
-    Which stage settles an input depends on the image alone, once `fit` is done: the score is one fixed function of the image and is
-    calibrated as a whole, so the promise holds as for any detector.
+    After `fit`, the last stage of an input depends only on the image. So the score is one fixed function of the image
+    and is calibrated as a whole, and the promised rate holds as for any detector.
 
     Parameters
     ----------
     families, overlays, components, seed
-        As in `SmoothnessProfile`: the draws of the third stage.
+        As in `SmoothnessProfile`. These settings define the draws of the third stage.
     go_on : three numbers in (0, 1)
-        Shares of the clean inputs that go on to the second, third and fourth stage.
+        Shares of the clean inputs that take the second, third and fourth stage.
 
-    Source: this project; the designs that were tried, and their results, are in docs/results/staged.md.
+    Source: this project. The designs that were tried, and their results, are in docs/results/staged.md.
 
-    Raises InputError as `SmoothnessProfile` does, and for shares that are none.
+    Raises InputError as `SmoothnessProfile` does, and if `go_on` is not three numbers in (0, 1).
     """
 
     name = "staged-profile"
@@ -76,13 +79,13 @@ class StagedProfile(OfFamilies):
         fixed = [name for name, probe in (full.families or {}).items() if "draws" not in probe.to_dict()]
         if fixed:
             raise InputError(
-                f"expected families that can take more draws, got {fixed[0]!r}, which can't; leave out this family"
+                f"expected families whose number of draws can be set, got {fixed[0]!r}, whose number is fixed; leave out this family"
             )
         self.families, self.overlays, self.components = full.families, full.overlays, full.components
         shares = tuple(go_on) if is_kind(go_on, Sequence) else ()
         if len(shares) != 3 or not all(is_number(s) and 0 < s < 1 for s in shares):
             raise InputError(
-                f"expected three shares of inputs that go on to the next stage, in (0, 1), got {go_on!r}; e.g. (0.15, 0.07, 0.03)"
+                f"expected three shares of inputs that take the next stage, in (0, 1), got {go_on!r}; e.g. (0.15, 0.07, 0.03)"
             )
         self.go_on = tuple(float(s) for s in shares)
         self.draws_: dict[str, NDArray[np.int16]] = {}
@@ -126,7 +129,7 @@ class StagedProfile(OfFamilies):
         for arrays in (self.shares_, self.reference_):
             if not whole or not is_kind(arrays, tuple) or len(arrays) != count:
                 raise InputError(
-                    f"expected labels and what was learned of them for {count} stages, got arrays for other stages; fit again"
+                    f"expected labels and learned arrays for {count} stages, got arrays for other stages; fit again"
                 )
         for stage in reversed(range(count)):  # the last has all the draws
             made = self._profile(stage, draws)
@@ -134,7 +137,7 @@ class StagedProfile(OfFamilies):
             made.check_learned(input_shape, num_classes)
 
     def score(self, evidence: Evidence) -> NDArray[np.float64]:
-        """By the stage that has as many draws as `evidence`."""
+        """Scores (N,) from the profile of the stage that has as many draws as `evidence`."""
         if not self._ready:
             made = [self._profile(stage, self.draws_) for stage in range(len(self.stages()))]
             self._ready = [(profile, Surprise(profile.left_out()[:, None])) for profile in made]
@@ -147,7 +150,8 @@ class StagedProfile(OfFamilies):
         return scores > -np.log(self.go_on[stage])
 
     def _profile(self, stage: int, draws: Mapping[str, NDArray[np.int16]] | None = None) -> SmoothnessProfile:
-        """The profile of a stage; with what it learned, where the draws around the clean inputs are given."""
+        """The profile of a stage. If the draws around the clean inputs are given, the profile includes what it
+        learned."""
         upto = self.stages()[stage]
         given = self._given()
         families = {n: probe_from_dict({**p.to_dict(), "draws": upto[n]}) for n, p in given.items() if n in upto}

@@ -1,4 +1,4 @@
-"""Surprise: values of any scale made comparable, by how few clean inputs have as high a one."""
+"""Surprise: makes values of different scales comparable, by the share of clean inputs that have at least this value."""
 
 from __future__ import annotations
 
@@ -10,22 +10,26 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = ["EXPONENTIAL", "Surprise"]
 
 EXPONENTIAL = 1 / math.log(5)
-"""Mean excess over the 90th percentile, by that percentile's distance from the median, of an exponential distribution."""
+"""For an exponential distribution: the mean excess over the 90th percentile, divided by that percentile's distance from
+the median."""
 _TAIL, _WORTH = 0.1, 10.0
 
 
 class Surprise:
-    """-log of the share of clean inputs with as high a value, column by column: 0 is the lowest of all, 4.6 one in a hundred.
+    """-log of the share of clean inputs with at least this value, for each column. The lowest value has a surprise of
+    0, and a value that one clean input in a hundred reaches has a surprise of 4.6.
 
-    Above the 90th percentile the tail is taken as exponential, so that it goes on where the clean inputs end. Its mean excess is that of
-    the tenth of the inputs that are there, with 10 inputs' worth of what the body of the distribution lets expect: `shape` times
-    the distance of the 90th percentile from the median. Of 40 inputs 4 are there, whose mean alone would be luck.
+    Above the 90th percentile the distribution is assumed to be exponential, so that values above all clean inputs can
+    be compared too. The mean excess of this distribution is that of the tenth of the inputs above the percentile, mixed
+    with an expected excess at the weight of 10 inputs. The expected excess is `shape` times the distance of the 90th
+    percentile from the median. The expected excess is needed for few inputs: of 40 inputs, only 4 are above the
+    percentile, and the mean of 4 values is mostly chance.
 
     Parameters
     ----------
     reference : float64 (n, columns)
-        What clean inputs have.
-    shape : float, or one a column
+        The values of clean inputs.
+    shape : float, or one number per column
         By default that of an exponential distribution, 0.62.
 
     >>> s = Surprise(np.arange(100.0)[:, None])

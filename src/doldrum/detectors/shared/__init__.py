@@ -1,4 +1,4 @@
-"""What several detectors are made of: the search for a strength, images to blend with others.
+"""Code that several detectors use: the search for a noise strength, and clean images to blend with the inputs.
 
-Nothing that one detector alone uses, and no detector.
+Code that only one detector uses does not belong here, and neither does a detector.
 """

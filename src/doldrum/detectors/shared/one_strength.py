@@ -1,4 +1,5 @@
-"""OneStrength: what detectors share that look at Gaussian noise of one strength, sigma-half of clean inputs by default."""
+"""OneStrength: the base class of detectors that use Gaussian noise of one strength, by default sigma-half of clean
+inputs."""
 
 from __future__ import annotations
 
@@ -22,8 +23,9 @@ _GRID_DRAWS, _GRID_INPUTS = 20, 250
 class OneStrength(Detector):
     """A detector whose probe "noise" is `draws` draws of Gaussian noise at one strength, kept in `strength_`.
 
-    The strength is sigma-half of up to 250 inputs of `fit` (260 forwards each), unless one is given. A subclass writes
-    `grid_seed`, the seed of the draws that find it, and `score`.
+    By default, the strength is sigma-half: the smallest strength at which mean W of clean inputs is half of its peak.
+    Up to 250 inputs of `fit` are used to find sigma-half, with 260 forward passes each. A subclass defines `score`. A
+    subclass may also define `grid_seed`, the seed of the draws that find the strength.
     """
 
     learned: ClassVar[tuple[str, ...]] = ("strength_",)

@@ -1,4 +1,5 @@
-"""Clean images that a detector lays over its inputs: some of those it is fitted on."""
+"""Clean images that a detector lays over its inputs. The overlays are some of the images that the detector was fitted
+on."""
 
 from __future__ import annotations
 
@@ -16,9 +17,10 @@ __all__ = ["check_overlays", "draw_overlays"]
 
 
 def draw_overlays(clean: ImageSet, count: int, seed: int) -> NDArray[np.float32]:
-    """`count` of the images, at random but always alike for a seed, in their order: float32 (count, C, H, W) in [0, 1].
+    """Choose `count` of the images at random, always the same ones for a seed. The chosen images keep their order:
+    float32 (count, C, H, W) in [0, 1].
 
-    Where they are fewer, each as often as any other, or once more.
+    If there are fewer images than `count`, images repeat. The numbers of repeats then differ by at most 1.
     """
     own = rng(seed)
     few = count > len(clean)
@@ -27,7 +29,8 @@ def draw_overlays(clean: ImageSet, count: int, seed: int) -> NDArray[np.float32]
 
 
 def check_overlays(overlays: Any, count: int, input_shape: tuple[int, int, int]) -> None:
-    """Raise InputError unless these, read from a file that may be hostile, could be what `draw_overlays` gave."""
+    """Raise InputError unless `draw_overlays` could have returned these overlays. The check is needed because overlays
+    may come from a hostile file."""
     if (
         not is_array(overlays)
         or overlays.shape != (count, *input_shape)

@@ -1,4 +1,6 @@
-"""What ONNX operators do, in torch, with gradients: a family a file, all of them in `table.py`.
+"""ONNX operators implemented in torch, with gradients. Each file has one group of operators, and `table.py` lists all
+of them.
 
-No graph and no file (`onnx_module`, `onnx_nodes`). Source: the ONNX operator schemas; the tests hold each against ONNX Runtime.
+Code for graphs and files is in `onnx_module` and `onnx_nodes`. Source: the ONNX operator schemas. The tests compare
+each operator with ONNX Runtime.
 """

@@ -70,7 +70,7 @@ _WHOLE = {
 
 
 def cast(node: Node, x: Tensor) -> Tensor:
-    """To another type. Whole numbers made of the images' values stay floats, so that gradients pass."""
+    """Convert to another type. Whole numbers that depend on the images stay floats, so that they have gradients."""
     to = node.get("to")
     if to in _FLOATS:
         return x.float()
@@ -118,4 +118,4 @@ OPERATORS: dict[str, Operator] = {
     "IsInf": lambda node, x: (torch.isposinf(x) & bool(node.get("detect_positive", 1)))
     | (torch.isneginf(x) & bool(node.get("detect_negative", 1))),
 }  # fmt: skip
-"""By name."""
+"""The operators of this file, by name."""

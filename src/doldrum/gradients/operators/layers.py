@@ -1,4 +1,4 @@
-"""Layers with windows, weights or statistics: convolutions, pools, matrix products, normalisations, softmax."""
+"""Operators for layers: convolutions, pooling, matrix products, normalisation and softmax."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _ways(node: Node, table: dict[int, Any], x: Tensor) -> Any:
 
 
 def _window(node: Node, x: Tensor, kernel: list[int]) -> tuple[list[int], list[int], list[int], list[int]]:
-    """Strides, dilations, and how much is padded before and after, by axis."""
+    """The strides, the dilations, and the padding before and after, for each axis."""
     axes = len(kernel)
     strides = list(node.get("strides", [1] * axes))
     dilations = list(node.get("dilations", [1] * axes))
@@ -43,13 +43,13 @@ def _window(node: Node, x: Tensor, kernel: list[int]) -> tuple[list[int], list[i
 
 
 def _padded(x: Tensor, before: list[int], after: list[int], value: float) -> Tensor:
-    """`x` padded along its last axes."""
+    """Pad `x` along its last axes."""
     flat = [n for pair in zip(reversed(before), reversed(after), strict=True) for n in pair]
     return F.pad(x, flat, value=value) if any(flat) else x
 
 
 def conv(node: Node, x: Tensor, weight: Tensor, bias: Value = None) -> Tensor:
-    """Conv."""
+    """The ONNX operator Conv, a convolution."""
     strides, dilations, before, after = _window(node, x, list(weight.shape[2:]))
     pads = before
     if before != after:
@@ -60,7 +60,7 @@ def conv(node: Node, x: Tensor, weight: Tensor, bias: Value = None) -> Tensor:
 def _conv_transpose(node: Node, x: Tensor, weight: Tensor, bias: Value = None) -> Tensor:
     strides, dilations, before, after = _window(node, x, list(weight.shape[2:]))
     if before != after or node.get("output_shape") is not None or node.get("auto_pad", "NOTSET") != "NOTSET":
-        raise unsupported(node.op, "unequal pads or an output shape")
+        raise unsupported(node.op, "unequal padding or an output shape")
     more = node.get("output_padding", [0] * len(before))
     return _ways(node, _TRANSPOSED, x)(x, weight, bias, strides, before, more, node.get("group", 1), dilations)
 
@@ -95,7 +95,7 @@ def _gemm(node: Node, a: Tensor, b: Tensor, c: Value = None) -> Tensor:
 
 def _batch_norm(node: Node, x: Tensor, scale: Tensor, bias: Tensor, mean: Tensor, var: Tensor) -> tuple[Tensor]:
     if node.get("training_mode", 0) or not node.get("spatial", 1):
-        raise unsupported(node.op, "statistics of the batch, or of single places")
+        raise unsupported(node.op, "statistics of the batch, or of single positions")
     return (F.batch_norm(x, mean, var, scale, bias, False, 0.0, node.get("epsilon", 1e-5)),)
 
 
@@ -125,7 +125,7 @@ def _lp_norm(node: Node, x: Tensor) -> Tensor:
 
 
 def softmax(node: Node, x: Tensor) -> Tensor:
-    """Softmax and LogSoftmax; before opset 13 over all axes from `axis` on."""
+    """The ONNX operators Softmax and LogSoftmax. Before opset 13, both are over all axes from `axis` on."""
     function = F.log_softmax if node.op == "LogSoftmax" else F.softmax
     if node.opset >= 13:
         return function(x, dim=node.get("axis", -1))
@@ -152,4 +152,4 @@ OPERATORS: dict[str, Operator] = {
         x, node.get("size"), node.get("alpha", 1e-4), node.get("beta", 0.75), node.get("bias", 1.0)
     ),
 }  # fmt: skip
-"""By name."""
+"""The operators of this file, by name."""

@@ -1,4 +1,4 @@
-"""One node of a graph, as an operator sees it."""
+"""Node: one node of an ONNX graph, which is passed to the function of its operator."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from doldrum.intake import visible
 __all__ = ["Node", "Operator", "Value", "passed_through", "unsupported", "whole"]
 
 Value = torch.Tensor | None
-"""A tensor; None for an optional input that is left out."""
+"""A tensor, or None for an optional input that is left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """`inputs` and `outputs` are names, "" for those left out; `depends` is whether its values, not their shapes alone, come from the images."""
+    """A node of an ONNX graph. `inputs` and `outputs` are names, or "" for optional ones that are left out.
+
+    `depends` says whether the output's values depend on the values of the images, and not only on their shapes.
+    """
 
     op: str
     inputs: tuple[str, ...]
@@ -37,11 +40,11 @@ class Node:
 
 
 Operator = Callable[..., Any]
-"""`operator(node, *inputs)` gives one tensor, or a tuple of them."""
+"""The function of an operator: `operator(node, *inputs)` returns one tensor, or a tuple of tensors."""
 
 
 def unsupported(op: str, what: str = "") -> ClassifierError:
-    """The error for an operator, or a way of using it, that no gradient is known for here."""
+    """The error for an operator, or a use of an operator, whose gradient is not known here."""
     named = f"'{visible(op, most=60)}'{f' with {visible(what, most=120)}' if what else ''}"
     return ClassifierError(
         f"expected ONNX operators whose gradients doldrum knows, got {named}; give the model as a torch module, or use methods that need "
@@ -50,10 +53,11 @@ def unsupported(op: str, what: str = "") -> ClassifierError:
 
 
 def whole(tensor: torch.Tensor) -> list[int]:
-    """The whole numbers in a tensor, such as sizes, axes or pads."""
+    """The integers in a tensor, such as sizes, axes or paddings, as a list."""
     return [int(value) for value in tensor.reshape(-1).tolist()]
 
 
 def passed_through(rounded: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """The value of `rounded` with the gradient of `x`: the straight-through estimate (Bengio et al. 2013, 1308.3432)."""
+    """Return the value of `rounded` with the gradient of `x`. This gradient is the straight-through estimate (Bengio et
+    al. 2013, 1308.3432)."""
     return x + (rounded - x).detach() if x.requires_grad else rounded

@@ -1,6 +1,6 @@
-"""Quantised operators. Whole numbers are held as floats, and gradients go through the rounding (straight-through).
+"""Quantised operators. Integers are stored as floats, and gradients ignore the rounding (straight-through).
 
-Cutting to the type's range lets no gradient through where it cuts, as usual in quantisation-aware training.
+A value that is clipped to the type's range has no gradient, as is usual in quantisation-aware training.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ _RANGES = {torch.uint8: (0, 255), torch.int8: (-128, 127), torch.int16: (-32768,
 
 
 def _along(values: Value, x: Tensor, axis: int) -> Tensor:
-    """A scale or zero point, of the tensor or one per place along `axis`."""
+    """A scale or zero point, for the whole tensor or one per index along `axis`, in a shape that broadcasts against
+    `x`."""
     if values is None:
         return torch.zeros((), device=x.device)
     if values.numel() == 1:
@@ -31,7 +32,7 @@ def _along(values: Value, x: Tensor, axis: int) -> Tensor:
 def _quantised(x: Tensor, scale: Tensor, zero: Value, axis: int) -> Tensor:
     low, high = _RANGES.get(torch.uint8 if zero is None else zero.dtype, (0, 0))
     if not high:
-        raise unsupported("QuantizeLinear", "another type than 8 or 16 bits")
+        raise unsupported("QuantizeLinear", "a type other than 8 or 16 bits")
     scaled = x / _along(scale, x, axis)
     return (passed_through(torch.round(scaled), scaled) + _along(zero, x, axis)).clamp(low, high)
 
@@ -91,4 +92,4 @@ OPERATORS: dict[str, Operator] = {
     "QuantizeLinear": _quantize, "DequantizeLinear": _dequantize, "DynamicQuantizeLinear": _dynamic, "QLinearConv": _q_conv,
     "QLinearMatMul": _q_matmul, "MatMulInteger": _matmul_integer, "ConvInteger": _conv_integer,
 }  # fmt: skip
-"""By name."""
+"""The operators of this file, by name."""

@@ -1,4 +1,4 @@
-"""Operators that take one number of many, along axes."""
+"""Operators that reduce many numbers to one along axes, such as sum, mean and argmax."""
 
 from __future__ import annotations
 
@@ -54,4 +54,4 @@ OPERATORS: dict[str, Operator] = {
     "ArgMax": _arg(torch.argmax),
     "ArgMin": _arg(torch.argmin),
 }
-"""By name."""
+"""The operators of this file, by name."""

@@ -1,4 +1,4 @@
-"""Operators that move values about: shapes, slices, gathers, pads; and those that make constants."""
+"""Operators that rearrange values (reshape, slice, gather, pad), and operators that make constants."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ Tensor = torch.Tensor
 
 
 def _axes(node: Node, given: Value) -> list[int] | None:
-    """Axes as an input (newer opsets) or an attribute; None if there are none."""
+    """The axes of a node, which are an input (newer opsets) or an attribute. The result is None if the node names no
+    axes."""
     return node.get("axes") if given is None else whole(given)
 
 
@@ -65,7 +66,7 @@ def _slice(node: Node, x: Tensor, *given: Value) -> Tensor:
 
 def _index(node: Node, indices: Tensor, size: int) -> Tensor:
     if indices.requires_grad:
-        raise unsupported(node.op, "indices made of the image's values")
+        raise unsupported(node.op, "indices that depend on the image's values")
     indices = indices.long()
     return torch.where(indices < 0, indices + size, indices)
 
@@ -177,4 +178,4 @@ OPERATORS: dict[str, Operator] = {
     "Concat": lambda node, *values: torch.cat(values, node.get("axis")),
     "Tile": lambda node, x, repeats: x.repeat(whole(repeats)),
 }  # fmt: skip
-"""By name."""
+"""The operators of this file, by name."""

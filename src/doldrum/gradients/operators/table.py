@@ -1,4 +1,4 @@
-"""All operators by name, and which of them round."""
+"""The table of all operators by name, and the list of operators that round."""
 
 from __future__ import annotations
 
