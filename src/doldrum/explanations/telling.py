@@ -1,4 +1,4 @@
-"""What an explanation says, in a sentence."""
+"""The sentences in which an explanation states its result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["unproven_why", "why"]
 
 
 def unproven_why(choice: Choice | None, *, reached: bool) -> str:
-    """Why nothing was tested."""
+    """The reason why no pattern was tested on the held-back images."""
     if not reached:
         return "Not reached: the allowed queries or the allowed time were used up."
     if choice is None:
@@ -24,7 +24,7 @@ def unproven_why(choice: Choice | None, *, reached: bool) -> str:
 
 
 def why(found: Explanation, *, alpha: float) -> str:
-    """What the test showed."""
+    """What the test on the held-back images showed, in sentences."""
     assert found.success is not None
     assert found.control is not None
     doing = {
