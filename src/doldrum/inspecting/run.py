@@ -54,9 +54,11 @@ def run_inspection(
     InputError
         Before any work starts: for too few references, and for references that cannot be opened, have another input
         shape or number of classes, or are the model itself. Also for an output folder that holds something else or that
-        another run uses, for too few clean images, and for refused files. ClassifierError For a model that gives no
-        valid answer or the same answer to all clean images, or that no inspector can examine. SandboxError If a
-        confined process exceeds its memory or time, or dies.
+        another run uses, for too few clean images, and for refused files.
+    ClassifierError
+        For a model that gives no valid answer or the same answer to all clean images, or that no inspector can examine.
+    SandboxError
+        If a confined process exceeds its memory or time, or dies.
     """
     check_count(settings)
     if settings.references is not None:
