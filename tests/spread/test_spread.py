@@ -79,7 +79,7 @@ def test_a_dead_worker_is_replaced_and_every_job_is_done_once(tmp_path, in_order
     found = [name for _, (name, _) in spread(mortal, jobs, workers=2, in_order=in_order)]
     assert (found if in_order else sorted(found)) == [name for name, _ in jobs]
     assert not list(tmp_path.iterdir())
-    assert any("another takes its place" in line for line in caplog.messages)
+    assert any("a new worker replaces it" in line for line in caplog.messages)
 
 
 class Fragile(Pool):
