@@ -122,7 +122,7 @@ def test_references_of_another_kind_are_refused(toys, tmp_path):
 def test_the_model_among_its_references_is_refused(toys, tmp_path):
     shutil.copytree(toys / "refs", tmp_path / "refs")
     shutil.copy(toys / "good.onnx", tmp_path / "refs" / "mine.onnx")
-    with pytest.raises(InputError, match="which is the model itself; take one of them out"):
+    with pytest.raises(InputError, match="which is the same as the model itself; take one of them out"):
         run_inspection(
             settings(
                 toys / "good.onnx", toys / "clean.npy", tmp_path / "out", references=str(tmp_path / "refs"), fpr=0.2

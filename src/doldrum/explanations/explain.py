@@ -33,7 +33,7 @@ FEWEST_CLEAN = 60
 MOST_IMAGES = 256
 """The largest number of images in one run. Each image has its own test, and all tests share one error probability."""
 FOUND = "found.jsonl"
-"""The file in a job's folder that an interrupted run continues from."""
+"""The file in a job's folder from which an interrupted run continues."""
 _MOST_CLEAN_BYTES = 1 << 30
 _SAMPLE = 32
 _MOST_NAMED = 5
@@ -60,7 +60,8 @@ def explain(
     the same images.
 
     The p-value is for the hypothesis "some control succeeds at least as often". It is the largest p-value of the exact
-    one-sided McNemar tests against each control (an intersection-union test). The unit is the held-back image. Holm's
+    one-sided McNemar tests against each control (an intersection-union test). The unit of the test is the held-back
+    image. Holm's
     method corrects for the number of explained images. A trigger is proven if four conditions hold. The corrected
     p-value is at most `alpha`. At least 20% of the held-back images change to the class. This share is at least 15
     points above the best control. With any size or form, no control stands out from the others as far as the image does
@@ -169,7 +170,7 @@ def explained(
         ]
     except OutOfQueries as error:
         raise InputError(
-            f"expected time and queries for the labels of {len(pixels):,} clean images and {len(shown):,} to explain, got fewer. {asker.used_up} Allow more, or "
+            f"expected time and queries for the labels of {len(pixels):,} clean images and {len(shown):,} images to explain, got less. {asker.used_up} Allow more, or "
             "give fewer images"
         ) from error
     searcher = Searcher(asker, Pools(pixels, labels, efforts.LADDER[level], seed=seed), memory, seed=seed)

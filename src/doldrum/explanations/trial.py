@@ -117,7 +117,7 @@ class Trial:
             )
         if len(pool.own) < FEWEST_CONTROLS:
             own = f"Only {len(pool.own)}" if len(pool.own) else "None"
-            return f"{own} of the clean images {'are' if len(pool.own) > 1 else 'is'} predicted as this class, and {FEWEST_CONTROLS} are needed to compare with: without them, a region that shows the class itself would count as a trigger."
+            return f"{own} of the clean images {'are' if len(pool.own) > 1 else 'is'} predicted as this class, and {FEWEST_CONTROLS} are needed for comparison. Without them, a region that shows the class itself would count as a trigger."
         return None
 
     def _open(self, rows: Sequence[int], method: Method) -> list[tuple[int, Source]]:

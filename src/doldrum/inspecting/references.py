@@ -63,7 +63,7 @@ def _check_apart(settings: InspectSettings, models: list[ModelSettings]) -> None
         other = known.setdefault(digest_of(model.path), name)
         if other != name:
             raise InputError(
-                f"expected reference models that differ, got {name}, which is {other}; take one of them out"
+                f"expected reference models that differ, got {name}, which is the same as {other}; take one of them out"
             )
 
 

@@ -48,7 +48,7 @@ def told(facts: InspectionFacts, references: Mapping[str, Any] | None, *, shown:
         if word == "no sign":
             if references is not None:
                 sentences.append(
-                    "Nothing that was found in this model stands out further than what the same search finds in the clean references."
+                    "No result for this model stands out further than the results of the same searches in the clean references."
                 )
             sentences += _worked(facts, finding, what="smallest change")
         else:

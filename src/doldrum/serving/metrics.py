@@ -41,7 +41,7 @@ class Metrics:
         self._flags = Counter("doldrum_flags", "Images flagged.", registry=registry)
         self._seconds = Histogram(
             "doldrum_request_seconds",
-            f"Seconds of {CLASSIFY}, including the request's body.",
+            f"Seconds that a request to {CLASSIFY} took, including the time to receive its body.",
             buckets=_SECONDS,
             registry=registry,
         )

@@ -87,7 +87,9 @@ class Server(uvicorn.Server):
         service was run before, or if the address is not available.
         """
         if self._service.begun:
-            raise InputError("expected a service that has not run, got one that has; make another Service and Server")
+            raise InputError(
+                "expected a service that was not run before, got one that was; make another Service and Server"
+            )
         settings = self._service.settings
         super().run(sockets or [bound_socket(settings.host, settings.port)])
 

@@ -68,7 +68,9 @@ class ServeSettings:
             if not is_number(value := getattr(self, name)) or value <= 0:
                 raise InputError(f"expected seconds above 0 as {name}=, got {value!r}; pass a larger number")
         if not is_number(self.wait) or not 0 <= self.wait < self.answer_seconds:
-            raise InputError(f"expected seconds from 0 as wait=, below answer_seconds=, got {self.wait!r}; e.g. 0.002")
+            raise InputError(
+                f"expected wait= in seconds, at least 0 and below answer_seconds=, got {self.wait!r}; e.g. 0.002"
+            )
         self._check_secret()
 
     def _check_secret(self) -> None:

@@ -62,7 +62,7 @@ def p_values(
     calibration_groups: ArrayLike | None = None,
     groups: ArrayLike | None = None,
 ) -> NDArray[np.float64]:
-    """p = (1 + #{calibration input at least as suspicious}) / (n + 1); equal scores are ordered by their ties.
+    """p = (1 + #{calibration input at least as suspicious}) / (n + 1); equal scores are ordered by their tie breakers.
 
     P(p <= a) <= a for a clean input, for every a. If there are groups (e.g. predicted classes), an input is compared
     only with calibration inputs of its own group. So the promise holds within each group. Inputs of a group without
@@ -96,7 +96,9 @@ def p_values(
         return (1 + _at_least(cal, cal_ties, new, new_ties)) / (len(cal) + 1)
     cal_groups, new_groups = np.asarray(calibration_groups), np.asarray(groups)
     if cal_groups.shape != cal.shape or new_groups.shape != new.shape:
-        raise InputError(f"expected {len(cal)} and {len(new)} groups, got {cal_groups.shape} and {new_groups.shape}")
+        raise InputError(
+            f"expected one group per score ({len(cal)} and {len(new)}), got shapes {cal_groups.shape} and {new_groups.shape}"
+        )
     p = np.ones(len(new))
     for group in np.unique(new_groups):
         mine, its = new_groups == group, cal_groups == group

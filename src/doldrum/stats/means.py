@@ -3,8 +3,8 @@
 Draw j perturbs every input with the same noise. So the W values of different inputs are correlated, and this part of
 the variance does not shrink with more inputs. The variance of a mean is therefore the sum of two parts,
 
-    s^2 / N                                         the inputs are a sample (s^2: variance of W over the N inputs)
-    (G - 1) / G sum_g (theta_(g) - mean theta)^2    the draws are a sample (delete-a-group jackknife, G groups of draws),
+    s^2 / N, because the inputs are a sample (s^2 is the variance of W over the N inputs), and
+    (G - 1) / G sum_g (theta_(g) - mean theta)^2, because the draws are a sample (delete-a-group jackknife, G groups).
 
 The part of the noise that the inputs do not share is counted in both terms, so the intervals are slightly too wide. The
 degrees of freedom are Satterthwaite's.

@@ -61,7 +61,7 @@ def credible(rows: NDArray[np.int64], *, level: float) -> tuple[NDArray[np.float
 
 
 def _blocks(rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Posterior mean of W (r,) and P(beta | c) (r, B) of some rows at a time."""
+    """Yield the posterior mean of W (r,) and P(beta | c) (r, B), for a part of the rows at a time."""
     beta = np.exp(_LOG_BETA)
     k = rows.shape[1]
     values, where = np.unique(rows, return_inverse=True)

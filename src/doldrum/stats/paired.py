@@ -24,7 +24,7 @@ def mcnemar(first: ArrayLike, second: ArrayLike) -> float:
     Parameters
     ----------
     first, second : booleans (N,)
-        Whether each image was right, in the same order.
+        Whether each classifier was right on each image, in the same order.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def paired_difference(first: ArrayLike, second: ArrayLike, *, level: float = 0.9
     a, b = _rows(first, second)
     check_level(level)
     if not len(a):
-        raise InputError("expected at least one image to compare two models on, got none; give some")
+        raise InputError("expected at least one image to compare two models on, got none; give at least one")
     z = float(ndtri((1 + level) / 2))
     (p1, l1, u1), (p2, l2, u2) = _wilson(a, z), _wilson(b, z)
     r = _correlation(a, b)

@@ -111,8 +111,8 @@ def _labels(material: Material, opened: Suspect) -> tuple[NDArray[np.int64], str
     if labels is None:
         some = ", ".join(sorted({str(label) for label in material.labels})[:5])
         raise InputError(
-            f"expected labels that are the model's {opened.classifier.num_classes} classes, got {some}: {how}; is it another "
-            "model's set? --labels names the classes"
+            f"expected labels that are the model's {opened.classifier.num_classes} classes, got {some}: {how}; is this training set for another "
+            "model? --labels names the classes"
         )
     return labels, how
 

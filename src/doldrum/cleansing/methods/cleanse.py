@@ -57,7 +57,7 @@ class Cleansing:
         """An HTML table for notebooks: how many samples each method drops."""
         return html_table(
             f"Cleansing of {len(self):,} samples",
-            {"more flagged than the promise explains": self.suspicious if self.promised else None},
+            {"more flags than the promised rate explains": self.suspicious if self.promised else None},
             columns=["method", "samples to drop", "not run because"],
             rows=[
                 *([name, f"{one.num_dropped:,}", None] for name, one in self.verdicts.items()),
@@ -204,7 +204,7 @@ def _checked(
     highest = int(data.labels.max())
     if highest >= classifier.num_classes:
         raise InputError(
-            f"expected labels below {classifier.num_classes}, the model's classes, got {highest}; is it another model's set?"
+            f"expected labels below {classifier.num_classes}, the model's classes, got {highest}; is this training set for another model?"
         )
     wanted = [methods] if isinstance(methods, str) else list(methods)
     unknown = [m for m in wanted if m not in METHODS]

@@ -80,5 +80,5 @@ def against_clean(
         "p_values": found.p_values, "fpr": found.fpr, "num_calibration": found.num_calibration, "limit": found.limit,
         "more_than_promised": found.more_than_promised, "discoveries": len(found.flagged(0.1)), "realised_fpr": [promise.value, promise.lower, promise.upper],
     }  # fmt: skip
-    rule = f"flagged: of samples like the clean images, at most {found.fpr:.3g} are flagged on average"
+    rule = f"drops the flagged samples: of samples like the clean images, at most a share of {found.fpr:.3g} is flagged on average"
     return Verdict("profile", scores, found.flags, rule, details)
