@@ -228,7 +228,7 @@ def test_a_script_without_a_guard_is_told_so(tmp_path) -> None:
     assert done.returncode == 1
     # Once, on busy cores, the very last line was "OSError: [Errno 9] Bad file descriptor"; whose, it did not say.
     last = [line for line in done.stderr.splitlines() if line.startswith("doldrum.errors.")]
-    assert "before any had answered" in last[-1]
+    assert "before any had started" in last[-1]
     assert '__name__ == "__main__"' in last[-1]
 
 
