@@ -16,7 +16,7 @@ def unproven_why(choice: Choice | None, *, reached: bool) -> str:
     if choice is None:
         return "Nothing was found in this image that changes other images to its class."
     if f"{choice.success:.0%}" == "0%":
-        return "The pattern found in this image changes other images to its class no more often than the patterns that the same search finds in trusted images of that class."
+        return "The pattern found in this image changes other images to its class no more often than patterns found in trusted images of that class."
     return (
         f"The pattern found in this image changes {choice.success:.0%} of the clean images used for the search to the class of this image. The same search in trusted images of that "
         "class found a pattern that works about as well. So the pattern may only show what the class looks like."

@@ -52,9 +52,9 @@ def run_inspection(
     Raises
     ------
     InputError
-        Before any work starts: for too few references, and for references that cannot be opened, have another input
-        shape or number of classes, or are the model itself. Also for an output folder that holds something else or that
-        another run uses, for too few clean images, and for refused files.
+        Before any work starts, for too few references, and for references that cannot be opened or are the model
+        itself. Also for references with another input shape or number of classes. Also for an output folder that holds
+        something else or that another run uses, for too few clean images, and for refused files.
     ClassifierError
         For a model that gives no valid answer or the same answer to all clean images, or that no inspector can examine.
     SandboxError

@@ -30,11 +30,12 @@ class Inspection:
     """The result of inspecting a model.
 
     verdict
-        "no sign": the model does not stand out from its references. "suspicious": the model stands out from the
-        references by more than `fpr` allows, or, without references, one class stands out from the others. "backdoor
-        shown": the model is suspicious, the found trigger works on most images that no search has used, and on average
-        it is at most half as large as what the same search finds in the references. "no conclusion": there is nothing
-        to compare with (two or three classes, and no references).
+        - "no sign": the model does not stand out from its references.
+        - "suspicious": the model stands out from the references by more than `fpr` allows. Without references: one class
+          stands out from the others.
+        - "backdoor shown": the model is suspicious, and the found trigger works on most images that no search has used.
+          On average, this trigger is at most half as large as what the same search finds in the references.
+        - "no conclusion": there is nothing to compare with (two or three classes, and no references).
     p_value
         The p-value of the model among its references, in (0, 1]; None without references.
     standing

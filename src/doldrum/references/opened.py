@@ -87,10 +87,10 @@ def open_references(folder: str | os.PathLike[str], *, progress: bool = True, **
     Raises
     ------
     InputError
-        If the folder has no model; if a model cannot be opened, or has another input shape or number of classes than
-        the first model; if two models have equal fingerprints (copies are not evidence; the same model in two formats
-        is not noticed); if a model is next to an attack file of `doldrum train --attack`; or if a folder of
-        `train_references` is incomplete or also holds other models.
+        If the folder has no model. If a model cannot be opened, or has another input shape or number of classes than
+        the first model. If two models have equal fingerprints, because copies are not evidence (the same model in two
+        formats is not noticed). If a model is next to an attack file of `doldrum train --attack`. If a folder of
+        `train_references` is incomplete, or also holds other models.
 
     Examples
     --------

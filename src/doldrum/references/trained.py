@@ -70,9 +70,9 @@ def train_references(
     Raises
     ------
     InputError
-        Before any work starts: for data or a recipe that cannot be used, for a folder that holds something else or
-        references with another data set, recipe or seed, and for a folder that another process writes to. Also if a
-        loss stops being finite.
+        Before any work starts, for data or a recipe that cannot be used. Also for a folder that holds something else,
+        or references with another data set, recipe or seed. Also for a folder that another process writes to. During
+        the training, if a loss stops being finite.
     WorkerError
         If a worker process dies.
 

@@ -49,9 +49,9 @@ def parted(classifier: Classifier, clean: ImageSet, seed: int, *, searched: Coll
     search on any held-back image: they are the last ones in its own order. An explanation records which images it
     `searched` (:func:`doldrum.pixels.digest_of_image`). None of these is held back, whatever the seed.
 
-    Raises InputError for fewer than 40 images, for too few images that no search used, for images of only one class,
-    for labels beyond the model's classes, and if the model predicts less than half of the labels. Raises
-    ClassifierError if no labels are given and the model gives no valid labels.
+    Raises InputError for fewer than 40 images, for too few images that no search used, and for images of only one
+    class. Also raises InputError for labels beyond the model's classes, and if the model predicts less than half of the
+    labels. Raises ClassifierError if no labels are given and the model gives no valid labels.
     """
     if len(clean) < FEWEST:
         raise InputError(

@@ -77,8 +77,8 @@ def repair(
     Raises
     ------
     InputError
-        For too few images, images of only one class, images or a trigger of another size, labels or a trigger outside
-        of the model's classes, and a method that is unknown or lacks what it needs.
+        For too few images, for images of only one class, and for images or a trigger of another size. Also for labels
+        or a trigger outside of the model's classes. Also for a method that is unknown or lacks what it needs.
     ClassifierError
         For a model without weights that can be trained.
 

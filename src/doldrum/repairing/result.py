@@ -41,9 +41,11 @@ class Repair:
         (before, after): the share of held-back images that the recovered trigger changes along its route. None without
         a trigger, or without an image of its source class.
     verdict
-        "trigger gone": the 95% upper limit of the success is below 20%. "trigger still works": the lower limit is at
-        least 20%. "not shown to be gone": the limits are on both sides of 20%, or no held-back image is of the
-        trigger's source class. "no trigger to test": no trigger was given.
+        - "trigger gone": the 95% upper limit of the success is below 20%.
+        - "trigger still works": the lower limit is at least 20%.
+        - "not shown to be gone": the limits are on both sides of 20%, or no held-back image is of a class that the
+          trigger's route starts from.
+        - "no trigger to test": no trigger was given.
     larger
         How many times larger the smallest trigger is that the same inspector now finds on the same route. None if it
         did not search again.

@@ -47,11 +47,11 @@ def mean_effect(values: ArrayLike, *, level: float = 0.95, method: Method = "t",
     level : float in (0, 1)
     method : "t" or "sign-flip"
         "t": mean ± t_{n-1} s / sqrt(n), for values that are about normally distributed over models. (With uniform
-        values of 6 models, the test at 5% rejects in 7% of cases.)
-        "sign-flip": exact for every distribution that is symmetric around its mean. p is the share of the 2^n sign
-        assignments whose mean is at least as far from 0. The limits are the k-th smallest and the k-th largest mean of
-        the 2^n - 1 subsets, with k = floor(2^n (1 - level) / 2). If k is 0, the limits are infinite (at 95%: fewer than
-        6 models). With more than 16 models, 16,384 random assignments or subsets are used.
+        values of 6 models, the test at 5% rejects in 7% of cases.) "sign-flip": exact for every distribution that is
+        symmetric around its mean. The p-value is the share of the 2^n sign assignments whose mean is at least as far
+        from 0. The limits are the k-th smallest and the k-th largest mean of the 2^n - 1 subsets, with k = floor(2^n (1
+        - level) / 2). If k is 0, the limits are infinite (at 95%: fewer than 6 models). With more than 16 models,
+        16,384 random assignments or subsets are used.
     seed : int
         The seed of the random assignments and subsets.
 
@@ -115,8 +115,8 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """Holm's adjusted p-values of several tests.
 
     Reject each hypothesis whose adjusted p-value is at most alpha. Then the probability of any wrong rejection is at
-    most alpha, however the tests depend on each other. adjusted_(i) = max_{j <= i} min(1, (m - j + 1) p_(j)). Takes
-    p-values (m,) and returns adjusted p-values (m,).
+    most alpha, however the tests depend on each other. The formula is adjusted_(i) = max_{j <= i} min(1, (m - j + 1)
+    p_(j)). Takes p-values (m,) and returns adjusted p-values (m,).
 
     Source: Holm, A simple sequentially rejective multiple test procedure, 1979.
 

@@ -18,8 +18,8 @@ __all__ = ["mcnemar", "paired_difference"]
 def mcnemar(first: ArrayLike, second: ArrayLike) -> float:
     """Exact one-sided p-value of the hypothesis "the first classifier is right no more often than the second".
 
-    p = P(Bin(n, 1/2) >= x). Here n is the number of images that exactly one of the two classifiers gets right. x is the
-    number of these images that the first classifier gets right.
+    p = P(Bin(n, 1/2) >= x). Here n is the number of images that exactly one of the two classifiers gets right, and x is
+    the number of these images that the first classifier gets right.
 
     Parameters
     ----------

@@ -20,8 +20,8 @@ def deviations(
 ) -> list[dict[Key, float]]:
     """z = (v - mean of the other objects) / spread of the other objects, for each named value v of each object.
 
-    The names are grouped into kinds. The variance s_j^2 of the other objects' values is shrunk towards the mean
-    variance of all values of this kind: s^2 = ((n - 1) s_j^2 + 10 s_kind^2) / (n - 1 + 10). If fewer than 3 other
+    The names are grouped into kinds. The variance s_j^2 of the other objects' values is shrunk towards s_kind^2, the
+    mean variance of all values of this kind: s^2 = ((n - 1) s_j^2 + 10 s_kind^2) / (n - 1 + 10). If fewer than 3 other
     objects have the value, it is compared with the mean and the variance of its kind.
 
     Every object is compared with the others by one rule that does not depend on their order. Suppose that the objects

@@ -72,8 +72,8 @@ def shared_part(images: Images, clean: Images) -> Images:
     """The mean of some images minus the mean of clean images (C, H, W), without what chance explains.
 
     Each cosine coefficient d of the difference becomes d max(0, 1 - v / d^2). This is the positive-part James-Stein
-    rule, for one coefficient at a time. v is the variance that d has by chance: the variance of this coefficient over
-    clean images, times (1 / images + 1 / clean images).
+    rule, for one coefficient at a time. Here v is the variance that d has by chance. It is the variance of this
+    coefficient over clean images, times (1 / images + 1 / clean images).
 
     >>> rng = np.random.default_rng(0)
     >>> clean, others = rng.uniform(0.2, 0.8, (2, 200, 1, 8, 8)).astype(np.float32)

@@ -19,9 +19,9 @@ _IMAGES, _DRAWS = 200, 5
 class LocalDominant(Inspector):
     """The value of the route to class k: the log odds of the local probability P_k, for noise with sigma = .6.
 
-    P_k is the mean of P(f(x + sigma e) = k) over classes c != k and images x of class c. e is standard normal. P_k is
-    estimated from 5 draws for each of up to 200 images. CBD uses the class with the largest P_k. Here, each class is
-    compared with the same class in clean models.
+    P_k is the mean of P(f(x + sigma e) = k) over classes c != k and images x of class c. The noise e is standard
+    normal. P_k is estimated from 5 draws for each of up to 200 images. CBD uses the class with the largest P_k. Here,
+    each class is compared with the same class in clean models.
 
     Source: Xiang, Xiong, Li 2023, "CBD", NeurIPS, arXiv 2310.17498, section 3.1.
     """
@@ -47,11 +47,11 @@ class LocalDominant(Inspector):
 def certified_size(threshold: float, robustness: float, *, sigma: float = LocalDominant.sigma) -> float:
     """The L2 trigger size below which every attack on class k has a local probability P_k above `threshold`.
 
-    The size is sigma (Phi^-1(pi) - Phi^-1(S)). S is the threshold on P_k, taken from clean models. pi is the attack's
-    robustness to noise: every triggered image x' has P(f(x' + sigma e) = k) >= pi. By the lemma of Neyman and Pearson,
-    the same image x without the trigger has P(f(x + sigma e) = k) >= Phi(Phi^-1(pi) - |x' - x| / sigma). P_k is a mean
-    of such probabilities. So P_k is above S if all |x' - x| are below the result. This is true for the probabilities,
-    which in practice are estimated from draws. The result is 0 if nothing is certified.
+    The size is sigma (Phi^-1(pi) - Phi^-1(S)). S is the threshold on P_k, taken from clean models. The number pi is the
+    attack's robustness to noise: every triggered image x' has P(f(x' + sigma e) = k) >= pi. By the lemma of Neyman and
+    Pearson, the same image x without the trigger has P(f(x + sigma e) = k) >= Phi(Phi^-1(pi) - |x' - x| / sigma). P_k
+    is a mean of such probabilities. So P_k is above S if all |x' - x| are below the result. This is true for the
+    probabilities, which in practice are estimated from draws. The result is 0 if nothing is certified.
 
     Source: Xiang, Xiong, Li 2023, arXiv 2310.17498, theorem 3.3; Cohen et al. 2019, arXiv 1902.02918, lemma 4.
 

@@ -30,10 +30,11 @@ _WORKS = 0.5  # the share of other images that a perturbation moves, from which 
 class SmoothedInversion(Inspector):
     """The value of the route to class k: the mean log odds of p_k(x + d) over single images x, for the best d.
 
-    d is a perturbation of x. p is the smoothed model: the mean of softmax f(x + sigma e) over standard normal noise e,
-    with sigma = .25. d is found by projected gradient ascent in the L2 ball of radius r = 2 sqrt(D) / 28 (2 for 28 x 28
-    pixels). The gradient of a smoothed model shows what the model has learned to look for. So even a single image leads
-    to the trigger. The mean of d over the images is the found trigger, if it changes half of the other images.
+    Here d is a perturbation of x. The smoothed model p is the mean of softmax f(x + sigma e) over standard normal noise
+    e, with sigma = .25. The perturbation d is found by projected gradient ascent in the L2 ball of radius r = 2 sqrt(D)
+    / 28 (2 for 28 x 28 pixels). The gradient of a smoothed model shows what the model has learned to look for. So even
+    a single image leads to the trigger. The mean of d over the images is the found trigger, if it changes half of the
+    other images.
 
     Source: Sun & Kolter 2023, "Single image backdoor inversion via robust smoothed classifiers", CVPR, arXiv 2303.00215, section 4 (without its denoiser).
     """

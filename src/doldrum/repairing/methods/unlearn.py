@@ -31,13 +31,14 @@ class Unlearn(RepairMethod):
         loss = mean over z of CE(f(z), g(z)) + weight * mean over x of CE(f(x), g(T(x)))
 
     f gives the softmax scores of the model before the repair, and g the scores of the copy. CE(p, q) = -sum_k p_k log
-    q_k, and T is the trigger. x is a clean image of a class that the route starts from, and z is a clean image or a
-    mixture of two clean images. The first term keeps what the model knows. Scores say far more about an image than a
-    label, and there is no end of mixtures. So a few hundred clean images are enough, and no labels are needed.
+    q_k, and T is the trigger. The image x is a clean image of a class that the route starts from. The image z is a
+    clean image or a mixture of two clean images. The first term keeps what the model knows. Scores say far more about
+    an image than a label, and there is no end of mixtures. So a few hundred clean images are enough, and no labels are
+    needed.
 
     The found trigger may differ from the attacker's. So if the inspection found a sign of a backdoor, and the trigger
-    leads to one class, there is a third term, chased * mean over x of CE(f(x), g(x + d)). d is a universal perturbation
-    towards this class, and is adapted to the copy during the training.
+    leads to one class, there is a third term, chased * mean over x of CE(f(x), g(x + d)). Here d is a universal
+    perturbation towards this class, which is adapted to the copy during the training.
 
     Sources: Wang et al. 2019, "Neural Cleanse", IEEE S&P, section VI.C (unlearning with the found trigger); Hinton et
     al. 2015, arXiv 1503.02531 (scores as targets); Beyer et al. 2022, arXiv 2106.05237 (the same on mixtures of
