@@ -1,4 +1,7 @@
-"""`Asker` gets the labels of images from a classifier. It counts the queries, limits them, and uses a fast engine."""
+"""`Asker` gets the labels of images from a classifier.
+
+An Asker counts and limits the queries, and uses a fast engine.
+"""
 
 from __future__ import annotations
 

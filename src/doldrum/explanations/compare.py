@@ -73,10 +73,10 @@ def _fine(scope: int | None) -> float:
 def rank(ours: Sequence[Found], controls: Sequence[Sequence[Found]], classes: NDArray[np.int64]) -> float:
     """A conformal p-value: how often an image stands out from the others at least as much as the flagged image does.
 
-    It is a share of the flagged image and its controls. `ours` has what each method found in the flagged image, and
-    `controls` has what it found in each control. A control is compared with the other controls and the flagged image,
-    in the same way as the flagged image is compared with the controls. So if the flagged image is like the controls,
-    P(rank <= a) <= a, for any number of methods, sizes and classes.
+    The p-value is a share of all images, which are the flagged image and its controls. `ours` has what each method
+    found in the flagged image, and `controls` has what it found in each control. A control is compared with the other
+    controls and the flagged image, in the same way as the flagged image is compared with the controls. So if the
+    flagged image is like the controls, P(rank <= a) <= a, for any number of methods, sizes and classes.
     """
     scores = np.max(
         [_best_margins([one, *theirs], classes) for one, theirs in zip(ours, controls, strict=True)],

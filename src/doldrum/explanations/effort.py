@@ -26,9 +26,9 @@ class Effort:
     search : int
         Number of clean images on which each candidate pattern is tried.
     choose : int
-        Number of clean images on which a size is chosen. They include the `search` images.
+        Number of clean images on which a size is chosen. These images include the `search` images.
     held : int
-        Number of clean images on which the chosen pattern is tested. They are used for nothing else.
+        Number of clean images on which the chosen pattern is tested. These images are used for nothing else.
     controls : int
         Number of trusted images of the class that are searched in the same way, for comparison.
     """

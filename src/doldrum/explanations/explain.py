@@ -52,21 +52,21 @@ def explain(
 ) -> Explanations:
     """Find the part of each flagged image that changes other images to its class, and test it on unused clean images.
 
-    For an image predicted as class t, two methods search for the trigger. They try candidates on some clean images of
-    other classes. One method pastes a rectangle of the image. The other method adds what the flagged images of the
-    class share. The same search is run in at least 19 clean images that are also predicted as t (the controls). A
-    pattern that only shows what the class looks like is found in the controls too. The candidate with the largest
-    advantage over the controls is put on held-back clean images, once. The patterns found in the controls are put on
-    the same images.
+    For an image predicted as class t, two methods search for the trigger. Both methods try candidates on some clean
+    images of other classes. One method pastes a rectangle of the flagged image. The other method adds what the flagged
+    images of the class share. The same search is run in at least 19 clean images that are also predicted as t (the
+    controls). A pattern that only shows what the class looks like is found in the controls too. The candidate with the
+    largest advantage over the controls is put on held-back clean images, once. The patterns found in the controls are
+    put on the same images.
 
-    The p-value is for the hypothesis "some control succeeds at least as often". It is the largest p-value of the exact
-    one-sided McNemar tests against each control (an intersection-union test). The unit of the test is the held-back
-    image. Holm's
-    method corrects for the number of explained images. A trigger is proven if four conditions hold. The corrected
-    p-value is at most `alpha`. At least 20% of the held-back images change to the class. This share is at least 15
-    points above the best control. With any size or form, no control stands out from the others as far as the image does
-    (a conformal p-value of at most 5%). The pattern that images share is found without the image in question. This
-    image must then contain more of the pattern than all except a share `alpha` of the trusted images of its class.
+    The p-value is for the hypothesis "some control succeeds at least as often". This p-value is the largest one of the
+    exact one-sided McNemar tests against each control (an intersection-union test). The unit of the test is the
+    held-back image. Holm's method corrects for the number of explained images. A trigger is proven if four conditions
+    hold. The corrected p-value is at most `alpha`. At least 20% of the held-back images change to the class. This share
+    is at least 15 points above the best control. With any size or form, no control stands out from the others as far as
+    the image does (a conformal p-value of at most 5%). The pattern that images share is found without the image in
+    question. This image must then contain more of the pattern than all except a share `alpha` of the trusted images of
+    its class.
 
     Parameters
     ----------
@@ -142,8 +142,8 @@ def explained(
 ) -> Explanations:
     """`explain` for image sets, with results kept in a file.
 
-    It continues from the results in the file `kept`, and stops when the time is `over`. `bar` gets the number of steps,
-    and is called after each step.
+    The run continues from the results in the file `kept`, and stops when the time is `over`. `bar` gets the number of
+    steps, and is called after each step.
     """
     if not (is_number(alpha) and 0 < alpha < 1):
         raise InputError(f"expected alpha= between 0 and 1, got {alpha!r}; e.g. 0.05")

@@ -18,7 +18,9 @@ _MOST = 6
 def shown(
     searcher: Searcher, source: Source, ours: Carried, control: Source, theirs: Carried, scope: int | None
 ) -> tuple[Shown, dict[str, list[int]]] | tuple[None, None]:
-    """The pictures of the first held-back images, and the predicted classes. None if the queries are used up."""
+    """The pictures of the first held-back images, and the predicted classes. The result is (None, None) if the queries
+    are used up.
+    """
     rows = searcher.held(source.label, scope)[:_MOST]
     clean = searcher.pools.images[rows]
     with_ours, with_theirs = ours(clean), theirs(clean)

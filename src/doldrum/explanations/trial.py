@@ -1,6 +1,6 @@
 """`Trial` chooses, for each image, the method whose pattern changes most other images to its class.
 
-It tests this pattern once.
+This pattern is tested once.
 """
 
 from __future__ import annotations

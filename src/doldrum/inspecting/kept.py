@@ -30,7 +30,8 @@ STEPS = 100
 class Keeping:
     """Gets the inspectors' readings. Readings in `folder` are loaded; others are computed and written there.
 
-    An inspector that is still running when the time is over is stopped. Its reading says so, and is not kept.
+    An inspector that is still running when the time is over is stopped. The inspector's reading says so, and is not
+    kept.
     """
 
     folder: Path
@@ -72,7 +73,10 @@ class Keeping:
 
 
 class _OverError(Exception):
-    """Raised when the time is over. It is not a DoldrumError, because inspectors treat these as errors of the model."""
+    """Raised when the time is over.
+
+    Not a DoldrumError, because inspectors treat a DoldrumError as an error of the model.
+    """
 
 
 def _written(found: Reading) -> dict[str, Any]:

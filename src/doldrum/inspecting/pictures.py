@@ -1,4 +1,6 @@
-"""The pictures of a trigger. Their pixels leave the confined process as numbers, and become PNG files outside of it."""
+"""The pictures of a trigger. The pixels leave the confined process as numbers, and become PNG files outside of this
+process.
+"""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def _models(settings: InspectSettings) -> list[ModelSettings]:
 class _Examiner:
     """Examines one reference in a confined process.
 
-    Returns its name, and its results as text. It can be sent to workers.
+    Returns the reference's name, and the results as text. An examiner can be sent to workers.
     """
 
     place: Path
@@ -124,7 +124,7 @@ class _Examiner:
 class Shelf:
     """The stored results of reference models for one set of clean images, one seed and one choice of inspectors.
 
-    They are kept in the folder EXAMINED/KEY next to the models, or in `out` if that folder cannot be written.
+    The results are kept in the folder EXAMINED/KEY next to the models, or in `out` if that folder cannot be written.
     """
 
     settings: InspectSettings
@@ -288,7 +288,7 @@ def _whole_examination(found: dict[str, Any], inspectors: Sequence[str] | None) 
 def _kept(place: Path, model: ModelSettings, inspectors: Sequence[str] | None) -> dict[str, Any] | None:
     """The stored results of a reference.
 
-    None if there are none, if the reference changed since, or if the file is not valid.
+    None if there are no results, if the reference changed since, or if the file is not valid.
     """
     try:
         found = json.loads((place / f"{model.path.name}.json").read_text(encoding="utf-8"))
@@ -305,7 +305,7 @@ def _kept(place: Path, model: ModelSettings, inspectors: Sequence[str] | None) -
 def _key(settings: InspectSettings) -> str:
     """A hash of everything except the model that decides an examination.
 
-    These are the clean images, the seed, the inspectors, their code, and the preprocessing.
+    The hash covers the clean images, the seed, the inspectors, their code, and the preprocessing.
     """
     clean = settings.clean if is_dataset(settings.clean) else digest_of(Path(settings.clean).resolve())
     preprocessing = {name: value for name, value in settings.preprocessing.items() if name not in _OWN}

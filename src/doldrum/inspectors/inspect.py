@@ -159,7 +159,7 @@ def _times_smaller(mine: Examination, others: Sequence[Examination], inspector: 
 def _easiest(mine: Examination) -> tuple[str, Route] | None:
     """The smallest trigger of the first inspector that found any.
 
-    It is used if nothing can be compared: two or three classes, and no references.
+    This trigger is shown if nothing can be compared: two or three classes, and no references.
     """
     for one in mine.readings:
         found = {r: v for r, v in one.values.items() if r in one.triggers and r.target is not None and np.isfinite(v)}

@@ -74,7 +74,7 @@ class Inspection:
     def target(self) -> int | None:
         """The class that the route leads to, or else the class to which the found trigger leads most images.
 
-        None if there is none.
+        The result is None if there is no such class.
         """
         known = None if self.route is None else self.route.target
         return self.leads_to if known is None else known

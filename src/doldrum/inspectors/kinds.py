@@ -39,5 +39,5 @@ DEFAULT = ("mask", "additive", "low-frequency", "blend", "warp", "label-only")
 """The inspectors that are run by default. Each of them shows a trigger, which can be tested.
 
 The other inspectors also react to how a model was trained: with noise in its training, a clean model stands out to
-them. They also show nothing that a reader can check.
+them. These inspectors also show nothing that a reader can check.
 """

@@ -16,7 +16,7 @@ __all__ = ["MANIFEST", "MOST", "ReferencesManifest", "model_name", "read_referen
 
 MANIFEST = "references.json"
 MOST = 10_000
-"""The largest number of models in a folder. Their names have a number of four digits, so they sort by number."""
+"""The largest number of models in a folder. The models' names have a number of four digits, so they sort by number."""
 
 
 @dataclass(frozen=True, kw_only=True)

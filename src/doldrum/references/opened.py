@@ -70,14 +70,14 @@ def open_references(folder: str | os.PathLike[str], *, progress: bool = True, **
     Parameters
     ----------
     folder
-        A folder written by `train_references`, or a folder of model files that `dd.open_model` can open. It may also
-        contain Hugging Face folders. Hidden files, texts (.json, .txt, .md, ...) and weight files that belong to a
+        A folder written by `train_references`, or a folder of model files that `dd.open_model` can open. The folder may
+        also contain Hugging Face folders. Hidden files, texts (.json, .txt, .md, ...) and weight files that belong to a
         model in the folder are ignored. Every other file must be a model.
     progress
         Draw a progress bar if standard error is a terminal.
     **options
-        The fields of :class:`doldrum.opening.ModelSettings`, as for `dd.open_model`. They apply to all models. Models
-        made by `train_references` need no options, and ignore them.
+        The fields of :class:`doldrum.opening.ModelSettings`, as for `dd.open_model`. These options apply to all models.
+        Models made by `train_references` need no options, and ignore them.
 
     Returns
     -------

@@ -42,20 +42,20 @@ def train_references(
     """Train `count` clean models, save them in the folder `out`, and open them.
 
     Model i uses the seed `child_seed(seed, "reference", i)` for its weights, data order and augmentation, and is
-    trained on one thread. So it does not depend on `count` and `workers`. If a model is compared with n references, its
-    p-value is at least 1 / (n + 1).
+    trained on one thread. So a model does not depend on `count` and `workers`. If a model is compared with n
+    references, its p-value is at least 1 / (n + 1).
 
     Parameters
     ----------
     out
-        A new folder, or the folder of an earlier such call. It holds reference-0000.safetensors, ..., and
+        A new folder, or the folder of an earlier such call. The folder holds reference-0000.safetensors, ..., and
         references.json, which says how the models were made. The same call continues an interrupted one: finished
         models are kept, and a model in training continues from its last epoch. A larger `count` adds models.
     data
         A clean training set, in any form that `doldrum.training.train` accepts.
     recipe
-        A Recipe, or the name of one. Its `threads` are set to 1, because training one model per core is faster than
-        using all cores for one model.
+        A Recipe, or the name of one. The recipe's `threads` are set to 1, because training one model per core is faster
+        than using all cores for one model.
     count
         The number of models that the folder should hold, from 1 to 10,000. If it already holds more, these stay, and
         all are opened.

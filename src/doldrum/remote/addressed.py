@@ -139,7 +139,7 @@ class AddressedStore(Store):
     def _explained(self, name: str) -> Iterator[Any]:
         """Provide the file system while the block runs.
 
-        Its errors become doldrum's errors, without secrets and causes.
+        The file system's errors become doldrum's errors, without secrets and causes.
         """
         try:
             yield self._connected()

@@ -1,4 +1,4 @@
-"""Shards are files of many images. They are given by a pattern, by the name of one file, or by their folder."""
+"""Shards are files of many images. Shards are given by a pattern, by the name of one file, or by their folder."""
 
 from __future__ import annotations
 

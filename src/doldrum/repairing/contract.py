@@ -45,7 +45,7 @@ class Task:
     model : Trainable
         A copy of the model, images -> logits or log-probabilities. The method changes it in place.
     data : ImageSet
-        Clean images of the right size. Their labels were given, or are the model's own. None of these images is used to
+        Clean images of the right size. The labels were given, or are the model's own. None of these images is used to
         test the repair.
     num_classes, seed : int
     recovered : a trigger that was found in the model, or None
@@ -83,8 +83,8 @@ class Task:
 class RepairMethod(ABC):
     """Removes a backdoor from a model.
 
-    A subclass sets the class attributes and implements one method, `repair`. Its result must depend only on the model,
-    the data, the trigger, the seed and the settings.
+    A subclass sets the class attributes and implements one method, `repair`. The method's result must depend only on
+    the model, the data, the trigger, the seed and the settings.
     """
 
     name: ClassVar[str]

@@ -38,7 +38,7 @@ class Halves:
 
     @property
     def given(self) -> bool:
-        """Whether the labels were given. Otherwise, they are the model's own."""
+        """Whether the labels were given. If not, the labels are the model's own."""
         return self.labels is not None
 
 

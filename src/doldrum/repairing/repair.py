@@ -66,11 +66,11 @@ def repair(
         The result of `dd.inspect` for this model, or of `dd.explain`. With the images and the seed of the inspection,
         its search used none of the held-back images. Of several proven triggers, the `best` is used; images that its
         search used are not held back, whatever the seed. The route of a proven trigger leads to the class of the
-        flagged image. It starts from the class on whose images the trigger was proven, or from any class.
+        flagged image. The route starts from the class on whose images the trigger was proven, or from any class.
     method : name or RepairMethod, optional
         By default "unlearn" with a trigger, and "fine-prune" without a trigger.
     inspect_again : bool
-        Whether the inspector searches again after the repair. This takes longer than the repair.
+        Whether the inspector searches again after the repair. The second search takes longer than the repair.
     folder : path, optional
         The folder for resume files, from which the same call continues after a kill.
 

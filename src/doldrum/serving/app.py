@@ -57,7 +57,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 
 
 def make_app(service: Service) -> FastAPI:
-    """The FastAPI application for a service. Its lifespan starts and stops the service."""
+    """The FastAPI application for a service. The application's lifespan starts and stops the service."""
     settings = service.settings
 
     @asynccontextmanager

@@ -78,7 +78,7 @@ async def read_images(
 
 
 class _Form:
-    """The callbacks of the form parser. They collect the files in order."""
+    """The callbacks of the form parser. These callbacks collect the files in order."""
 
     def __init__(self, most: int) -> None:
         self.files: list[tuple[str, bytes]] = []

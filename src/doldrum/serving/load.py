@@ -20,7 +20,7 @@ class Load:
     """The load of the service: accepted images without an answer, bytes in memory, and the time per image.
 
     An image is accepted if there is room in the queue, and if the images before it should be answered within
-    `answer_seconds`. Otherwise, it is refused at once. The first image of an empty queue is always accepted.
+    `answer_seconds`. Otherwise, the image is refused at once. The first image of an empty queue is always accepted.
     """
 
     def __init__(self, settings: ServeSettings) -> None:

@@ -90,7 +90,7 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None], *, most: in
         def _make_room(self) -> None:
             """Close idle connections so that a new one can be accepted.
 
-            Their clients can connect again, and lose no answer.
+            Clients of idle connections can connect again, and lose no answer.
             """
             while len(self.connections) >= most:
                 idle = [one for one in self.connections if isinstance(one, Bounded) and one._idle_since is not None]

@@ -1,4 +1,6 @@
-"""`Service` takes image files and returns verdicts. It decodes images one at a time, and judges them in batches."""
+"""`Service` takes image files and returns verdicts. The service decodes images one at a time, and judges them in
+batches.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,7 @@ class Service:
     Parameters
     ----------
     guard : Guard
-        The model with its detector. It is used from only one thread.
+        The model with its detector. The guard is used from only one thread.
     settings : ServeSettings
     class_names : sequence of str, optional
         The class names in the model's order.
@@ -110,7 +112,9 @@ class Service:
         return Answer(results=verdicts, flagged=sum(v.flag is True for v in verdicts), fpr=self._fpr)
 
     async def _decoded(self, data: bytes) -> Pixels | str | None:
-        """The pixels of an image, or the reason why it cannot be read. None if the decoder cannot be started."""
+        """The pixels of an image, or the reason why it cannot be read. The result is None if the decoder cannot be
+        started.
+        """
         if not data:
             return "expected an image, got 0 bytes; leave out this image"
         try:

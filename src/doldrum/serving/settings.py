@@ -35,7 +35,7 @@ class ServeSettings:
     max_images, max_body, max_pixels : int
         Limits for the number of images in a request, the bytes of its body, and width x height of an image.
     receive_seconds, answer_seconds : float
-        Time limits. The head and the body of a request must each arrive within `receive_seconds` (else 408). Its answer
+        Time limits. The head and the body of a request must each arrive within `receive_seconds` (else 408). The answer
         must be ready within `answer_seconds` after that (else 504).
 
         Raises InputError for a limit out of range, for a short secret, and for a host that other machines can reach

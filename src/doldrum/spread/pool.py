@@ -59,7 +59,7 @@ class Pool(ABC):
 
     @abstractmethod
     def replace(self) -> None:
-        """After a Lost error, replace the dead workers. Their unfinished jobs are then `lost`."""
+        """After a Lost error, replace the dead workers. The unfinished jobs of dead workers are then `lost`."""
 
     @abstractmethod
     def lost(self, future: Future[Any]) -> bool:

@@ -30,7 +30,7 @@ _asked = threading.Event()  # in a worker: it was told to end
 class ProcessesPool(Pool):
     """A pool of spawned processes.
 
-    They are not forked, because torch and OpenVINO have threads that a fork would lose.
+    The processes are not forked, because torch and OpenVINO have threads that a fork would lose.
     """
 
     def __init__(self, work: Any, workers: int, *, one_core: bool) -> None:

@@ -88,8 +88,8 @@ def kept_workers(
 ) -> Generator[Callable[[Iterable[Job]], Iterator[Result]], None, None]:
     """Keep the workers while the block runs, for several rounds of jobs.
 
-    The block gets a function from jobs to their results, in order. It can be called several times. All other things are
-    as in `spread`.
+    The block gets a function from jobs to their results, in order. This function can be called several times. All other
+    things are as in `spread`.
 
     >>> with kept_workers(abs) as results_of:
     ...     list(results_of([-1, 2])), list(results_of([-3]))
@@ -155,7 +155,7 @@ def results(
 
 @dataclass(eq=False)
 class _Sent:
-    """A job that is not finished. It has no future before a worker gets it."""
+    """A job that is not finished. The job has no future before a worker gets it."""
 
     job: Any
     future: Future[Any] | None = None

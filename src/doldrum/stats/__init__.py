@@ -1,4 +1,4 @@
 """Statistics on counts of labels and on scores: estimators, intervals, means, conformal p-values. NumPy and SciPy only.
 
-The functions take numbers and return numbers. They do not use classifiers, images or files.
+The functions take numbers and return numbers. No function uses classifiers, images or files.
 """

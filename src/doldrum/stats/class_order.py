@@ -27,7 +27,8 @@ class ClassOrder:
     best : Interval
         The same share with the classes in the best order, on images that were not used to find this order.
     order : tuple of int
-        order[k] is the model's class for the label k. It is -1 if no image used to find the order has the label k.
+        order[k] is the model's class for the label k. The entry is -1 if no image used to find the order has the label
+        k.
     p_value : float
         One-sided McNemar test of "the best order is right no more often than the given one", on the same images as
         `best`.
@@ -47,7 +48,7 @@ class ClassOrder:
     def wrong(self) -> bool:
         """Whether the given order is certainly wrong.
 
-        This is so if another order fits better, and the lower limit of the share with that order is above one half.
+        True if another order fits better, and the lower limit of the share with that order is above one half.
         """
         return self.other and self.best.lower > _HALF
 
@@ -55,8 +56,8 @@ class ClassOrder:
 def class_order(predicted: ArrayLike, labels: ArrayLike, num_classes: int) -> ClassOrder:
     """Compare labels with a model's predictions, with the classes in the given order and in the order that fits best.
 
-    Every second image of each label is used to find the best order. This is the one-to-one assignment of labels to the
-    model's classes that is right for most of these images. The other images then test this order.
+    Every second image of each label is used to find the best order. The best order is the one-to-one assignment of
+    labels to the model's classes that is right for most of these images. The other images then test this order.
 
     Parameters
     ----------

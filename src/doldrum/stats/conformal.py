@@ -1,7 +1,7 @@
 """Split-conformal p-values, thresholds with a promised false-positive rate, and the flags that this rate explains.
 
 A higher score is more suspicious. All promises hold for clean inputs that are exchangeable with the calibration inputs.
-Their distribution may be any, but the score must be a fixed function of the input.
+The inputs may have any distribution, but the score must be a fixed function of the input.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _EXACT = 1 << 22  # inputs whose flags have a law that is computed number by num
 def tie_breakers(images: NDArray[Any], seed: int) -> NDArray[np.float64]:
     """One number in [0, 1) per image, which orders images with equal scores.
 
-    The number depends only on the seed and the pixels. It is the first 53 bits of a keyed BLAKE2b hash of the float32
-    pixels. It does not depend on the image's place or on other images. The uint8 and the float32 version of an image
+    The number depends only on the seed and the pixels. The number is the first 53 bits of a keyed BLAKE2b hash of the
+    float32 pixels. So the image's place and other images do not matter. The uint8 and the float32 version of an image
     get the same number. Without the seed, nobody can predict the number.
 
     >>> x = np.array([[[[0]]], [[[255]]], [[[0]]]], dtype=np.uint8)
@@ -188,8 +188,8 @@ def flags_interval(m: int, n: int, fpr: float, *, level: float = 0.95) -> tuple[
     """An interval (fewest, most) for the number of flags among m clean inputs.
 
     The probability of fewer flags is at most (1 - level) / 2, and so is the probability of more flags. The number of
-    flags has the beta-binomial distribution (m, k, n + 1 - k). It includes the randomness of the calibration set and of
-    the inputs.
+    flags has the beta-binomial distribution (m, k, n + 1 - k). This distribution includes the randomness of the
+    calibration set and of the inputs.
 
     >>> flags_interval(1000, 500, 0.01)
     (2, 23)

@@ -132,7 +132,7 @@ def cluster_bootstrap(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """Bootstrap percentile interval of a statistic. It resamples whole clusters, such as models, with all their rows.
+    """Bootstrap percentile interval of a statistic. Whole clusters, such as models, are resampled with all their rows.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def cluster_bootstrap(
 
     Returns
     -------
-    Interval around the statistic of all rows. Its limits are NaN if fewer than half of the resamples have a value.
+    Interval around the statistic of all rows. The limits are NaN if fewer than half of the resamples have a value.
 
     Source: Davison and Hinkley, Bootstrap methods and their application, 1997, section 3.8.
 

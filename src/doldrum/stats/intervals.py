@@ -2,7 +2,8 @@
 
 There are two methods. The method "guaranteed" has the stated coverage for every label distribution
 (:mod:`doldrum.stats.majorization`). The method "posterior" gives a Bayesian credible interval, which is shorter
-(:mod:`doldrum.stats.nsb`). Its coverage is as stated on average over its prior, but not for every distribution.
+(:mod:`doldrum.stats.nsb`). The coverage of a credible interval is as stated on average over the prior, but not for
+every distribution.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def entropy_interval(counts: ArrayLike, *, level: float = 0.95, method: Method =
     method : "guaranteed" or "posterior"
         "guaranteed": P(lower <= W <= upper) >= level for every p and n. Each limit is wrong with probability at most (1
         - level) / 2. The plug-in value is always inside. "posterior": central credible interval under the prior of NSB.
-        Its coverage is `level` on average over this prior, and can be lower for a given p. If all draws have the same
+        The coverage is `level` on average over this prior, and can be lower for a given p. If all draws have the same
         label, this interval does not contain the plug-in value 0.
 
     Returns
@@ -104,7 +105,7 @@ def entropy_interval(counts: ArrayLike, *, level: float = 0.95, method: Method =
 def collision_interval(counts: ArrayLike, *, level: float = 0.95) -> Limits:
     """Limits of 1 - sum_c p_c^2 with coverage `level` for every p.
 
-    They are computed like those of :func:`entropy_interval` with the method "guaranteed". Takes counts (..., K) and
+    The limits are computed as in :func:`entropy_interval` with the method "guaranteed". Takes counts (..., K) and
     returns lower and upper (...) in [0, 1 - 1/K]. If n = 0, the interval is the whole range.
 
     >>> lower, upper = collision_interval([9, 1])
@@ -119,9 +120,10 @@ def estimate(
 ) -> Estimate:
     """An estimate of W or of the collision statistic by the named estimator, with an interval.
 
-    "plug_in", "miller_madow", "grassberger" and "nsb" estimate W. Their interval is the one of
+    "plug_in", "miller_madow", "grassberger" and "nsb" estimate W. The interval of these estimators is the one of
     :func:`entropy_interval`. "collision" uses :func:`collision_interval`, and has only the method "guaranteed". If an
-    estimate is outside of its interval, the nearer limit is moved to the estimate. This can only raise the coverage.
+    estimate is outside of its interval, the nearer limit is moved to the estimate. Moving a limit outwards can only
+    raise the coverage.
 
     Takes counts (..., K) and returns arrays (...). Raises InputError if the estimator's name is unknown.
 

@@ -91,7 +91,7 @@ def calmest_steps(
     """The distribution of `calmest` in steps: the probability per class of a step, and the step's number of classes.
 
     A step can have 0 classes. Between two sizes, the limit is the minimum of a line and a constant. So its majorant
-    needs only the points where line and constant begin, cross and end. These are few points, whatever K is.
+    needs only the points where line and constant begin, cross and end. So few points are enough, whatever K is.
     """
     m = _where_it_bends(sizes, high, k)
     values = np.where(m == 0, 0.0, np.where(m == k, 1.0, _at_size(m, high, sizes)))
@@ -130,7 +130,7 @@ def _between_0_and_1(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _at_size(m: NDArray[np.int64], high: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
     """Upper limits of P_m for sizes m (R, S) from 1 to K - 1, computed from the limits at a few sizes.
 
-    This uses that P_m increases with m and that P_m / m decreases.
+    The computation uses that P_m increases with m and that P_m / m decreases.
     """
     rising, falling = _rising(high), np.minimum.accumulate(high / sizes, axis=1)
     above = np.take_along_axis(rising, np.searchsorted(sizes, m, side="left"), axis=1)
@@ -145,7 +145,8 @@ def _rising(high: NDArray[np.float64]) -> NDArray[np.float64]:
 def _where_it_bends(sizes: NDArray[np.int64], high: NDArray[np.float64], k: int) -> NDArray[np.int64]:
     """The m at which the upper limit can bend, sorted (R, S).
 
-    These are 0, the sizes and K. Between two of them, the first and last m and the two m around the crossing are added.
+    The limit can bend at 0, at the sizes and at K. Between two of these places, it can bend at the first and last m and
+    around the crossing.
     """
     ends = np.append(sizes, k)
     wide = np.flatnonzero(np.diff(ends) > 1)

@@ -290,8 +290,8 @@ def tilt_bets(cells: ArrayLike) -> NDArray[np.float64]:
     """Bets (K, B) that ranks become more frequent at one end, in the middle, or at both ends. They detect drift.
 
     A bet is exp(a v + b (3 v^2 - 1) / 2), where v in (-1, 1) is the middle of a bin. The factor a is 0, 1/4, 1/2, 1 or
-    2, and the factor b is 0, 1/4, 1/2 or 1. Both can have either sign, but they are not both 0. So some bet fits well,
-    whether frequencies change by a few percent or many times.
+    2, and the factor b is 0, 1/4, 1/2 or 1. Both factors can have either sign, but they are not both 0. So some bet
+    fits well, whether frequencies change by a few percent or many times.
 
     >>> tilt_bets([1, 1])[:2].round(2).tolist(), len(tilt_bets([1, 1]))
     ([[1.13, 0.88], [0.88, 1.13]], 62)

@@ -55,7 +55,7 @@ def paired_difference(first: ArrayLike, second: ArrayLike, *, level: float = 0.9
 
     Returns
     -------
-    Interval in [-1, 1]. Its coverage is about `level`, even with few images. Raises InputError for other shapes or
+    Interval in [-1, 1]. The coverage is about `level`, even with few images. Raises InputError for other shapes or
     types, or if there is no image.
 
     Source: Newcombe, Improved confidence intervals for the difference between binomial proportions based on paired data, Statistics in Medicine 1998, method 10.

@@ -105,7 +105,8 @@ def sets_lower(successes: ArrayLike, n: int, *, size: int, num_classes: int, alp
 
 
 def dominant_lower(counts: ArrayLike, *, alpha: float, classes: ArrayLike | None = None) -> NDArray[np.float64]:
-    """Lower limit of the probability of the dominant class. For every p, it is wrong with probability at most alpha.
+    """Lower limit of the probability of the dominant class. For every p, the limit is wrong with probability at most
+    alpha.
 
     Without `classes`, the dominant class is the most frequent class in these same draws. The limit then holds for all
     classes at once (:func:`sets_lower`). For classes with p > 1 / K, it is never below the Clopper-Pearson limit at
@@ -121,8 +122,8 @@ def dominant_lower(counts: ArrayLike, *, alpha: float, classes: ArrayLike | None
 
     Returns
     -------
-    float64 (...), in [0, 1]; 0 where n = 0. This is a lower limit of p_c for one class c, not of the largest entry of
-    p.
+    float64 (...), in [0, 1]; 0 where n = 0. The result is a lower limit of p_c for one class c, not of the largest
+    entry of p.
 
     Source: Cohen et al., Certified adversarial robustness via randomized smoothing, 2019 (for classes fixed
     beforehand).

@@ -49,8 +49,8 @@ def proportion_sequence(successes: ArrayLike, n: ArrayLike, *, alpha: float, sid
     """Limits of a proportion p that hold at all n together. The probability that p is ever outside is at most alpha.
 
     The interval contains the p with x log p + (n - x) log(1 - p) >= log(alpha) + log B(x + 1/2, n - x + 1/2) - log
-    B(1/2, 1/2). This is the beta-binomial mixture with Jeffreys' prior. With a single `side`, the other limit becomes 0
-    or 1, and the limit of this side does not change.
+    B(1/2, 1/2). This condition comes from the beta-binomial mixture with Jeffreys' prior. With a single `side`, the
+    other limit becomes 0 or 1, and the limit of this side does not change.
 
     Parameters
     ----------
@@ -93,9 +93,9 @@ def proportion_decision(successes: ArrayLike, n: ArrayLike, threshold: float, *,
 def entropy_sequence(counts: ArrayLike, *, alpha: float, base: ArrayLike | None = None, side: Side = "both") -> Limits:
     """Limits of the true W = -sum p log p / log K that hold at all n together, for every p.
 
-    *Upper limit.* This is the largest entropy over {p : p^counts >= alpha m(counts)}, where m is a mixture of Dirichlet
-    distributions. Some of these favour the class `base`. If most draws do get the label `base`, the same upper limit
-    needs only about half the draws.
+    *Upper limit.* The upper limit is the largest entropy over {p : p^counts >= alpha m(counts)}, where m is a mixture
+    of Dirichlet distributions. Some of these favour the class `base`. If most draws do get the label `base`, the same
+    upper limit needs only about half the draws.
 
     *Lower limit.* P_m is the total probability of the m most probable classes. These classes are fixed, and their count
     is at most the sum of the m largest counts. So beta-binomial sequences bound P_1, P_2, … from above, each at a share

@@ -1,8 +1,8 @@
 """The largest entropy among all distributions under which the observed counts are likely enough.
 
 The problem is to maximise H(p) = -sum_c p_c log p_c over p on the simplex, under the constraint sum_c n_c log p_c >= b.
-It is a convex problem. lam > 0 is the multiplier of the likelihood constraint, and mu is the multiplier of the sum of
-p. The dual of the problem is
+This problem is convex. The multiplier of the likelihood constraint is lam > 0, and the multiplier of the sum of p is
+mu. The dual of the problem is
 
     D(lam, mu) = sum_c max_{p_c > 0} [-p_c log p_c + lam n_c log p_c - mu p_c] + mu - lam b,
 
@@ -29,7 +29,7 @@ _OUTER, _INNER, _EXPONENT = 20, 40, 700.0
 def largest_entropy(
     rows: NDArray[np.int64], log_bound: NDArray[np.float64], *, num_classes: int | None = None
 ) -> NDArray[np.float64]:
-    """Upper limits, in nats, of H(p) over {p : sum_c n_c log p_c >= log_bound}. They are exact to about 1e-6.
+    """Upper limits, in nats, of H(p) over {p : sum_c n_c log p_c >= log_bound}. The limits are exact to about 1e-6.
 
     Takes counts (R, K) with n >= 1, and bounds (R,) below the largest log likelihood. Returns limits (R,), each at most
     log K. Classes with the count 0 may be left out of the counts if `num_classes` gives the number of all classes.

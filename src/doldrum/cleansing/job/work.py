@@ -38,7 +38,7 @@ _LOOK = 1000  # samples that show whether the classes are in the model's order
 CARRIED = ("poisoned", "cover", "original_labels")
 """Arrays that `doldrum poison` writes besides images and labels, one entry per sample.
 
-They are copied, and never used.
+The arrays are copied, and never used.
 """
 
 
@@ -130,7 +130,7 @@ def _by_class(
 ) -> tuple[dict[str, Verdict], dict[str, str]]:
     """The verdicts of spectral signatures and activation clustering, or the reason why there are none.
 
-    They are computed once, and kept in a file for a continued run.
+    The verdicts are computed once, and kept in a file for a continued run.
     """
     path = folder / "classes.json"
     if not path.exists():

@@ -1,4 +1,7 @@
-"""The methods that use the activations of one label at a time. One pass over a training set serves all of them."""
+"""The methods that use the activations of one label at a time.
+
+All these methods share one pass over a training set.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ def by_class(classifier: Classifier, data: ImageSet, methods: Sequence[str], *, 
 def _cluster_scores(clusters: clustering.Clusters) -> NDArray[np.float64]:
     """The share of the class outside of a sample's cluster, times the silhouette.
 
-    It is high in a small, separate cluster.
+    The score is high in a small, separate cluster.
     """
     outside = np.where(clusters.smaller, 1 - clusters.share, clusters.share)
     return outside * max(clusters.silhouette, 0.0)

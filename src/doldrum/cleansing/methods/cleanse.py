@@ -74,8 +74,8 @@ class Cleansing:
     def suspicious(self) -> bool:
         """Whether the profile flagged more samples than the promised false-positive rate explains.
 
-        This is so if the number of flags is above its 95% limit, or if Benjamini-Hochberg at an FDR of 10% finds any
-        samples. False if no rate is promised.
+        True if the number of flags is above its 95% limit, or if Benjamini-Hochberg at an FDR of 10% finds any samples.
+        False if no rate is promised.
         """
         details = self.verdicts["profile"].details if self.promised else {}
         return bool(details.get("more_than_promised") or details.get("discoveries"))
@@ -123,10 +123,10 @@ def cleanse(
       docs/results/cleansing has measurements of this. Without `clean`, it drops the 1.5 `rate` N samples that differ most
       from the others over four rounds of draws, and promises no rate. `details` of its verdict says how many of these
       samples are on the list of every round.
-    - *spectral* drops the 1.5 `rate` n samples of each label with the largest spectral signatures. It needs a torch
-      module.
-    - *clustering* divides the activations of each label into two clusters. It drops the smaller cluster if it is small
-      and well separated. It needs a torch module.
+    - *spectral* drops the 1.5 `rate` n samples of each label with the largest spectral signatures. This method needs a
+    torch module.
+    - *clustering* divides the activations of each label into two clusters. The smaller cluster is dropped if it is
+    small and well separated. This method needs a torch module.
 
     Parameters
     ----------

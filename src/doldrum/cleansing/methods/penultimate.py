@@ -20,7 +20,7 @@ _BATCH = 500
 def last_linear(classifier: Classifier) -> Any:
     """The nn.Linear layer that runs last and returns one score per class.
 
-    It is found by running the network on one grey image.
+    The layer is found by running the network on one grey image.
 
     Raises ClassifierError if the classifier is not a torch module, or has no such layer.
     """

@@ -69,9 +69,9 @@ def against_clean(
 ) -> Verdict:
     """A verdict that drops the samples flagged at the detector's promised false-positive rate.
 
-    Its `details` are `p_values` (N,), `fpr`, `num_calibration`, `limit`, `more_than_promised`, `discoveries` and
-    `realised_fpr`. `limit` is the largest number of flags that the promised rate explains (95%). `discoveries` is the
-    number of samples that Benjamini-Hochberg finds at an FDR of 10%. `realised_fpr` comes with its 95% limits.
+    The verdict's `details` are `p_values` (N,), `fpr`, `num_calibration`, `limit`, `more_than_promised`, `discoveries`
+    and `realised_fpr`. `limit` is the largest number of flags that the promised rate explains (95%). `discoveries` is
+    the number of samples that Benjamini-Hochberg finds at an FDR of 10%. `realised_fpr` comes with its 95% limits.
     """
     found, calibration = detector.judge(labels, scores, data), detector.calibration
     assert calibration is not None

@@ -1,6 +1,6 @@
 """The pictures of explanations.
 
-Their pixels leave the confined process as numbers, and become PNG files outside of it.
+The pixels leave the confined process as numbers, and become PNG files outside of this process.
 """
 
 from __future__ import annotations

@@ -19,9 +19,9 @@ Needs = Literal["labels", "scores", "gradients", "weights"]
 class Inspector(ABC):
     """Judges a whole model. (A `Detector` judges single inputs.)
 
-    A subclass sets the class attributes and implements one method, `examine`. Its result must depend only on the model,
-    the clean images, the seed and the settings. Then a model and its references are treated in the same way, which the
-    promised false-alarm rate needs.
+    A subclass sets the class attributes and implements one method, `examine`. The method's result must depend only on
+    the model, the clean images, the seed and the settings. Then a model and its references are treated in the same way,
+    which the promised false-alarm rate needs.
     """
 
     name: ClassVar[str]

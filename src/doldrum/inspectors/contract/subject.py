@@ -50,7 +50,7 @@ class Subject:
         return self.classifier.num_classes
 
     def rng(self, *path: str) -> np.random.Generator:
-        """A random generator for one purpose. It is the same for all models that are inspected with this seed."""
+        """A random generator for one purpose. All models that are inspected with this seed get the same random numbers."""
         return rng(self.seed, "inspect", *path)
 
 

@@ -1,4 +1,4 @@
-"""`Effort` says how long a trigger search takes. It depends on how expensive a forward pass of the model is."""
+"""`Effort` says how long a trigger search takes. The effort depends on how expensive a forward pass of the model is."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ THRIFTY = Effort(steps=100, batch=8, together=6, screening=15)
 def effort_for(module: torch.nn.Module, shape: tuple[int, int, int]) -> Effort:
     """The full effort for small models, and the small effort for large models.
 
-    It depends only on the model, so the searches in a model and in its references are equally long.
+    The effort depends only on the model, so the searches in a model and in its references are equally long.
 
     >>> effort_for(torch.nn.Flatten(), (1, 2, 2)).steps
     200

@@ -72,7 +72,7 @@ class Inversion(Inspector):
 class MaskInversion(Inversion):
     """The trigger search of Neural Cleanse.
 
-    Its published rule is :func:`doldrum.inspectors.judging.anomaly.anomaly_index`.
+    The method's published rule is :func:`doldrum.inspectors.judging.anomaly.anomaly_index`.
     """
 
     form = Mask()

@@ -1,6 +1,6 @@
 """`search` finds the smallest trigger of a form for each route.
 
-It searches all routes at once, and promising routes longest.
+The search treats all routes at once, and promising routes longest.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ class _Run:
     def found(self) -> list[Found]:
         """The smallest trigger of each route that changed enough images, or else the last trigger.
 
-        Its `success` is the share that it changes of up to 100 images of its route.
+        The trigger's `success` is the share that it changes of up to 100 images of its route.
         """
         out: list[Found] = []
         for i, route in enumerate(self.routes):

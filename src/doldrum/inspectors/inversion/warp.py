@@ -31,7 +31,7 @@ class Warp(Form):
     def field(self, parts: Parts, shape: tuple[int, int, int]) -> torch.Tensor:
         """The displacements (R, 2, H, W) in pixels: rows, then columns.
 
-        They are proportional to the image's side (1 for 28 pixels).
+        The displacements grow in proportion to the image's shorter side.
         """
         return enlarged(parts[0], shape) * (min(shape[1:]) / 28)
 

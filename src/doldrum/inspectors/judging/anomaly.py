@@ -1,6 +1,6 @@
 """How far one class stands out from the other classes of the same model.
 
-It is used without reference models, and promises no rate.
+This comparison is used without reference models, and promises no rate.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def _pixels(side: float, shape: tuple[int, int, int]) -> int:
 
 
 def _anywhere(shape: tuple[int, int, int], size: int, chance: np.random.Generator) -> tuple[slice, slice]:
-    """The rows and columns of a random square. One time in three it is in a corner."""
+    """The rows and columns of a random square. One time in three, the square is in a corner."""
     if chance.random() < _IN_CORNERS:
         return corner_slices(shape[1:], size=size, corner=str(chance.choice(CORNERS)), margin=0)
     top, left = (int(chance.integers(n - size + 1)) for n in shape[1:])

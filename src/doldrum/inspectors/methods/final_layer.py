@@ -1,4 +1,4 @@
-"""`final-layer`: the norm of each class's weights in the last layer. It takes almost no time."""
+"""`final-layer`: the norm of each class's weights in the last layer. Computing this norm takes almost no time."""
 
 from __future__ import annotations
 

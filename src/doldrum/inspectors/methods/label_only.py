@@ -30,8 +30,8 @@ class LabelOnly(Inspector):
     Each candidate trigger (:func:`doldrum.inspectors.methods.candidates.candidates`) is tried on 8 images. Every
     predicted label counts for its class, so one trial serves all classes. For each class, the 4 triggers that change
     most images are tried on 24 other images. The best of these is tried on up to 100 more images, which were not used
-    for any choice. Its share s there gives the value log((s + .05) / (1.05 - s)). At most `budget` queries are used,
-    for any number of classes.
+    for any choice. If this trigger changes a share s of these images to class k, the value is log((s + .05) / (1.05 -
+    s)). At most `budget` queries are used, for any number of classes.
 
     Source: this project, from known parts: patches tried in many places (Gu et al. 2017, arXiv 1708.06733, for what
     attackers use) and successive halving (Karnin et al. 2013, "Almost optimal exploration in multi-armed bandits").
@@ -39,7 +39,7 @@ class LabelOnly(Inspector):
     Parameters
     ----------
     budget : int
-        The largest number of queries, at least 500. It must be the same for a model and its references.
+        The largest number of queries, at least 500. A model and its references must have the same budget.
     """
 
     name = "label-only"

@@ -50,8 +50,8 @@ def certified_size(threshold: float, robustness: float, *, sigma: float = LocalD
     The size is sigma (Phi^-1(pi) - Phi^-1(S)). S is the threshold on P_k, taken from clean models. The number pi is the
     attack's robustness to noise: every triggered image x' has P(f(x' + sigma e) = k) >= pi. By the lemma of Neyman and
     Pearson, the same image x without the trigger has P(f(x + sigma e) = k) >= Phi(Phi^-1(pi) - |x' - x| / sigma). P_k
-    is a mean of such probabilities. So P_k is above S if all |x' - x| are below the result. This is true for the
-    probabilities, which in practice are estimated from draws. The result is 0 if nothing is certified.
+    is a mean of such probabilities. So P_k is above S if all |x' - x| are below the result. This statement holds for
+    the probabilities, which in practice are estimated from draws. The result is 0 if nothing is certified.
 
     Source: Xiang, Xiong, Li 2023, arXiv 2310.17498, theorem 3.3; Cohen et al. 2019, arXiv 1902.02918, lemma 4.
 

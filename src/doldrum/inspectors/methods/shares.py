@@ -45,7 +45,7 @@ def shares_to(before: NDArray[np.int16], after: NDArray[np.int16], classes: int)
 def log_odds(share: NDArray[np.float64], least: float = LEAST) -> NDArray[np.float64]:
     """log((s + l) / (1 - s + l)) for shares s, with l = `least`.
 
-    It is finite for 0 and 1, and almost constant for s far below l.
+    The result is finite for the shares 0 and 1, and almost constant for s far below l.
 
     With l = 1 / (2 n) for n labels, it is Haldane's estimate.
 

@@ -98,7 +98,9 @@ class RepairSettings(JobSettings):
 
     @cached_property
     def found(self) -> Found | None:
-        """The trigger that the inspection or the explanation found, read once and checked. None if neither is given."""
+        """The trigger that the inspection or the explanation found, read once and checked. The result is None if
+        neither is given.
+        """
         if self.explanation is not None:
             return read_explanation(self.explanation, model=self.path)
         return None if self.inspection is None else read_inspection(self.inspection, model=self.path)

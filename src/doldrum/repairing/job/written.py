@@ -1,4 +1,4 @@
-"""Writes the repaired weights to a file of the same format as the given model. It runs in the confined process."""
+"""Writes the repaired weights to a file of the given model's format. This code runs in the confined process."""
 
 from __future__ import annotations
 

@@ -27,9 +27,9 @@ class Anp(RepairMethod):
 
     Prune where it is low.
 
-    The mask has one factor m per channel, which multiplies the channel's weight w. It minimises, over m in [0, 1], a
-    L((m) w) + (1 - a) max over |d| <= eps of L((m + d) w). The bias is changed too. Channels with m at or below a level
-    are pruned. The level is the highest of 19 that costs at most `most` of accuracy.
+    The mask has one factor m per channel, which multiplies the channel's weight w. The mask minimises, over m in [0,
+    1], a L((m) w) + (1 - a) max over |d| <= eps of L((m + d) w). The bias is changed too. Channels with m at or below a
+    level are pruned. The level is the highest of 19 that costs at most `most` of accuracy.
 
     Source: Wu and Wang 2021, "Adversarial Neuron Pruning", arXiv 2110.14430, equation 4 and algorithm 1; the authors' code for the changes of biases.
     """

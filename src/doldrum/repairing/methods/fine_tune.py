@@ -14,7 +14,7 @@ __all__ = ["FineTune"]
 class FineTune(RepairMethod):
     """Continue to train all weights on clean images, with stochastic gradient descent.
 
-    This is the baseline for the other methods.
+    Fine-tuning is the baseline for the other methods.
     """
 
     lr: float = 0.01

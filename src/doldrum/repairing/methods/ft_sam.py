@@ -72,8 +72,8 @@ def sharpest(
 ) -> list[torch.Tensor]:
     """The change e = rho T^2 g / ||T g|| of the weights with the highest loss, to first order, where T = diag(|w|).
 
-    It is the worst among all e with ||e / T|| <= rho. Takes the weights w and their gradients g, in any shapes, and
-    returns e in the same shapes (0 if there is no gradient).
+    This change is the worst among all e with ||e / T|| <= rho. Takes the weights w and their gradients g, in any
+    shapes, and returns e in the same shapes (0 if there is no gradient).
 
     >>> [e.tolist() for e in sharpest([torch.tensor([2.0, 0.0])], (torch.tensor([3.0, 5.0]),), 1.0)]
     [[2.0, 0.0]]
