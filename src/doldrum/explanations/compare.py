@@ -1,4 +1,4 @@
-"""Compares a found pattern with the controls: it chooses a size on some clean images, and tests it on held-back images.
+"""Compares a found pattern with the controls: a size is chosen on some clean images, and tested on held-back images.
 
 A method searches a flagged image for a pattern that changes other images to its class. The controls are trusted images
 of this class, searched in the same way. The "choosing images" are clean images on which a size and a scope are chosen.

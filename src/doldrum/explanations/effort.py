@@ -1,6 +1,6 @@
 """`Effort` says how many images each step of an explanation uses.
 
-Other functions here compute how many queries it takes.
+Other functions here compute how many queries an explanation takes.
 """
 
 from __future__ import annotations

@@ -75,15 +75,16 @@ def explain(
     images : up to 256 flagged images, of any source that :func:`doldrum.data.read_stream` reads
         If several images carry one trigger, explain them together: some triggers are found only in what images share.
     clean : at least 60 trusted images, not selected; 1,000 work well
-        They must not be selected by the model's predictions. At least 19 of them must be predicted as the flagged
-        image's class.
+        They must not be selected by the model's predictions. At least 19 of these images must be predicted as the
+        flagged image's class.
     alpha : float in (0, 1)
     max_queries : int, optional
         The largest number of images sent to the model: at least 14,000, and one more for each image. With a low limit,
         each step uses fewer images. Flagged images that are not reached are unproven, and `notes` names them. By
         default there is no limit: 20 images of one class take about 100,000 queries.
     seed : int
-        Decides which clean images are used to search and which to test. Keep it secret from the author of the model.
+        Decides which clean images are used to search and which to test. Keep the seed secret from the author of the
+        model.
     engine : a name in `doldrum.engines.ENGINES`
     progress : bool
         Draw a progress bar if standard error is a terminal.

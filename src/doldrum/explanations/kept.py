@@ -33,7 +33,7 @@ class Kept:
         path.write_bytes(whole + b"\n" if whole else b"")
 
     def get(self, name: str, make: Callable[[], Any]) -> Any:
-        """The value with this name. If there is none yet, `make` computes it, and it is kept."""
+        """The value with this name. If there is no such value yet, `make` computes the value, and it is kept."""
         if name in self._known:
             return self._known[name]
         if name in self._read:

@@ -110,9 +110,8 @@ class Searcher:
         return f"find/{method.kind}/{source.label}/{source.name}" in self._found
 
     def held(self, label: int, scope: int | None) -> NDArray[np.int64]:
-        """The held-back images on which a claim is tested, of the class `scope`.
-
-        If it is None, of all other classes.
+        """The held-back images on which a claim is tested, of the class `scope`. If `scope` is None, images of all
+        other classes are used.
         """
         held = self.pool(label).held
         held = held if scope is None else held[self.pools.labels[held] == scope]

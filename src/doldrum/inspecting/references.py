@@ -170,7 +170,7 @@ class Shelf:
     def examine(self, sent: dict[str, Any], *, progress: bool, say: Callable[[str], None]) -> None:
         """Examine the references that have no result yet: one after another here, or several at once in workers.
 
-        If another inspection is examining them, wait for it and use its results.
+        If another inspection is examining the same references, wait for this inspection and use its results.
         """
         if not self.missing:
             return

@@ -30,11 +30,11 @@ def run_inspection(
     If a trigger was found, trigger.json and pictures/ are written too. `doldrum inspect` then makes report.html from
     these files (:func:`doldrum.report.inspection.page.write_inspection_page`). The model and every reference model are
     opened and run in confined processes (:func:`doldrum.sandbox.run_confined`). The main process only reads JSON of a
-    known form from them.
+    known form from these processes.
 
     The results of reference models are kept in a folder `examined` next to the models, or in `settings.out` if that
     folder cannot be written. Other inspections with the same clean images, seed and inspectors use these results again.
-    If the run is killed, the same call continues it. After a complete run, the same call only returns the record.
+    If the run is killed, the same call continues the run. After a complete run, the same call only returns the record.
 
     Parameters
     ----------

@@ -52,7 +52,8 @@ def examine_reference(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
 
 def describe_references(job: dict[str, Any], tell: Tell) -> list[dict[str, Any]]:
-    """Open reference models. Describe each as {input_shape, num_classes, fingerprint}, or as {why} it cannot be opened.
+    """Open reference models. Describe each model as {input_shape, num_classes, fingerprint}, or as {why} it cannot be
+    opened.
 
     `job["models"]` has one ModelSettings.to_dict per model. Before a model is opened, the message {opening: NUMBER} is
     sent.

@@ -36,7 +36,7 @@ INSPECTORS: dict[str, type[Inspector]] = {
 """All inspectors by id."""
 
 DEFAULT = ("mask", "additive", "low-frequency", "blend", "warp", "label-only")
-"""The inspectors that are run by default. Each of them shows a trigger, which can be tested.
+"""The inspectors that are run by default. Each of these inspectors shows a trigger, which can be tested.
 
 The other inspectors also react to how a model was trained: with noise in its training, a clean model stands out to
 them. These inspectors also show nothing that a reader can check.

@@ -1,4 +1,4 @@
-"""`open_references` gives access to the clean models in a folder. Each model is opened when it is needed."""
+"""`open_references` gives access to the clean models in a folder. Each model is opened only when needed."""
 
 from __future__ import annotations
 

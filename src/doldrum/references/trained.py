@@ -49,7 +49,7 @@ def train_references(
     ----------
     out
         A new folder, or the folder of an earlier such call. The folder holds reference-0000.safetensors, ..., and
-        references.json, which says how the models were made. The same call continues an interrupted one: finished
+        references.json, which says how the models were made. The same call continues an interrupted training: finished
         models are kept, and a model in training continues from its last epoch. A larger `count` adds models.
     data
         A clean training set, in any form that `doldrum.training.train` accepts.
@@ -62,8 +62,8 @@ def train_references(
     seed
         The seed from which the models' seeds are derived.
     workers
-        The number of processes. The models do not depend on it. In a script, more than one process needs `if __name__
-        == "__main__"`.
+        The number of processes. The models do not depend on this number. In a script, more than one process needs `if
+        __name__ == "__main__"`.
     progress
         Draw a bar on standard error when that is a terminal.
 
@@ -128,7 +128,7 @@ def _checked(data: Any, recipe: str | Recipe, count: int, seed: int) -> tuple[Im
 
 
 def _begin(folder: Path, wanted: ReferencesManifest) -> int:
-    """Check an existing folder of references, or start a new one. Return the number of models that it should hold."""
+    """Check an existing folder of references, or start a new one. Return the number of models for the folder."""
     found = read_references_manifest(folder)
     if found is None and any(folder.iterdir()):
         raise InputError(

@@ -28,7 +28,7 @@ class Held:
 
 
 class Store(ABC):
-    """The files below a folder or an address. A file's name is relative to it, such as "a/b.tar".
+    """The files below a folder or an address. A file's name, such as "a/b.tar", is relative to this folder or address.
 
     A store can be pickled: each process connects by itself. Raises InputError if something does not exist or access is
     refused. Raises StorageError if there is no answer or an unexpected one; then a second try may work. An OSError of

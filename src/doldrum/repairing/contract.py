@@ -43,7 +43,7 @@ class Task:
     Parameters
     ----------
     model : Trainable
-        A copy of the model, images -> logits or log-probabilities. The method changes it in place.
+        A copy of the model, images -> logits or log-probabilities. The method changes this copy in place.
     data : ImageSet
         Clean images of the right size. The labels were given, or are the model's own. None of these images is used to
         test the repair.

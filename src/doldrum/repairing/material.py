@@ -19,7 +19,7 @@ from doldrum.seeds import rng
 __all__ = ["FEWEST", "Halves", "parted"]
 
 FEWEST = 40
-"""The smallest number of clean images for a repair. Ten of them test it."""
+"""The smallest number of clean images for a repair. Ten of these images test the repair."""
 _MOST_TESTS = 1000
 _TESTS = 0.25  # of the clean images
 _RIGHT = 0.5  # of the labels given, at least: the repair would teach the others
@@ -46,8 +46,9 @@ def parted(classifier: Classifier, clean: ImageSet, seed: int, *, searched: Coll
     """Hold back a quarter of the clean images for tests (at most 1,000), and use the others for training.
 
     The training images have the given labels or the model's own. An inspection with the same images and seed did not
-    search on any held-back image: they are the last ones in its own order. An explanation records which images it
-    `searched` (:func:`doldrum.pixels.digest_of_image`). None of these is held back, whatever the seed.
+    search on any held-back image: the held-back images are the last ones in the inspection's own order. An explanation
+    records which images it `searched` (:func:`doldrum.pixels.digest_of_image`). None of these is held back, whatever
+    the seed.
 
     Raises InputError for fewer than 40 images, for too few images that no search used, and for images of only one
     class. Also raises InputError for labels beyond the model's classes, and if the model predicts less than half of the

@@ -78,7 +78,8 @@ def repair(
     ------
     InputError
         For too few images, for images of only one class, and for images or a trigger of another size. Also for labels
-        or a trigger outside of the model's classes. Also for a method that is unknown or lacks what it needs.
+        or a trigger outside of the model's classes. Also for an unknown method, and for a method without the labels or
+        the trigger that it needs.
     ClassifierError
         For a model without weights that can be trained.
 

@@ -26,10 +26,10 @@ class _Waiting(Generic[Item, Result]):
 class Batcher(Generic[Item, Result]):
     """Judges items in batches: `await batcher(item)` returns the result of `judge` for the item.
 
-    A batch has at most `most` items. If no batch is being judged, it starts at most `wait` seconds after its first item
-    arrived. `judge` gets a list of items in their order of arrival, and returns one result per item. The function
-    `judge` is called in `thread`, for one batch at a time. Items that arrive meanwhile wait. The batcher works while
-    `run` is running. A cancelled item leaves the queue.
+    A batch has at most `most` items. If no batch is being judged, the next batch starts at most `wait` seconds after
+    its first item arrived. `judge` gets a list of items in their order of arrival, and returns one result per item. The
+    function `judge` is called in `thread`, for one batch at a time. Items that arrive meanwhile wait. The batcher works
+    while `run` is running. A cancelled item leaves the queue.
     """
 
     def __init__(

@@ -77,7 +77,7 @@ class Decoder:
 def serve(told: dict[str, Any], tell: Callable[[Any], None]) -> tuple[None, Any]:
     """Return the function that handles requests in the confined process.
 
-    A request is an encoded image. The answer is its pixels, or the reason why it cannot be read.
+    A request is an encoded image. The answer is the image's pixels, or the reason why the image cannot be read.
     """
     limits = ImageLimits(pixels=told["pixels"])
     channels, height, width = told["shape"]

@@ -1,4 +1,4 @@
-"""The HTTP server. On SIGTERM, it answers the accepted requests before it ends."""
+"""The HTTP server. On SIGTERM, the server answers all accepted requests before it ends."""
 
 from __future__ import annotations
 

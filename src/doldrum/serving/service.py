@@ -46,7 +46,7 @@ class Service:
         How images of another size are resized.
     watch : Path, optional
         The file for the state of the guard's watch (its test for drift). If the file exists, the watch continues from
-        it. The file is written from time to time and at the end.
+        this state. The file is written from time to time and at the end.
 
         Raises InputError if `watch` is a file of another kind, or belongs to another running service.
     """

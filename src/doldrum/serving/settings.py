@@ -27,11 +27,11 @@ class ServeSettings:
     without_token : bool
         Answer all clients that can reach `host`, without a token.
     batch : int
-        The largest number of images in one batch. No result depends on it.
+        The largest number of images in one batch. No result depends on the batch size.
     wait : float
         Seconds that an image waits for other images to fill its batch.
     queue : int
-        The largest number of accepted images without an answer. Above it, requests get the status 429.
+        The largest number of accepted images without an answer. Above this number, requests get the status 429.
     max_images, max_body, max_pixels : int
         Limits for the number of images in a request, the bytes of its body, and width x height of an image.
     receive_seconds, answer_seconds : float

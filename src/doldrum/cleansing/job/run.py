@@ -30,8 +30,8 @@ def run_cleansing(
 
     Writes four files to `settings.out`: drop.txt (one row number per line, from 0), clean.npz (the samples to keep),
     samples.parquet and summary.json. The model and the images are opened in a confined process, as in
-    :func:`doldrum.audit.run_audit`. If the run is killed, the same call continues it. After a complete run, the same
-    call only returns the summary.
+    :func:`doldrum.audit.run_audit`. If the run is killed, the same call continues the run. After a complete run, the
+    same call only returns the summary.
 
     Raises InputError if the folder holds something else or another run uses it, if the set has no labels, or if there
     are too few clean images. Raises ClassifierError if the method cannot use the model. Raises SandboxError if the

@@ -117,12 +117,11 @@ def cleanse(
 ) -> Cleansing:
     """Find samples of a training set that look poisoned, with the model that was trained on it.
 
-    - *profile* (doldrum's own method) needs only predicted labels. With `clean` images, it drops the samples that it
-      flags at the promised rate `fpr`. The promise: of clean samples that the model treats like the clean images, at most
-      this share is dropped on average. Training samples differ a little from them, because the model was trained on them.
-      docs/results/cleansing has measurements of this. Without `clean`, it drops the 1.5 `rate` N samples that differ most
-      from the others over four rounds of draws, and promises no rate. `details` of its verdict says how many of these
-      samples are on the list of every round.
+    - *profile* (doldrum's own method) needs only predicted labels. With `clean` images, this method drops the samples that it flags at the promised rate `fpr`. The promise: of clean samples that the model treats like the clean images, at most
+      this share is dropped on average. Training samples differ a little from clean images, because the model was
+      trained on them. Measurements of this effect are in docs/results/cleansing. Without `clean`, this method drops the
+      1.5 `rate` N samples that differ most from the others over four rounds of draws, and promises no rate. `details`
+      of its verdict says how many of these samples are on the list of every round.
     - *spectral* drops the 1.5 `rate` n samples of each label with the largest spectral signatures. This method needs a
     torch module.
     - *clustering* divides the activations of each label into two clusters. The smaller cluster is dropped if it is
@@ -139,8 +138,8 @@ def cleanse(
         The largest expected share of poisoned samples: in the whole set for the profile's ranking, in a class for
         spectral signatures.
     seed
-        The seed of the profile's draws. By default it is new and secret: an attacker who knows the draws could choose
-        poison that they miss.
+        The seed of the profile's draws. By default the seed is new and secret. An attacker who knows the draws could
+        choose poison that the draws miss.
 
         Returns a Cleansing. If a method cannot use the model, the result's `refused` has the reason.
 

@@ -25,7 +25,7 @@ class Clusters:
     """Two clusters of the samples of one class.
 
     `smaller` (n,) marks the smaller cluster, and `share` is its share of the samples. `silhouette` is the mean
-    silhouette score of both clusters. If there are more than 5,000 samples, it is computed from 5,000 of them.
+    silhouette score of both clusters. If there are more than 5,000 samples, the score is computed from 5,000 samples.
     """
 
     smaller: NDArray[np.bool_]

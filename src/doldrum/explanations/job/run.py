@@ -31,8 +31,8 @@ def run_explanation(
 
     `doldrum explain` then makes report.html from these files
     (:func:`doldrum.report.explanations.page.write_explanations_page`). The model and the images are opened in a
-    confined process, as in :func:`doldrum.audit.run_audit`. If the run is killed, the same call continues it. After a
-    complete run, the same call only returns the record.
+    confined process, as in :func:`doldrum.audit.run_audit`. If the run is killed, the same call continues the run.
+    After a complete run, the same call only returns the record.
 
     Raises InputError if the folder holds something else or another run uses it, if images cannot be read, or if there
     are too few clean images. Raises SandboxError if the confined process exceeds its memory or time, or dies.

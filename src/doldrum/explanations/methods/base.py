@@ -1,6 +1,6 @@
 """The interface `Method` of all ways to take a trigger from images and put it on other images.
 
-Each method has its own file. This file does not import any of them.
+Each method has its own file. This file does not import any method.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Method(ABC):
     `levels` are sizes, largest first. A pattern found at a level is at most as large as this size. So searches at one
     level in different images are comparable. If `together` is True, the method takes several images at once and finds
     what they share. Otherwise, the method takes one image. `by_class` is the largest level at which a claim may be
-    about clean images of a single class. Above it, so much of an image is put on others that a trusted image often
-    works for some class.
+    about clean images of a single class. At larger levels, so much of an image is put on other images that a trusted
+    image often works for some class.
     """
 
     kind: ClassVar[str]

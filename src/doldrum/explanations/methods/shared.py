@@ -71,9 +71,9 @@ class Shared(Method):
 def shared_part(images: Images, clean: Images) -> Images:
     """The mean of some images minus the mean of clean images (C, H, W), without what chance explains.
 
-    Each cosine coefficient d of the difference becomes d max(0, 1 - v / d^2). This is the positive-part James-Stein
-    rule, for one coefficient at a time. Here v is the variance that d has by chance. It is the variance of this
-    coefficient over clean images, times (1 / images + 1 / clean images).
+    Each cosine coefficient d of the difference becomes d max(0, 1 - v / d^2). This formula is the positive-part
+    James-Stein rule, for one coefficient at a time. Here v is the variance that d has by chance. It is the variance of
+    this coefficient over clean images, times (1 / images + 1 / clean images).
 
     >>> rng = np.random.default_rng(0)
     >>> clean, others = rng.uniform(0.2, 0.8, (2, 200, 1, 8, 8)).astype(np.float32)
@@ -93,9 +93,9 @@ def shared_part(images: Images, clean: Images) -> Images:
 def resemblance(images: Images, part: Images, clean: Images) -> NDArray[np.float64]:
     """How much of the pattern `part` each image contains (N,), by a matched filter.
 
-    The filter is the sum of (image - clean mean) part / variance over cosine coefficients. The variance is the one over
-    clean images, plus a thousandth of its mean. Without this addition, coefficients in which clean images do not differ
-    would dominate the sum.
+    The filter is the sum of (image - clean mean) part / variance over cosine coefficients. The filter uses the variance
+    over clean images, plus a thousandth of the variance's mean. Without this addition, coefficients in which clean
+    images do not differ would dominate the sum.
     """
     rows, columns = cosines(images.shape[2]), cosines(images.shape[3])
     theirs = rows @ clean @ columns.T

@@ -1,6 +1,5 @@
-"""`Reading` holds the results of one inspector for one model, as numbers.
-
-`judging` compares them with those of other models.
+"""`Reading` holds the results of one inspector for one model, as numbers. `judging` compares these results with those
+of other models.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class Form(ABC):
 
     @abstractmethod
     def size(self, parts: Parts, shape: tuple[int, int, int]) -> torch.Tensor:
-        """The size (R,) of each route's trigger, above 0. The search makes it small."""
+        """The size (R,) of each route's trigger, above 0. The search makes this size small."""
 
     @abstractmethod
     def trigger(self, parts: Parts, shape: tuple[int, int, int]) -> Trigger:

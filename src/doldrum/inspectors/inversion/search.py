@@ -52,9 +52,9 @@ def search(
 
     For each route r, Adam minimises loss_r(f(T(x))) + w_r size(T) over batches. The weight w_r grows while T changes at
     least 95% of the images, and falls while T changes fewer. This is Neural Cleanse's rule, applied at every step. The
-    loss is -log p of the target class. For a route without a target, it is -log(1 - p) of the image's own label. If
-    there are more routes than `effort` allows, all routes get a few steps, and the search continues with the routes of
-    the smallest loss. This idea comes from multi-armed bandits (K-Arm, arXiv 2102.05123).
+    loss is -log p of the target class. For a route without a target, the loss is -log(1 - p) of the image's own label.
+    If there are more routes than `effort` allows, all routes get a few steps, and the search continues with the routes
+    of the smallest loss. This idea comes from multi-armed bandits (K-Arm, arXiv 2102.05123).
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ class Standing:
 def standings(models: Sequence[Sequence[Reading]]) -> list[Standing]:
     """How far each model stands out from all the other given models, computed from their readings.
 
-    The same function is used for each model, and the order of the others has no effect. The score is the largest
+    The same function is used for each model, and the order of the other models has no effect. The score is the largest
     deviation (:func:`doldrum.stats.standings.deviations`) over inspectors and routes.
 
     Source: Vovk, Gammerman, Shafer, Algorithmic learning in a random world, 2005 (a nonconformity measure that is symmetric in the others).

@@ -30,7 +30,7 @@ class MaximumMargin(Inspector):
 
     Source: Wang et al. 2024, "MM-BD", IEEE S&P, arXiv 2205.06900, section III. The paper's null model, a gamma
     distribution over the classes of one model, is not used: some classes have extreme margins in clean models too. A
-    comparison with clean models replaces it.
+    comparison with clean models replaces the null model.
     """
 
     name = "margin"

@@ -24,8 +24,9 @@ LEAST = 0.01
 def shares_to(before: NDArray[np.int16], after: NDArray[np.int16], classes: int) -> NDArray[np.float64]:
     """The share of images of other classes that change to each class (K,).
 
-    For class k, it is the share of images labelled c before that are labelled k after, as a mean over all c != k. Each
-    class c has the same weight, whatever its number of images. The share is NaN if there is no image of another class.
+    For class k, the result is the share of images labelled c before that are labelled k after, as a mean over all c !=
+    k. Each class c has the same weight, whatever its number of images. The share is NaN if there is no image of another
+    class.
 
     >>> shares_to(np.array([0, 0, 1], np.int16), np.array([1, 0, 1], np.int16), 2).tolist()
     [0.0, 0.5]
@@ -47,7 +48,7 @@ def log_odds(share: NDArray[np.float64], least: float = LEAST) -> NDArray[np.flo
 
     The result is finite for the shares 0 and 1, and almost constant for s far below l.
 
-    With l = 1 / (2 n) for n labels, it is Haldane's estimate.
+    With l = 1 / (2 n) for n labels, the formula gives Haldane's estimate.
 
     Source: Haldane 1956, "The estimation and significance of the logarithm of a ratio of frequencies".
 

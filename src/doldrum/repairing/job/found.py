@@ -33,8 +33,8 @@ class Found:
     """A trigger as a dictionary, its route, and how it was found.
 
     If an inspection found the trigger, the fields are the `inspector`, its `value` for this route, the `seed`, the
-    SHA-256 of the clean `images`, and the `verdict` in one word. If an explanation found it, `inspector` is None, and
-    `searched` has the digests of the clean images that its search used.
+    SHA-256 of the clean `images`, and the `verdict` in one word. If an explanation found the trigger, `inspector` is
+    None, and `searched` has the digests of the clean images that its search used.
     """
 
     source: int | None
@@ -116,7 +116,8 @@ def _folder(folder: str | Path, kind: str) -> Path:
 def _kind_of(place: Path) -> str:
     """The kind of job that a folder belongs to, or "" if it is unknown.
 
-    The file that a job writes first shows its kind. If an audit made the folder, the record in the folder shows it.
+    The file that a job writes first shows its kind. If an audit made the folder, the record in the folder shows the
+    kind.
     """
     for kind in _RECORDS.values():
         if (place / f"{kind}.json").is_file():

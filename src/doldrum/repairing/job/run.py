@@ -36,7 +36,7 @@ def run_repair(
 
     `doldrum repair` then makes report.html from the record (:func:`doldrum.report.repair.page.write_repair_page`). The
     model is opened, trained and run in a confined process, as in :func:`doldrum.audit.run_audit`. The given model file
-    is never changed. If the run is killed, the same call continues it.
+    is never changed. If the run is killed, the same call continues the run.
 
     Raises InputError for a model whose weights cannot be trained or written, and for too few clean images or images of
     only one class. Also raises InputError if the model that a finished repair wrote was deleted or changed. Raises

@@ -25,7 +25,7 @@ _LEVELS = tuple(round(0.05 * i, 2) for i in range(1, 20))
 class Anp(RepairMethod):
     """Learn a mask over all channels that keeps the loss low even under the worst change of the weights.
 
-    Prune where it is low.
+    Prune channels with a low mask.
 
     The mask has one factor m per channel, which multiplies the channel's weight w. The mask minimises, over m in [0,
     1], a L((m) w) + (1 - a) max over |d| <= eps of L((m + d) w). The bias is changed too. Channels with m at or below a

@@ -22,7 +22,7 @@ class FtSam(RepairMethod):
     """Sharpness-aware fine-tuning: each step uses the gradient at the worst weights nearby.
 
     The weights of a backdoor are large. The larger a weight is, the farther it is moved to find the worst weights
-    nearby. So large weights are disturbed most, and training makes them smaller.
+    nearby. So large weights are disturbed most, and the training makes these weights smaller.
 
     Source: Zhu et al. 2023, "Enhancing Fine-Tuning Based Backdoor Defense with Sharpness-Aware Minimization", arXiv 2304.11823, equations 3 to 5.
     """

@@ -149,7 +149,7 @@ class _Matching(TrainingHook):
 def mixtures(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Mixtures w x + (1 - w) x' of each image x and another image x' of the batch, with w uniform on [0, 1].
 
-    All mixtures are shifted cyclically by the same 0 to 2 pixels. Half of the time, they are mirrored.
+    All mixtures are shifted cyclically by the same 0 to 2 pixels. Half of the time, the mixtures are mirrored.
     """
     w = torch.rand((len(images), *[1] * (images.ndim - 1)), generator=generator).to(images.device)
     others = images[torch.randperm(len(images), generator=generator).to(images.device)]
