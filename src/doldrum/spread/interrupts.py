@@ -18,8 +18,8 @@ def interrupts_held() -> Iterator[None]:
 
     Processes started in the block ignore Ctrl-C.
 
-    A terminal sends Ctrl-C to all of its processes. Only the process that started the others should react to it. This
-    needs two steps:
+    A terminal sends Ctrl-C to all of its processes. Only the process that started the others should react to Ctrl-C.
+    This needs two steps:
 
     - SIGINT is blocked in this thread. Processes that the thread starts inherit this.
     - For this process, blocking is not enough. The system gives the signal to another thread (for example that of a

@@ -67,7 +67,9 @@ class Pool(ABC):
 
     @abstractmethod
     def close(self, *, wait: bool) -> None:
-        """End the workers. `wait` says whether to wait for their end; use it only if no job is running."""
+        """End the workers. `wait` says whether to wait until the workers have ended. Use `wait` only if no job is
+        running.
+        """
 
 
 def settle() -> None:

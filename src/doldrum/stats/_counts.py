@@ -15,7 +15,7 @@ _WIDE, _MOST = 1 << 31, 1 << 62
 
 
 def check_counts(counts: ArrayLike) -> NDArray[np.int64]:
-    """The counts as int64 (..., K) with K >= 2. Raises InputError unless they are non-negative integers.
+    """The counts as int64 (..., K) with K >= 2. Raises InputError unless all counts are non-negative integers.
 
     >>> check_counts([3, 0, 1]).tolist()
     [3, 0, 1]
@@ -61,7 +61,7 @@ def unique_rows(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.
     """The sorted distinct rows of a non-negative array (N, K), and the index of each row among them.
 
     The result is the same as that of `np.unique(rows, axis=0)`, which takes ten times as long. Each row is coded as one
-    number. If the next column would make the numbers too large, they are replaced by their ranks.
+    number. If the next column would make these numbers too large, the numbers are replaced by their ranks.
 
     >>> rows, index = unique_rows(np.array([[1, 3], [0, 7], [1, 3]]))
     >>> rows.tolist(), index.tolist()
@@ -82,7 +82,7 @@ def unique_rows(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.
 def check_successes(successes: Any, n: Any, *, alpha: float, side: str) -> tuple[NDArray[Any], NDArray[Any]]:
     """Successes and trials, broadcast together.
 
-    Raises InputError unless they are integers with 0 <= successes <= n, 0 < alpha < 1, and `side` is valid.
+    Raises InputError unless successes and n are integers with 0 <= successes <= n, 0 < alpha < 1, and `side` is valid.
     """
     check_level(1 - alpha)
     x, total = np.broadcast_arrays(np.asarray(successes), np.asarray(n))

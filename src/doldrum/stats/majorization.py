@@ -9,13 +9,14 @@ probable classes, and T_m the total count of the m classes with the largest coun
   :func:`~doldrum.stats.proportions.sets_lower` is valid for all sets of m classes together, and P_m is at least the
   probability of any of these sets.
 
-Only a few m get limits, and each side shares alpha / 2 among them. So all limits l_m <= P_m <= u_m hold together with
-probability at least 1 - alpha. P is concave in m, with P_0 = 0 and P_K = 1. So P is above the straight lines between
-the l_m. Also, even an m without limits has P_m <= u_t for t >= m and P_m <= u_s m / s for s <= m. Therefore P is
-above the least concave majorant of the l_m, and below the least concave majorant of these upper limits. The steps of
-the two majorants are two distributions. The true distribution majorizes the first one and is majorized by the second
-one. The entropy and the collision statistic are Schur-concave: they decrease when a distribution becomes more unequal
-in this order. So their values for the two distributions are limits that hold for every p.
+Only a few m get limits. Their upper limits share alpha / 2, and so do their lower limits. So all limits l_m <= P_m <=
+u_m hold together with probability at least 1 - alpha. P is concave in m, with P_0 = 0 and P_K = 1. So P is above the
+straight lines between the l_m. Also, even an m without limits has P_m <= u_t for t >= m and P_m <= u_s m / s for s <=
+m. Therefore P is above the least concave majorant of the l_m, and below the least concave majorant of these upper
+limits. The steps of the two majorants are two distributions. The true distribution majorizes the first one and is
+majorized by the second one. The entropy and the collision statistic are Schur-concave: they decrease when a
+distribution becomes more unequal in this order. So their values for the two distributions are limits that hold for
+every p.
 
 The simple alternative is one Clopper-Pearson interval at alpha / K per class. The limits used here are almost always
 tighter: they use sums over classes, and widen little with K. The observed proportions satisfy all limits, so the
@@ -145,8 +146,8 @@ def _rising(high: NDArray[np.float64]) -> NDArray[np.float64]:
 def _where_it_bends(sizes: NDArray[np.int64], high: NDArray[np.float64], k: int) -> NDArray[np.int64]:
     """The m at which the upper limit can bend, sorted (R, S).
 
-    The limit can bend at 0, at the sizes and at K. Between two of these places, it can bend at the first and last m and
-    around the crossing.
+    The limit can bend at 0, at the sizes and at K. Between two of these places, the limit can bend at the first and
+    last m and around the crossing.
     """
     ends = np.append(sizes, k)
     wide = np.flatnonzero(np.diff(ends) > 1)

@@ -2,10 +2,10 @@
 
 The test is valid at every number of scores, however often it is checked.
 
-The p-values against one fixed calibration set are not independent uniform numbers. Given the set, they are independent,
-but only nearly uniform. A martingale that bets against uniform p-values therefore grows without limit on clean streams,
-if it bets well. There is an exact remedy, which needs no more memory. The n calibration scores divide the line into n +
-1 cells. By exchangeability, the next score falls into a given cell with probability
+The p-values against one fixed calibration set are not independent uniform numbers. Given the set, the p-values are
+independent, but only nearly uniform. A martingale that bets against uniform p-values therefore grows without limit on
+clean streams, if it bets well. There is an exact remedy, which needs no more memory. The n calibration scores divide
+the line into n + 1 cells. By exchangeability, the next score falls into a given cell with probability
 
     (1 + scores of the stream in this cell) / (n + 1 + length of the stream)
 
@@ -59,7 +59,7 @@ class ConformalMartingale:
         The capital at which the stream counts as different: 1 / alpha, where alpha is the probability of a false alarm.
 
     For each row of bets there are two gamblers. One gambler applies the bets to the urn's probabilities p_t, which
-    become exact in a long stream. The other gambler applies them to the calibration set's probabilities p_0, which
+    become exact in a long stream. The other gambler applies the bets to the calibration set's probabilities p_0, which
     changed scores cannot influence. At each score, a gambler's capital is multiplied by q(bin) / p_t(bin), with q =
     bets * p / sum(bets * p), where p is p_t or p_0. The martingale is the mean capital over all gamblers, and over the
     times at which they begin to bet. Raises InputError for arrays whose shapes or values do not fit.

@@ -14,7 +14,7 @@ plug-in W is part of this mean. So compare only means at equal numbers of draws.
 
 The coverage was simulated for 95% intervals. If all inputs share 99% of the noise, the coverage is 93-95% from 30 draws
 on, 92% at 20 draws, and 88% at 10 to 15 draws (the mean over few shared draws is skewed). If the inputs share no noise,
-it is 94-99%.
+the coverage is 94-99%.
 """
 
 from __future__ import annotations

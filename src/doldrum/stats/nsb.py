@@ -30,7 +30,7 @@ _CHUNK = 2048  # rows at a time: bounds scratch memory
 
 
 def posterior_mean(rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Posterior mean of W (R,), in [0, 1], for counts (R, K). For an empty row, it is the prior mean 1/2.
+    """Posterior mean of W (R,), in [0, 1], for counts (R, K). For an empty row, the result is the prior mean 1/2.
 
     The mean is sum_beta P(beta | c) E[S | c, beta] / log K, with E[S | c, beta] = psi(n + K beta + 1)
     - sum_c (c + beta) / (n + K beta) psi(c + beta + 1).

@@ -109,10 +109,10 @@ def dominant_lower(counts: ArrayLike, *, alpha: float, classes: ArrayLike | None
     alpha.
 
     Without `classes`, the dominant class is the most frequent class in these same draws. The limit then holds for all
-    classes at once (:func:`sets_lower`). For classes with p > 1 / K, it is never below the Clopper-Pearson limit at
-    alpha / K. Near p = 1, it almost equals the Clopper-Pearson limit at alpha. `classes` must be fixed before the
-    draws, such as base labels or classes chosen by other draws. With `classes`, the limit is the Clopper-Pearson limit
-    of these classes at alpha.
+    classes at once (:func:`sets_lower`). For classes with p > 1 / K, this limit is never below the Clopper-Pearson
+    limit at alpha / K. Near p = 1, this limit almost equals the Clopper-Pearson limit at alpha. `classes` must be fixed
+    before the draws, such as base labels or classes chosen by other draws. With `classes`, the limit is the
+    Clopper-Pearson limit of these classes at alpha.
 
     Parameters
     ----------

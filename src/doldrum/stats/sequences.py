@@ -7,10 +7,11 @@ All sequences of this module use mixture martingales. For a prior pi over p, the
 
     M_n(p) = (integral of q^counts d pi(q)) / p^counts
 
-is a martingale for the true p, and starts at 1. By Ville's inequality, the probability that it ever reaches 1 / alpha
-is at most alpha. So with probability at least 1 - alpha, the set {p : p^counts >= alpha m(counts)} contains the true p
-at all n together. Here m is the integral. The limits are valid for every prior, but a prior that fits badly makes them
-wider. The prior may use anything that is known before the draws, such as the label of the unperturbed input.
+is a martingale for the true p, and starts at 1. By Ville's inequality, the probability that this martingale ever
+reaches 1 / alpha is at most alpha. So with probability at least 1 - alpha, the set {p : p^counts >= alpha m(counts)}
+contains the true p at all n together. Here m is the integral. The limits are valid for every prior, but a prior that
+fits badly makes them wider. The prior may use anything that is known before the draws, such as the label of the
+unperturbed input.
 
 Betting against a proportion gives the same limits. For 0/1 outcomes, the wealth of the Krichevsky-Trofimov bettor
 equals the mixture with Beta(1/2, 1/2). So this module has no separate betting sequence.

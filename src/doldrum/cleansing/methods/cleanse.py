@@ -117,11 +117,12 @@ def cleanse(
 ) -> Cleansing:
     """Find samples of a training set that look poisoned, with the model that was trained on it.
 
-    - *profile* (doldrum's own method) needs only predicted labels. With `clean` images, this method drops the samples that it flags at the promised rate `fpr`. The promise: of clean samples that the model treats like the clean images, at most
-      this share is dropped on average. Training samples differ a little from clean images, because the model was
-      trained on them. Measurements of this effect are in docs/results/cleansing. Without `clean`, this method drops the
-      1.5 `rate` N samples that differ most from the others over four rounds of draws, and promises no rate. `details`
-      of its verdict says how many of these samples are on the list of every round.
+    - *profile* (doldrum's own method) needs only predicted labels. With `clean` images, this method drops the samples
+      that it flags at the promised rate `fpr`. The promise: of clean samples that the model treats like the clean
+      images, at most this share is dropped on average. Training samples differ a little from clean images, because the
+      model was trained on them. Measurements of this effect are in docs/results/cleansing. Without `clean`, this method
+      drops the 1.5 `rate` N samples that differ most from the others over four rounds of draws, and promises no rate.
+      `details` of its verdict says how many of these samples are on the list of every round.
     - *spectral* drops the 1.5 `rate` n samples of each label with the largest spectral signatures. This method needs a
     torch module.
     - *clustering* divides the activations of each label into two clusters. The smaller cluster is dropped if it is
