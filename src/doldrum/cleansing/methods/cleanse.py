@@ -124,9 +124,9 @@ def cleanse(
       drops the 1.5 `rate` N samples that differ most from the others over four rounds of draws, and promises no rate.
       `details` of its verdict says how many of these samples are on the list of every round.
     - *spectral* drops the 1.5 `rate` n samples of each label with the largest spectral signatures. This method needs a
-    torch module.
+      torch module.
     - *clustering* divides the activations of each label into two clusters. The smaller cluster is dropped if it is
-    small and well separated. This method needs a torch module.
+      small and well separated. This method needs a torch module.
 
     Parameters
     ----------
