@@ -284,7 +284,9 @@ def test_further_tries_that_use_the_queries_up_are_no_error():
     model = backdoored()
     bounded = _Bounded(model, 15_000)
     bounded.lost = 14_700
-    with pytest.raises(InputError, match=r"labels of 400 clean images and 1 to explain, got fewer.*endpoint_queries="):
+    with pytest.raises(
+        InputError, match=r"labels of 400 clean images and 1 images to explain, got less.*endpoint_queries="
+    ):
         dd.explain(bounded, flagged(model, marked, 1), CLEAN, progress=False)
 
 

@@ -29,8 +29,8 @@ def test_a_claim_about_one_class_says_that_there_may_be_more():
 def test_what_changes_no_image_was_not_found(success, nothing):
     said = unproven_why(Choice(level=0, scope=None, success=success, margin=0.0, score=0.0), reached=True)
     assert said.startswith(
-        "What was found in this image changes other images to its class no more often"
+        "The pattern found in this image changes other images to its class no more often"
         if nothing
-        else f"What was found changes {success:.0%}"
+        else f"The pattern found in this image changes {success:.0%}"
     )
     assert "changes 0% of" not in said

@@ -113,7 +113,7 @@ def test_references_of_another_kind_are_refused(toys, tmp_path):
     other.mkdir()
     for i in range(4):
         toy_file(other / f"{i}.onnx", i, classes=4)
-    with pytest.raises(InputError, match=r"know 3 classes, as the model does, got .* 4 in"):
+    with pytest.raises(InputError, match=r"3 classes, like the model, got .* 4 in"):
         run_inspection(
             settings(toys / "bad.onnx", toys / "clean.npy", tmp_path / "out", references=str(other), fpr=0.2)
         )
@@ -122,7 +122,7 @@ def test_references_of_another_kind_are_refused(toys, tmp_path):
 def test_the_model_among_its_references_is_refused(toys, tmp_path):
     shutil.copytree(toys / "refs", tmp_path / "refs")
     shutil.copy(toys / "good.onnx", tmp_path / "refs" / "mine.onnx")
-    with pytest.raises(InputError, match="which is the model itself; take one of them out"):
+    with pytest.raises(InputError, match="which is the same as the model itself; take one of them out"):
         run_inspection(
             settings(
                 toys / "good.onnx", toys / "clean.npy", tmp_path / "out", references=str(tmp_path / "refs"), fpr=0.2
@@ -220,7 +220,7 @@ def test_the_time_is_kept_and_what_was_not_reached_is_said(toys, tmp_path, monke
     asked = settings(toys / "bad.onnx", toys / "clean.npy", tmp_path / "out", inspectors=("mask", "warp"), budget=50.0)
     record = run_inspection(asked)
     assert [one["refused"] != "" for one in record.inspectors] == [False, True]
-    assert record.verdict["not_looked"][0] == "warp: the time given by --budget ran out before it finished"
+    assert record.verdict["not_looked"][0] == "warp: the time given by --budget ran out before the inspector finished"
 
 
 def test_a_model_that_no_inspector_can_look_into_is_an_error(toys, tmp_path, near, monkeypatch):
@@ -327,8 +327,8 @@ def test_all_references_are_looked_at_before_any_search(toys, tmp_path, near, cl
         (tmp_path / "refs" / "-<b>\n.onnx").unlink()
         toy_file(tmp_path / "refs" / "r01.onnx", 7, classes=4)
     told = {
-        4: r"know 3 classes, as the model does, got \(1, 6, 6\) and 4 in r01.onnx; take them out",
-        3: r"can be opened, got 1 of 5 that can't: -<b>\\n.onnx \(expected .*take them out",
+        4: r"3 classes, like the model, got \(1, 6, 6\) and 4 in r01.onnx; take them out",
+        3: r"can be opened, got 1 of 5 that cannot be opened: -<b>\\n.onnx \(expected .*take them out",
     }
     with pytest.raises(InputError, match=told[classes]) as error:
         run_inspection(
@@ -471,7 +471,7 @@ def test_a_second_inspection_waits_for_the_first_and_uses_what_it_found(toys, tm
         for one in found.glob("*.json"):
             shutil.copy(one, place)
     second.join(20)
-    assert said == ["another inspection examines these reference models; waiting for it, to use what it finds"]
+    assert said == ["another inspection is examining these reference models; waiting for its results"]
     assert records[0].verdict["exit_code"] == 3
     assert near.asked == 5 + 1  # the second's own model alone
 

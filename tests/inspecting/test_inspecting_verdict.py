@@ -32,7 +32,7 @@ def test_no_sign_is_said_of_what_stands_out_and_of_a_change():
     assert "1 of 5 clean reference models stands out as far as this model" in text
     assert "nothing more easily" not in text
     assert (
-        "Nothing that was found in this model stands out further than what the same search finds in the clean references."
+        "No result for this model stands out further than the results of the same searches in the clean references."
         in text
     )
     assert "The smallest change that was found was put on 20 clean images" in text

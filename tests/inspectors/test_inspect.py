@@ -124,7 +124,7 @@ def test_arguments_are_refused_before_any_work() -> None:
     with pytest.raises(InputError, match="at least 19 reference models"):
         inspect(toy(0), CLEAN, references=[toy(1)])
     others = [*references()[:8], replace(references()[8], num_classes=4)]
-    with pytest.raises(InputError, match=r"know 3 classes, as the model does, got .* and 4 in number 8"):
+    with pytest.raises(InputError, match=r"3 classes, like the model, got .* and 4 in number 8"):
         inspect(toy(0), CLEAN, references=others, fpr=0.1)
     with pytest.raises(InputError, match="expected inspectors among"):
         inspect(toy(0), CLEAN, inspectors=["magic"])

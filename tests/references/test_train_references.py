@@ -111,7 +111,7 @@ def test_models_of_other_data_recipe_or_seed_are_not_mixed(tmp_path, digits):
     made = train_references(out, data=digits, recipe=SHORT, count=1)
     other = replace(digits, labels=np.roll(np.asarray(digits.labels), 1))
     for wrong, told in (
-        ({"data": other}, "data .*, which is another now"),
+        ({"data": other}, "data .*, which has changed since"),
         ({"recipe": "digits-mlp"}, "recipe '', not 'digits-mlp'"),
         ({"seed": 1}, "seed 0, not 1"),
     ):

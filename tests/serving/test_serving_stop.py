@@ -98,7 +98,7 @@ def test_a_second_ctrl_c_cuts_the_connections_and_says_nothing(gate, digits, cap
 def test_a_service_that_has_run_is_refused(guard) -> None:
     with serving(guard) as one:
         pass
-    with pytest.raises(InputError, match="expected a service that has not run"):
+    with pytest.raises(InputError, match="expected a service that was not run before"):
         Server(one.service).run()
 
 

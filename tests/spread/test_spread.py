@@ -79,7 +79,7 @@ def test_a_dead_worker_is_replaced_and_every_job_is_done_once(tmp_path, in_order
     found = [name for _, (name, _) in spread(mortal, jobs, workers=2, in_order=in_order)]
     assert (found if in_order else sorted(found)) == [name for name, _ in jobs]
     assert not list(tmp_path.iterdir())
-    assert any("another takes its place" in line for line in caplog.messages)
+    assert any("a new worker replaces it" in line for line in caplog.messages)
 
 
 class Fragile(Pool):
@@ -228,7 +228,7 @@ def test_a_script_without_a_guard_is_told_so(tmp_path) -> None:
     assert done.returncode == 1
     # Once, on busy cores, the very last line was "OSError: [Errno 9] Bad file descriptor"; whose, it did not say.
     last = [line for line in done.stderr.splitlines() if line.startswith("doldrum.errors.")]
-    assert "before any had answered" in last[-1]
+    assert "before any had started" in last[-1]
     assert '__name__ == "__main__"' in last[-1]
 
 

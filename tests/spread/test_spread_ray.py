@@ -180,7 +180,7 @@ def refuse(job: int) -> int:
 def test_what_work_raises_comes_through() -> None:
     with pytest.raises(InputError, match="expected another job, got 1"):
         list(spread(refuse, [1], ray="auto", workers=1))
-    with pytest.raises(InputError, match="a worker for each CPU of the cluster, got 3 workers for 2"):
+    with pytest.raises(InputError, match="one worker per CPU of the cluster, got 3 workers for 2"):
         list(spread(abs, [1], ray="auto", workers=3))
 
 

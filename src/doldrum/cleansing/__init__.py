@@ -1,6 +1,7 @@
-"""Cleansing: which samples of a training set to drop, by the model that was trained on it.
+"""Cleansing: finds the samples to drop from a training set, with the model that was trained on it.
 
-What is said of a set in memory is in `methods`, the job on somebody else's files in `job`; what detectors say of new images is not here.
+`methods` judges a training set in memory, and `job` works on files from somebody else. Detectors for new images are not
+in this package.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Explanations: what in a flagged image is the trigger, shown on clean images that the search never used; from labels alone.
+"""Explanations: find the trigger in a flagged image, and test it on clean images that the search never used.
 
-`methods` has the ways to take a trigger out of images and put it on others, one file each; `job` what `doldrum explain` does on somebody else's
-files. Which images are flagged is said by `doldrum.detectors`, and what a whole model does is not asked here.
+Only predicted labels are needed. `methods` has one file per way to take a trigger from images and put it on other
+images. `job` has the code of `doldrum explain`, which works on files from somebody else. `doldrum.detectors` flags
+images, and `doldrum.inspectors` examines whole models.
 """
 
 from __future__ import annotations

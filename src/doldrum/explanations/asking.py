@@ -1,4 +1,7 @@
-"""Asker: labels of images, counted, within a bound, on a fast engine."""
+"""`Asker` gets the labels of images from a classifier.
+
+An Asker counts and limits the queries, and uses a fast engine.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +22,14 @@ __all__ = ["Asker", "OutOfQueries"]
 
 
 class OutOfQueries(Exception):
-    """The next question would pass the bound."""
+    """Raised if the next query would exceed the limit of queries or of time."""
 
 
 class Asker:
-    """Asks a classifier for labels. `queries` counts the images asked about, without those that an engine is chosen by.
+    """Gets labels from a classifier. `queries` counts the images sent, except those used to choose an engine.
 
-    Raises OutOfQueries where more than `most`, or more than the classifier allows (`queries_left`), would be asked about, or the time is `over`.
-    `used_up` then says which of these it was.
+    Raises OutOfQueries if a query would exceed `most` or the classifier's own limit (`queries_left`), or if the time is
+    `over`. `used_up` then says which limit was reached.
     """
 
     def __init__(
@@ -47,7 +50,7 @@ class Asker:
             self._run, _ = choose_engine(classifier, engine, rows=default_rows(classifier.input_shape), sample=sample)
 
     def labels(self, images: Images) -> NDArray[np.int64]:
-        """(N,); -1 where the scores are NaN or infinite."""
+        """The labels (N,) of the images. A label is -1 if the scores are NaN or infinite."""
         if not len(images):
             return np.zeros(0, dtype=np.int64)
         self.spend(len(images))
@@ -59,7 +62,7 @@ class Asker:
             raise
 
     def spend(self, queries: int) -> None:
-        """Count queries; OutOfQueries where they would be too many."""
+        """Count queries. Raises OutOfQueries if they would be too many."""
         if self._over():
             self.used_up = "The allowed time was used up."
             raise OutOfQueries
@@ -76,7 +79,7 @@ class Asker:
             raise OutOfQueries
 
     def hits(self, carried: Sequence[Carried], images: Images, label: int) -> NDArray[np.bool_]:
-        """bool (things carried, N): which images get the label with each of these on them."""
+        """Which images get `label` with each found pattern put on them: bool (patterns, N)."""
         found = np.zeros((len(carried), len(images)), dtype=bool)
         step = max(1, _MOST_FLOATS // max(1, images.size))
         for start in range(0, len(carried), step):

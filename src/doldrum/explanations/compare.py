@@ -1,4 +1,9 @@
-"""What was found against the controls: which size to test, by the choosing images; and the test, by the held-back ones."""
+"""Compares a found pattern with the controls: a size is chosen on some clean images, and tested on held-back images.
+
+A method searches a flagged image for a pattern that changes other images to its class. The controls are trusted images
+of this class, searched in the same way. The "choosing images" are clean images on which a size and a scope are chosen.
+The scope is the class of the clean images that a claim is about, or None for all classes.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +25,9 @@ _SCOPED = 0.3  # by so much a claim about one class must do better than one abou
 
 @dataclass(frozen=True)
 class Choice:
-    """A level of a method, the class of the images it is about (None: all), and by how much it does better than the best control.
+    """A chosen size (`level`) and scope, and how much better the pattern works than the best control (`margin`).
 
-    `score` is the margin, less where it is about one class.
+    `score` is the margin, lowered if the scope is a single class.
     """
 
     level: int
@@ -33,7 +38,12 @@ class Choice:
 
 
 def choose(found: Found, controls: Sequence[Found], classes: NDArray[np.int64]) -> Choice:
-    """Level and scope with the largest margin on the choosing images, whose classes are (choose,); smaller levels before larger ones."""
+    """The level and scope with the largest margin on the choosing images.
+
+    `classes` (choose,) are the classes of these images.
+
+    Of levels with almost the same margin, the smallest pattern is chosen.
+    """
     hits = np.stack([found.hits, *(control.hits for control in controls)])
     made = []
     for scope, rows, levels in _scopes(classes, found.by_class):
@@ -48,7 +58,10 @@ def choose(found: Found, controls: Sequence[Found], classes: NDArray[np.int64]) 
 def _scopes(
     classes: NDArray[np.int64], by_class: NDArray[np.bool_]
 ) -> list[tuple[int | None, NDArray[np.bool_], NDArray[np.bool_]]]:
-    """All choosing images, and those of each class that has enough of them; each with the levels at which a claim may be about them."""
+    """The possible scopes: all choosing images, and the images of each class that has enough of them.
+
+    Each scope comes with the levels that are allowed for it.
+    """
     each = [(int(c), classes == c, by_class) for c in np.unique(classes) if (classes == c).sum() >= _FEWEST]
     return [(None, np.ones(len(classes), dtype=bool), np.ones(len(by_class), dtype=bool)), *each]
 
@@ -58,11 +71,12 @@ def _fine(scope: int | None) -> float:
 
 
 def rank(ours: Sequence[Found], controls: Sequence[Sequence[Found]], classes: NDArray[np.int64]) -> float:
-    """Share of the controls, the image itself counted among them, that do as well beside the others as the image does.
+    """A conformal p-value: how often an image stands out from the others at least as much as the flagged image does.
 
-    `ours` is what each method found, `controls` the same of each method: a control is held against the other controls and the image, just as the image
-    is against the controls. So for an image that is like the controls P(rank <= a) <= a, however many methods, sizes and classes were looked at (a conformal
-    p-value).
+    The p-value is a share of all images, which are the flagged image and its controls. `ours` has what each method
+    found in the flagged image, and `controls` has what it found in each control. A control is compared with the other
+    controls and the flagged image, in the same way as the flagged image is compared with the controls. So if the
+    flagged image is like the controls, P(rank <= a) <= a, for any number of methods, sizes and classes.
     """
     scores = np.max(
         [_best_margins([one, *theirs], classes) for one, theirs in zip(ours, controls, strict=True)],
@@ -72,7 +86,7 @@ def rank(ours: Sequence[Found], controls: Sequence[Sequence[Found]], classes: ND
 
 
 def _best_margins(founds: Sequence[Found], classes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(n,): how far each of n, by one method, stands out among the others, at best over levels and scopes."""
+    """The largest margin of each of n images over the best other image (n,), over all levels and scopes of a method."""
     hits = np.stack([one.hits for one in founds])
     best = np.full(len(hits), -np.inf)
     for scope, rows, levels in _scopes(classes, founds[0].by_class):
@@ -85,10 +99,11 @@ def _best_margins(founds: Sequence[Found], classes: NDArray[np.int64]) -> NDArra
 
 
 def worst_p(ours: NDArray[np.bool_], controls: Sequence[NDArray[np.bool_]]) -> float:
-    """p-value of "some control succeeds at least as often": the largest of the exact paired p-values against each (`stats.mcnemar`).
+    """p-value of "some control succeeds at least as often": the largest exact paired p-value (`stats.mcnemar`).
 
-    All were tried on the same images (N,), which are the unit: a random sample of those that are meant. To reject it is to say that ours does better than every control, so no correction for their number is due (an
-    intersection-union test). 1 without controls.
+    All patterns were tried on the same images (N,), a random sample of the images that the claim is about. To reject
+    the hypothesis means that `ours` is better than every control. So no correction for the number of controls is needed
+    (an intersection-union test). Without controls, the result is 1.
 
     Source: Berger, Technometrics 1982.
 

@@ -1,4 +1,7 @@
-"""Effort: how many images each step looks at, and what a number of queries is enough for."""
+"""`Effort` says how many images each step of an explanation uses.
+
+Other functions here compute how many queries an explanation takes.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +13,24 @@ from doldrum.explanations.methods.all import METHODS
 __all__ = ["FEWEST_CONTROLS", "LADDER", "LEAST", "Effort", "check_queries", "fitting"]
 
 FEWEST_CONTROLS = 19
-"""An image that is like the controls is the best of 1 + 19 with probability 5%."""
+"""The smallest number of controls. An image that is like 19 controls is the best of all 20 with probability 5%.
+"""
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How many images a step looks at, at most.
+    """The largest number of images that each step of an explanation uses.
 
     Parameters
     ----------
     search : int
-        Clean images on which each candidate is tried.
+        Number of clean images on which each candidate pattern is tried.
     choose : int
-        Clean images, those among them, on which a size is chosen.
+        Number of clean images on which a size is chosen. These images include the `search` images.
     held : int
-        Clean images on which what was chosen is tested, and nothing else was done.
+        Number of clean images on which the chosen pattern is tested. These images are used for nothing else.
     controls : int
-        Trusted images of the class, whose regions are looked for in the same way.
+        Number of trusted images of the class that are searched in the same way, for comparison.
     """
 
     search: int
@@ -36,13 +40,15 @@ class Effort:
 
 
 LADDER = (Effort(36, 72, 200, 20), Effort(20, 48, 100, 19), Effort(10, 30, 60, 19))
-"""Most first."""
+"""The possible efforts, the largest first."""
 
 _CANDIDATES, _LEVELS = 46, 6  # of a search of windows, at most about
 
 
 def fitting(most: int | None, images: int) -> Effort:
-    """The most effort that `most` queries are enough for, if all images were of one class; the least where none is.
+    """The largest effort for which `most` queries are enough if all images have one class.
+
+    If none fits, the smallest effort.
 
     >>> fitting(None, 8) is LADDER[0], fitting(60_000, 2) is LADDER[1]
     (True, True)
@@ -53,9 +59,13 @@ def fitting(most: int | None, images: int) -> Effort:
 
 
 def check_queries(most: int | None, left: int | None, *, labelled: int) -> None:
-    """Raise InputError where so many queries, or those that are left of an endpoint, are not enough for one image, with `labelled` images whose labels are asked for first."""
+    """Raise InputError if the allowed queries are not enough to explain one image.
+
+    `most` is the limit of this run, and `left` is the number of images that may still be sent to an endpoint. First,
+    the labels of `labelled` images are needed.
+    """
     least = LEAST + labelled
-    why = f"{labelled:,} for the labels of the images, and {LEAST:,} that the search in one image may take"
+    why = f"{labelled:,} for the labels of the images, and up to {LEAST:,} for the search in one image"
     if most is not None and most < least:
         raise InputError(f"expected max_queries= of at least {least:,} ({why}), got {most:,}; allow more")
     if left is not None and left < least:
@@ -65,10 +75,10 @@ def check_queries(most: int | None, left: int | None, *, labelled: int) -> None:
 
 
 def needed(effort: Effort, images: int, *, methods: int = len(METHODS)) -> int:
-    """About how many queries so many images of one class take at most."""
+    """About how many queries are needed at most for `images` flagged images of one class."""
     search = methods * (_CANDIDATES * effort.search + _LEVELS * effort.choose)
     return (images + effort.controls) * (search + effort.held)
 
 
 LEAST = needed(LADDER[-1], 1, methods=1)
-"""Queries that one image may take."""
+"""The number of queries that one image may take with the smallest effort."""

@@ -1,4 +1,4 @@
-"""explain: find the trigger in flagged images and test it, from labels alone."""
+"""`explain` finds the trigger in flagged images and tests it, with predicted labels only."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from doldrum.records.explanations import Explanations
 __all__ = ["FEWEST_CLEAN", "FOUND", "MOST_IMAGES", "explain", "explained"]
 
 FEWEST_CLEAN = 60
-"""The fewest clean images with which a class can have enough held-back images."""
+"""The smallest number of clean images with which a class can have enough held-back images."""
 MOST_IMAGES = 256
-"""The largest number of images in one run. Each has its own test, and all share one error probability."""
+"""The largest number of images in one run. Each image has its own test, and all tests share one error probability."""
 FOUND = "found.jsonl"
-"""The file in a job's folder that an interrupted run continues from."""
+"""The file in a job's folder from which an interrupted run continues."""
 _MOST_CLEAN_BYTES = 1 << 30
 _SAMPLE = 32
 _MOST_NAMED = 5
@@ -50,48 +50,58 @@ def explain(
     engine: str = "auto",
     progress: bool = True,
 ) -> Explanations:
-    """Find the part of each flagged image that changes other images to its class, and test it on clean images that the search did not use.
+    """Find the part of each flagged image that changes other images to its class, and test it on unused clean images.
 
-    For an image predicted as class t, two methods look for the trigger by trying it on some clean images of other classes: a rectangle is
-    pasted, or what the flagged images of the class share is added. The same search is run in at least 19 clean
-    images that are predicted as t too (the controls): what a class looks like is found there as well. What does best beside the controls is put on held-back
-    clean images, once, and so is what was found in each control.
+    For an image predicted as class t, two methods search for the trigger. Both methods try candidates on some clean
+    images of other classes. One method pastes a rectangle of the flagged image. The other method adds what the flagged
+    images of the class share. The same search is run in at least 19 clean images that are also predicted as t (the
+    controls). A pattern that only shows what the class looks like is found in the controls too. The candidate with the
+    largest advantage over the controls is put on held-back clean images, once. The patterns found in the controls are
+    put on the same images.
 
-    The p-value is of "some control succeeds at least as often": the largest of the exact one-sided McNemar tests against each control (an
-    intersection-union test). The unit is the held-back image. Holm's correction is for the number of images explained. An image is proven where that
-    is at most `alpha`, at least 20% of the held-back images went to the class, that is 15 points above the best control, and none of the controls stands out
-    among the others as the image does among them, in any size or form (a conformal p-value of at most 5%). What images share is found without the image in
-    question, which must then contain more of it than all but `alpha` of the trusted images of its class.
+    The p-value is for the hypothesis "some control succeeds at least as often". This p-value is the largest one of the
+    exact one-sided McNemar tests against each control (an intersection-union test). The unit of the test is the
+    held-back image. Holm's method corrects for the number of explained images. A trigger is proven if four conditions
+    hold. The corrected p-value is at most `alpha`. At least 20% of the held-back images change to the class. This share
+    is at least 15 points above the best control. With any size or form, no control stands out from the others as far as
+    the image does (a conformal p-value of at most 5%). The pattern that images share is found without the image in
+    question. This image must then contain more of the pattern than all except a share `alpha` of the trusted images of
+    its class.
 
     Parameters
     ----------
     classifier : Classifier, or what :func:`doldrum.as_classifier` takes
-        Only its labels are used.
+        Only the predicted labels are used.
     images : up to 256 flagged images, of any source that :func:`doldrum.data.read_stream` reads
-        Where several carry one trigger, explain them together: some triggers are only seen in what images share.
-    clean : at least 60 images that are trusted, as they come; 1,000 work well
-        They may not be chosen by what the model says of them. A class needs 19 of them predicted as it, to compare with.
+        If several images carry one trigger, explain them together: some triggers are found only in what images share.
+    clean : at least 60 trusted images, not selected; 1,000 work well
+        They must not be selected by the model's predictions. At least 19 of these images must be predicted as the
+        flagged image's class.
     alpha : float in (0, 1)
     max_queries : int, optional
-        The most images that the model may be asked about. With few, fewer images are looked at in each step; what is not reached is named in `notes` and
-        unproven. At least 14,000, and one more for each image. By default there is no limit: 20 images of one class take about 100,000.
+        The largest number of images sent to the model: at least 14,000, and one more for each image. With a low limit,
+        each step uses fewer images. Flagged images that are not reached are unproven, and `notes` names them. By
+        default there is no limit: 20 images of one class take about 100,000 queries.
     seed : int
-        Which clean images search and which test. Keep it secret from who made the model.
+        Decides which clean images are used to search and which to test. Keep the seed secret from the author of the
+        model.
     engine : a name in `doldrum.engines.ENGINES`
     progress : bool
-        Draw a progress bar when standard error is a terminal.
+        Draw a progress bar if standard error is a terminal.
 
     Returns
     -------
     Explanations
-        One :class:`~doldrum.records.explanations.Explanation` an image, in order; `proven` counts those that are, and `best` is one of them. The trigger of each is in its
-        `trigger`, and :func:`doldrum.repair` unlearns it.
+        One :class:`~doldrum.records.explanations.Explanation` per image, in order. `proven` counts the proven triggers,
+        and `best` is the explanation with one of them. The trigger itself is in an explanation's `trigger`, and
+        :func:`doldrum.repair` can remove it from the model.
 
-    Raises InputError for images of another shape, too few clean images, and a `max_queries`, or a bound on the images sent to an endpoint (`queries_left`), that is not enough for one image.
+        Raises InputError for images of another shape, too few clean images, or if `max_queries` or an endpoint's limit
+        (`queries_left`) is not enough for one image.
 
     Examples
     --------
-    A model that says 1 of images whose first pixel is white:
+    This model predicts class 1 for images whose first pixel is white:
 
     >>> import numpy as np, doldrum as dd
     >>> rng = np.random.default_rng(0)
@@ -131,8 +141,11 @@ def explained(
     bar: Callable[[int], contextlib.AbstractContextManager[Callable[[int], None]]],
     over: Callable[[], bool] = lambda: False,
 ) -> Explanations:
-    """`explain` of image sets, which goes on with what the file `kept` has, and ends where the time is `over`; `bar` is given the number of steps and
-    hears of each."""
+    """`explain` for image sets, with results kept in a file.
+
+    The run continues from the results in the file `kept`, and stops when the time is `over`. `bar` gets the number of
+    steps, and is called after each step.
+    """
     if not (is_number(alpha) and 0 < alpha < 1):
         raise InputError(f"expected alpha= between 0 and 1, got {alpha!r}; e.g. 0.05")
     if max_queries is not None:
@@ -158,7 +171,7 @@ def explained(
         ]
     except OutOfQueries as error:
         raise InputError(
-            f"expected time and queries for the labels of {len(pixels):,} clean images and {len(shown):,} to explain, got fewer. {asker.used_up} Allow more, or "
+            f"expected time and queries for the labels of {len(pixels):,} clean images and {len(shown):,} images to explain, got less. {asker.used_up} Allow more, or "
             "give fewer images"
         ) from error
     searcher = Searcher(asker, Pools(pixels, labels, efforts.LADDER[level], seed=seed), memory, seed=seed)
@@ -174,7 +187,7 @@ def explained(
 
 
 def _named(names: list[str]) -> str:
-    """Some names in a list, and how many more there are."""
+    """The first names of a list, and how many more names there are."""
     more = len(names) - _MOST_NAMED
     return ", ".join(visible(name) for name in names[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
@@ -192,13 +205,16 @@ def _check(model: Any, flagged: ImageSet, trusted: ImageSet) -> None:
 
 
 def _apart(flagged: ImageSet, trusted: ImageSet) -> tuple[ImageSet, list[str]]:
-    """Clean images without those that are explained, pixel by pixel; InputError where too few are left."""
+    """The clean images without those that equal an explained image in every pixel.
+
+    Raises InputError if too few are left.
+    """
     known = {to_float(image).tobytes() for image in flagged.images}
     rows = [i for i, image in enumerate(trusted.images) if to_float(image).tobytes() not in known]
     if len(rows) < FEWEST_CLEAN:
         same = " that are not explained themselves" if len(rows) < len(trusted) else ""
         raise InputError(
-            f"expected at least {FEWEST_CLEAN} clean images{same}, got {len(rows)}; add some: what is found is tested on images that the "
+            f"expected at least {FEWEST_CLEAN} clean images{same}, got {len(rows)}; add some: the found trigger is tested on images that the "
             "search never used"
         )
     if len(rows) == len(trusted):

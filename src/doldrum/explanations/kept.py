@@ -1,4 +1,4 @@
-"""Kept: what was found so far, in memory or in a file that a run which was cut off goes on with."""
+"""`Kept` stores results by name, in memory or in a file from which an interrupted run continues."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ __all__ = ["Kept"]
 
 
 class Kept:
-    """JSON-able values by name, with what they cost. With a file each is a line of it, written as soon as it is known.
+    """JSON values by name, each with the number of queries that it took. A file holds one value per line.
 
-    A value that is read from the file costs what it cost when it was made, so that a bound on queries holds over all runs together. A line
-    cut off by a kill is left out.
+    A value is written to the file as soon as it is known. If a value is read from the file, its queries are counted
+    again. So a limit on queries holds over all runs together. An incomplete last line, left by a killed process, is
+    ignored.
     """
 
     def __init__(self, asker: Asker, path: Path | None = None) -> None:
@@ -32,7 +33,7 @@ class Kept:
         path.write_bytes(whole + b"\n" if whole else b"")
 
     def get(self, name: str, make: Callable[[], Any]) -> Any:
-        """The value of that name; made and kept where there is none yet."""
+        """The value with this name. If there is no such value yet, `make` computes the value, and it is kept."""
         if name in self._known:
             return self._known[name]
         if name in self._read:

@@ -1,4 +1,4 @@
-"""Pictures of a test: some held-back images with what was found, and with what the best control has."""
+"""The pictures of a test: some held-back images with the found pattern, and with the pattern of the best control."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ _MOST = 6
 def shown(
     searcher: Searcher, source: Source, ours: Carried, control: Source, theirs: Carried, scope: int | None
 ) -> tuple[Shown, dict[str, list[int]]] | tuple[None, None]:
-    """The first of the held-back images, as they came, and their classes; None where the queries are over."""
+    """The pictures of the first held-back images, and the predicted classes. The result is (None, None) if the queries
+    are used up.
+    """
     rows = searcher.held(source.label, scope)[:_MOST]
     clean = searcher.pools.images[rows]
     with_ours, with_theirs = ours(clean), theirs(clean)
@@ -42,5 +44,5 @@ def shown(
 
 
 def _alone(carried: Carried, clean: Images) -> Images:
-    """What is put on others, (C, H, W): on middle grey."""
+    """The pattern that is put on other images, here on a medium grey image (C, H, W)."""
     return carried(np.full_like(clean[:1], 0.5))[0]

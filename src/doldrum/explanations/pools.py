@@ -1,4 +1,4 @@
-"""Pools: which clean images serve what purpose for a class; no image serves two."""
+"""`Pools` decides which clean images are used for which purpose for a class: to search, to test, or as controls."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from doldrum.seeds import rng
 __all__ = ["FEWEST_HELD", "Pool", "Pools"]
 
 FEWEST_HELD = 20
-"""The fewest held-back images for a test."""
+"""The smallest number of held-back images for a test."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Indices of clean images for one class.
+    """Indices of clean images for one class, by purpose.
 
-    `search` and `choose` find a trigger (the first are among the second), `held` test it: none of them is predicted as the class.
-    `own` are predicted as it, and are what the image is compared with.
+    `search` and `choose` are used to find a trigger; `choose` includes `search`. `held` is used only to test the found
+    trigger. None of these images is predicted as the class. The images in `own` are predicted as the class, and the
+    flagged image is compared with them.
     """
 
     search: NDArray[np.int64]
@@ -32,7 +33,7 @@ class Pool:
 
 
 class Pools:
-    """Clean images (N, C, H, W) in [0, 1] and their labels (N,), parted by the seed alone.
+    """Clean images (N, C, H, W) in [0, 1] with labels (N,), divided by purpose. The division depends only on the seed.
 
     >>> pool = Pools(np.zeros((100, 1, 2, 2), np.float32), np.arange(100) % 5, Effort(4, 10, 30, 9), seed=0).of(2)
     >>> len(pool.choose), len(pool.held), len(pool.own), bool(set(pool.held) & set(pool.choose))
@@ -45,7 +46,7 @@ class Pools:
         self._order = order[labels[order] >= 0]
 
     def of(self, label: int) -> Pool:
-        """The clean images' parts for a class."""
+        """The indices of the clean images for one class, by purpose."""
         labels = self.labels[self._order]
         others = self._order[labels != label]
         # Where clean images are few, half of them are held back
@@ -53,7 +54,7 @@ class Pools:
         return Pool(self._mixed(choose), choose, others[len(choose) :], self._order[labels == label])
 
     def _mixed(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Some of the images, of as many classes as there are: the first of each class, the second of each, …"""
+        """Some of the images, from as many classes as possible: first one image of each class, then a second one, …"""
         seen: dict[int, int] = {}
         turns = []
         for label in self.labels[indices].tolist():

@@ -1,4 +1,4 @@
-"""Searcher: what a method finds in images, and in the trusted images of the same class that they are compared with."""
+"""`Searcher` runs a method on flagged images, and on trusted images of the same class for comparison."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _AS_WELL = 0.95  # of its success, which something smaller has to reach
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Images (g, C, H, W) in which a trigger to `label` is looked for, by a `name` of their own."""
+    """Images (g, C, H, W) that are searched for a trigger to the class `label`. `name` identifies these images."""
 
     name: str
     images: Images
@@ -34,9 +34,10 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The best of each level in a source, and which of the choosing images it sends to the class: bool (levels, choose).
+    """The best pattern of each level in one source of images, and how well it works.
 
-    `by_class` (levels,) says at which a claim may be about images of one class alone.
+    `hits` (levels, choose) says which of the `choose` clean images change to the class. `by_class` (levels,) says at
+    which levels a claim may be about images of a single class.
     """
 
     source: Source
@@ -46,7 +47,7 @@ class Found:
 
 
 class Searcher:
-    """Runs methods on sources. All that is found is `kept`, by name: the same is never asked for twice."""
+    """Runs methods on sources of images. All results are `kept` by name, so no search is repeated."""
 
     def __init__(self, asker: Asker, pools: Pools, kept: Kept, *, seed: int) -> None:
         self.asker, self.pools, self.kept, self.seed = asker, pools, kept, seed
@@ -59,7 +60,7 @@ class Searcher:
         return self._pools[label]
 
     def find(self, method: Method, source: Source) -> Found:
-        """The best of each level of a method in a source."""
+        """The best pattern of each level that a method finds in a source of images."""
         name = f"find/{method.kind}/{source.label}/{source.name}"
         if name not in self._found:
             self._found[name] = self._find(method, source, name)
@@ -92,7 +93,10 @@ class Searcher:
         return score
 
     def controls(self, method: Method, label: int, group: int) -> list[Source]:
-        """Trusted images of the class, or for a method that takes several together groups of `group` of them, drawn by the seed."""
+        """The controls: trusted images of the class, or random groups of `group` such images.
+
+        Groups are used for a method that takes several images together. The seed decides which images are in a group.
+        """
         own, count = self.pool(label).own, self.pools.effort.controls
         if not method.together:
             return [Source(f"control-{i}", self.pools.images[i : i + 1], label) for i in own[:count].tolist()]
@@ -102,17 +106,19 @@ class Searcher:
         return [Source(f"control-group-{group}-{n}", self.pools.images[rows], label) for n, rows in enumerate(drawn)]
 
     def known(self, method: Method, source: Source) -> bool:
-        """Whether `find` need not ask anything."""
+        """Whether the result of `find` is known already, so that it takes no queries."""
         return f"find/{method.kind}/{source.label}/{source.name}" in self._found
 
     def held(self, label: int, scope: int | None) -> NDArray[np.int64]:
-        """The images that a claim is tested on: held back, of the class `scope` (None: all)."""
+        """The held-back images on which a claim is tested, of the class `scope`. If `scope` is None, images of all
+        other classes are used.
+        """
         held = self.pool(label).held
         held = held if scope is None else held[self.pools.labels[held] == scope]
         return held[: self.pools.effort.held]
 
     def smallest(self, method: Method, found: Found, level: int, scope: int | None) -> Carried:
-        """What was found at a level, made smaller as long as it does as well on the choosing images."""
+        """The pattern found at a level, made smaller while it works almost as well on the choosing images."""
         pool, source = self.pool(found.source.label), found.source
         rows = pool.choose if scope is None else pool.choose[self.pools.labels[pool.choose] == scope]
         images = self.pools.images[rows]
@@ -128,7 +134,7 @@ class Searcher:
         return method.again(source.images, self.pools.images[pool.choose], level, where)
 
     def tried(self, method: Method, source: Source, carried: Carried, scope: int | None) -> NDArray[np.bool_]:
-        """Which of the held-back images go to the class with this on them: bool (held,)."""
+        """Which of the held-back images change to the class with this pattern on them: bool (held,)."""
         images = self.pools.images[self.held(source.label, scope)]
         name = f"held/{method.kind}/{source.label}/{source.name}/{carried.level}/{scope}"
         hits = self.kept.get(

@@ -1,4 +1,7 @@
-"""Trial: for each image the method that carries its label furthest, and one test of it."""
+"""`Trial` chooses, for each image, the method whose pattern changes most other images to its class.
+
+This pattern is tested once.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,8 @@ from doldrum.stats.proportions import proportion
 __all__ = ["LEAST_MARGIN", "LEAST_SUCCESS", "Trial"]
 
 LEAST_SUCCESS, LEAST_MARGIN = 0.2, 0.15
-"""What a proof needs: the smallest share of held-back images that change to the class, and the smallest difference from the best control."""
+"""A proof needs this share of held-back images that change, and this difference from the best control.
+"""
 _CLEAR = 0.5  # a margin on the choosing images with which no further method is tried
 _WORTH = 0.1  # a margin without which nothing is tested
 _MOST_OWN = 100  # trusted images of the class that are asked whether they hold what others share
@@ -53,7 +57,7 @@ class _Tested:
 
 
 class Trial:
-    """Runs over the images of a request; `steps` is about how many searches that takes."""
+    """Explains all images of one call. `steps` is the approximate number of searches that this takes."""
 
     def __init__(self, searcher: Searcher, sources: Sequence[Source], *, alpha: float) -> None:
         self.searcher, self.sources, self.alpha = searcher, sources, alpha
@@ -62,7 +66,7 @@ class Trial:
         self.steps = len(METHODS) * (len(sources) + len(classes) * searcher.pools.effort.controls) + len(sources)
 
     def run(self, names: Sequence[str], advance: Callable[[int], None]) -> list[Explanation]:
-        """One explanation an image, in order."""
+        """One explanation per image, in order."""
         count = len(names)
         self._reasons = [self._unfit(source) for source in self.sources]
         self._tried: list[list[_Candidate]] = [[] for _ in range(count)]
@@ -92,11 +96,11 @@ class Trial:
         return [self._explanation(i, names[i], tested[i], float(adjusted[i]), reached=done[i]) for i in range(count)]
 
     def _best(self, i: int) -> _Candidate | None:
-        """What does best of all that was tried of an image, the first where several do."""
+        """The candidate with the best score for an image. Of equal candidates, the first."""
         return max(self._tried[i], key=lambda one: one.choice.score, default=None)
 
     def _unfit(self, source: Source) -> str | None:
-        """Why nothing can be tested, whatever is found; None where something can."""
+        """The reason why no pattern of this image can be tested, or None if it can be tested."""
         if source.label < 0:
             return "The model gave no valid answer to this image: its scores were NaN or infinite."
         pool = self.searcher.pool(source.label)
@@ -113,11 +117,15 @@ class Trial:
             )
         if len(pool.own) < FEWEST_CONTROLS:
             own = f"Only {len(pool.own)}" if len(pool.own) else "None"
-            return f"{own} of the clean images {'are' if len(pool.own) > 1 else 'is'} predicted as this class, and {FEWEST_CONTROLS} are needed to compare with: without them, a region that shows the class itself would count as a trigger."
+            return f"{own} of the clean images {'are' if len(pool.own) > 1 else 'is'} predicted as this class, and {FEWEST_CONTROLS} are needed for comparison. Without them, a region that shows the class itself would count as a trigger."
         return None
 
     def _open(self, rows: Sequence[int], method: Method) -> list[tuple[int, Source]]:
-        """Images of `rows`, all of one class, for which the method is still to be tried, each with what it is to look at."""
+        """The images of `rows` for which the method must still be tried, each with the source to search.
+
+        All images have one class. For a method that takes several images together, the source of an image is the other
+        images.
+        """
         rows = [i for i in rows if (best := self._best(i)) is None or best.choice.margin < _CLEAR]
         if not method.together:
             return [(i, self.sources[i]) for i in rows]
@@ -131,7 +139,10 @@ class Trial:
         return made
 
     def _candidates(self, method: Method, source: Source, advance: Callable[[int], None]) -> list[_Candidate]:
-        """The best size of a method, against the controls; none where no size does well, or there are too few controls."""
+        """The best size of a method's pattern, compared with the controls.
+
+        The list is empty if no size works well enough, or if there are too few controls.
+        """
         found = self.searcher.find(method, source)
         advance(1)
         classes = self.searcher.pools.labels[self.searcher.pool(source.label).choose]
@@ -160,9 +171,10 @@ class Trial:
         return _Tested(carried, ours, theirs, worst_p(ours, theirs), place, holds)
 
     def _holds(self, source: Source, candidate: _Candidate, carried: Sum) -> float:
-        """Share of the trusted images of the class, this image counted among them, that hold as much of what the others share as it does.
+        """A conformal p-value: the share of images that contain the shared pattern at least as much as this image does.
 
-        How much is the matched filter of what they share; nothing, where taking it away leaves the class as it is. A conformal p-value.
+        The images are the trusted images of the class and this image. A matched filter measures how much of the pattern
+        an image contains. If an image keeps its class when the pattern is subtracted, it counts as containing nothing.
         """
         pools, pool, asker = self.searcher.pools, self.searcher.pool(source.label), self.searcher.asker
         clean, group = pools.images[pool.choose], candidate.found.source
@@ -174,7 +186,7 @@ class Trial:
         return float((amount >= amount[0]).mean())
 
     def _searched(self, label: int) -> tuple[str, ...]:
-        """The clean images that a search for this class used, `Explanation.searched`."""
+        """The digests of the clean images that the search for this class used, for `Explanation.searched`."""
         pools = self.searcher.pools
         return tuple(digest_of_image(image) for image in pools.images[self.searcher.pool(label).choose])
 

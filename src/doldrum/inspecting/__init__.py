@@ -1,7 +1,8 @@
-"""Inspecting: somebody else's model, and reference models, judged by inspectors in confined processes; settings, work inside, record.
+"""Inspecting: runs inspectors on a model from somebody else, and on reference models, in confined processes.
 
-Nothing that another job on somebody else's files would do too (`doldrum.confined`), no inspector (`doldrum.inspectors`), and no page
-(`doldrum.report.inspection`).
+An inspector is a method that examines a model for a backdoor. This package has the settings, the work in the confined
+process, and the record. Code that all jobs share is in `doldrum.confined`, the inspectors are in `doldrum.inspectors`,
+and the page is in `doldrum.report.inspection`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Outside of the confined process: the facts of an inspection, each checked once, before anything is made of them."""
+"""Checks the results of an inspection outside of the confined process, before they are used."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _MOST_READINGS, _MOST_ROUTES = 100, 200_000
 
 @dataclass(frozen=True, kw_only=True)
 class InspectionFacts:
-    """What the confined process found: counts are whole numbers, text is visible.
+    """The checked results of the confined process: counts are whole numbers, and texts are safe to print.
 
-    What else is in `model`, `clean`, `finding` and `success` the record itself checks, which holds it as it is here.
+    The record stores `model`, `clean`, `finding` and `success` unchanged, and checks the rest of their content itself.
     """
 
     model: Mapping[str, Any]
@@ -37,13 +37,16 @@ class InspectionFacts:
 
     @classmethod
     def checked(cls, found: Mapping[str, Any]) -> InspectionFacts:
-        """The facts that came back; raises what facts of another kind raise by themselves, and ValueError."""
+        """The results of the confined process, checked.
+
+        Results of another form raise ValueError, KeyError or TypeError.
+        """
         model, clean, finding = found["model"], found["clean"], found["finding"]
         channels, height, width = model["input_shape"]
         shape = (whole(channels), whole(height), whole(width))
         classes = whole(model["num_classes"])
         if found["verdict"] not in WORDS:
-            raise ValueError(f"another verdict, {found['verdict']!r}")
+            raise ValueError(f"an unknown verdict, {found['verdict']!r}")
         return cls(
             model={
                 "format": model["format"],
@@ -69,7 +72,10 @@ class InspectionFacts:
 
 
 def checked_examination(found: Mapping[str, Any]) -> dict[str, Any]:
-    """An Examination as JSON, as it came out of a confined process: every number finite or null, every class one that there is, text visible."""
+    """An Examination, as JSON from a confined process, checked.
+
+    Numbers are finite or null, classes exist in the model, and texts are safe to print.
+    """
     classes = whole(found["num_classes"], least=2)
     readings = list(found["readings"])
     if len(readings) > _MOST_READINGS:

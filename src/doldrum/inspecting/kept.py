@@ -1,4 +1,9 @@
-"""In the confined process: readings that are kept as they are made, so that a run that was cut off goes on, and that end with the time."""
+"""Keeps each inspector's result in a file, so that an interrupted run continues.
+
+Stops inspectors when the time is over.
+
+This code runs in the confined process. An inspector's result is called its reading.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +21,17 @@ from doldrum.inspectors import Inspector, Reading, Route, Subject
 
 __all__ = ["OVER", "STEPS", "Keeping", "check_read"]
 
-OVER = "the time given by --budget ran out before it finished"
+OVER = "the time given by --budget ran out before the inspector finished"
 STEPS = 100
-"""What the progress bar of an inspector counts."""
+"""The number of steps of an inspector's progress bar."""
 
 
 @dataclass
 class Keeping:
-    """Asks inspectors for their readings: those that are in `folder` are read, others are made and written there.
+    """Gets the inspectors' readings. Readings in `folder` are loaded; others are computed and written there.
 
-    An inspector that the end of the time meets is given up: its reading says so, and is not kept.
+    An inspector that is still running when the time is over is stopped. The inspector's reading says so, and is not
+    kept.
     """
 
     folder: Path
@@ -33,7 +39,7 @@ class Keeping:
     deadline: Deadline
 
     def has(self, inspector: Inspector) -> bool:
-        """Whether its reading is there."""
+        """Whether the inspector's reading is in the folder."""
         return self._path(inspector).exists()
 
     def _path(self, inspector: Inspector) -> Path:
@@ -67,7 +73,10 @@ class Keeping:
 
 
 class _OverError(Exception):
-    """The time is over; no error of doldrum's, which an inspector would take for one of the model."""
+    """Raised when the time is over.
+
+    Not a DoldrumError, because inspectors treat a DoldrumError as an error of the model.
+    """
 
 
 def _written(found: Reading) -> dict[str, Any]:
@@ -76,18 +85,21 @@ def _written(found: Reading) -> dict[str, Any]:
 
 
 def _read(found: dict[str, Any]) -> Reading:
-    """The reading as written, so that one that goes on is what one in a single run is."""
+    """A reading from its JSON form.
+
+    New readings are loaded in this way too, so a continued run gives the same results.
+    """
     triggers = {Route(source, target): load_trigger(one) for source, target, one in found.pop("triggers")}
     return replace(Reading.from_dict(found), triggers=triggers)
 
 
 def check_read(readings: tuple[Reading, ...]) -> None:
-    """ClassifierError where no inspector could say anything about the model."""
+    """Raise ClassifierError if no inspector has a result for the model."""
     if any(one.values for one in readings):
         return
     if all(one.refused == OVER for one in readings):
         raise ClassifierError(
-            "expected a budget= in which at least one inspector finishes, got one that ended before; give more time"
+            "expected a budget= in which at least one inspector finishes, got a budget that ended before; give more time"
         )
     why = "; ".join(dict.fromkeys(one.refused for one in readings if one.refused))
     raise ClassifierError(f"expected a model that an inspector can examine, got one that none can examine ({why})")

@@ -1,4 +1,6 @@
-"""Pictures of a trigger: pixels leave the confined process as numbers, and are encoded outside."""
+"""The pictures of a trigger. The pixels leave the confined process as numbers, and become PNG files outside of this
+process.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +23,19 @@ if TYPE_CHECKING:
 __all__ = ["MOST", "PIXELS", "encode_pictures", "shown"]
 
 MOST = 8
-"""Clean images that are shown with the trigger."""
+"""The largest number of clean images that are shown with the trigger."""
 PIXELS = "pixels.json"
 _MOST_BYTES = 1 << 28
 _MEAN_OF = 100
 
 
 def shown(classifier: Classifier, trigger: Trigger, route: Route, test: NDArray[np.float32]) -> dict[str, Any]:
-    """{grey, change, factor, examples}: the trigger on plain grey; what it changes in the mean of up to 100 images, enlarged by `factor`
-    around grey; and some clean images of different classes without and with it, with the model's labels."""
+    """The pixels for the pictures of a trigger, as {grey, change, factor, examples}.
+
+    `grey` is the trigger on plain grey. `change` is its mean change of up to 100 images, multiplied by `factor` and
+    added to grey. `examples` are a few clean images of different classes without and with the trigger, with the model's
+    labels.
+    """
     from doldrum.inspectors.contract.subject import answers
 
     before = answers(classifier, test)
@@ -56,7 +62,7 @@ def shown(classifier: Classifier, trigger: Trigger, route: Route, test: NDArray[
 
 
 def _spread(labels: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Up to MOST of the rows, of as many classes as there are: the first of each class, then the second."""
+    """Up to MOST of the rows, from as many classes as possible: first one row of each class, then a second one."""
     turn = np.zeros(len(rows), dtype=np.int64)
     for label in np.unique(labels):
         mine = labels == label
@@ -65,9 +71,10 @@ def _spread(labels: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def encode_pictures(source: Path, target: Path, *, shape: tuple[int, int, int], classes: int) -> dict[str, Any]:
-    """Write trigger.png, change.png and NN-clean.png, NN-trigger.png; returns {factor, examples: [{before, after}]}.
+    """Write trigger.png, change.png, NN-clean.png and NN-trigger.png. Return {factor, examples: [{before, after}]}.
 
-    What is in `source` is an attacker's: only arrays of `shape`, only classes that there are, nothing of its text.
+    An attacker may control the file `source`. So only arrays of the given `shape` and existing classes are used, and no
+    text.
     """
     if source.is_symlink() or source.stat().st_size > _MOST_BYTES:
         raise InputError("expected pixels of a trigger from the confined process, got something else")

@@ -1,4 +1,7 @@
-"""Outside of the confined process: an inspection's record, trigger and pictures, out of the facts that come back."""
+"""Writes an inspection's record, trigger and pictures from the results of the confined process.
+
+This code runs outside of the confined process.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,9 @@ RECORD, PICTURES = "record.json", "pictures"
 
 
 def write_record(settings: InspectSettings, found: dict[str, Any], begun: Begun, *, count: int) -> InspectionRecord:
-    """Check the facts, the trigger and the pixels that the confined process left; leave trigger.json, pictures/ and, last, record.json.
+    """Check the confined process's results and files, then write trigger.json, pictures/ and, last, record.json.
 
-    `count` is the number of references.
+    `count` is the number of reference models.
     """
     facts = InspectionFacts.checked(found)
     references = (
@@ -55,7 +58,7 @@ def write_record(settings: InspectSettings, found: dict[str, Any], begun: Begun,
 
 
 def _trigger(facts: InspectionFacts, begun: Begun) -> dict[str, Any] | None:
-    """The trigger, after it was put on an image here; its file and its pictures are written."""
+    """Check the trigger by putting it on an image, and write its file and pictures. Return its part of the record."""
     if not (begun.work / TRIGGER).is_file() or facts.finding is None:
         return None
     trigger = keep_trigger(begun.work, begun.out, shape=facts.shape)

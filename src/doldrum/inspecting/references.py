@@ -1,4 +1,7 @@
-"""Outside of the confined processes: what inspectors find in reference models, each looked at once and kept beside the models."""
+"""Runs inspectors on reference models. Each model is examined once, and the results are kept next to the models.
+
+The code in this file runs outside of the confined processes.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ _OWN = ("model", "labels", "num_classes")  # what is the model's own, and not as
 
 
 def check_count(settings: InspectSettings) -> None:
-    """Raise InputError, before any work, where there are too few references for the rate that is to be promised, or files that are equal."""
+    """Raise InputError, before any work, if there are too few references for the promised rate, or equal files."""
     if settings.references is None:
         return
     models = _models(settings)
@@ -50,19 +53,22 @@ def check_count(settings: InspectSettings) -> None:
 
 
 def _check_apart(settings: InspectSettings, models: list[ModelSettings]) -> None:
-    """Raise InputError for a reference whose file is that of the model or of another reference; names the files."""
+    """Raise InputError if a reference's file equals the model's file or another reference's file.
+
+    The error names the files.
+    """
     known = {} if settings.remote else {digest_of(Path(settings.model)): "the model itself"}
     for model in models:
         name = visible(model.path.name)
         other = known.setdefault(digest_of(model.path), name)
         if other != name:
             raise InputError(
-                f"expected reference models that differ, got {name}, which is {other}; take one of them out"
+                f"expected reference models that differ, got {name}, which is the same as {other}; take one of them out"
             )
 
 
 def _models(settings: InspectSettings) -> list[ModelSettings]:
-    """How the references are opened: as the model is, unless `doldrum references` made them."""
+    """The settings to open each reference: those of the model, unless `doldrum references` made the references."""
     assert settings.references is not None
     given = {
         field.name: getattr(settings, field.name)
@@ -74,7 +80,10 @@ def _models(settings: InspectSettings) -> list[ModelSettings]:
 
 @dataclass(frozen=True)
 class _Examiner:
-    """Examines one reference in a confined process: its name and what was found, as text to keep; sent to workers."""
+    """Examines one reference in a confined process.
+
+    Returns the reference's name, and the results as text. An examiner can be sent to workers.
+    """
 
     place: Path
     sent: dict[str, Any]
@@ -113,9 +122,9 @@ class _Examiner:
 
 @dataclass(frozen=True)
 class Shelf:
-    """Where the examinations of references by one set of clean images, seed and inspectors are kept.
+    """The stored results of reference models for one set of clean images, one seed and one choice of inspectors.
 
-    That is EXAMINED/KEY beside the models, or in `out` where nothing can be written there.
+    The results are kept in the folder EXAMINED/KEY next to the models, or in `out` if that folder cannot be written.
     """
 
     settings: InspectSettings
@@ -139,16 +148,17 @@ class Shelf:
 
     @property
     def missing(self) -> list[ModelSettings]:
-        """The references that are not examined yet, or were replaced since."""
+        """The references that are not examined yet, or that changed since they were examined."""
         return [one for one in self.models if self._kept(one) is None]
 
     def _kept(self, model: ModelSettings) -> dict[str, Any] | None:
         return _kept(self.place, model, self.settings.inspectors)
 
     def described(self, *, progress: bool) -> list[dict[str, Any]]:
-        """{name, input_shape, num_classes, fingerprint} of every reference: those that are not examined yet are opened, in one confined process.
+        """{name, input_shape, num_classes, fingerprint} of every reference.
 
-        Raises InputError, with all names, where some can't be opened.
+        References that are not examined yet are opened, all in one confined process. Raises InputError with all names
+        if some cannot be opened.
         """
         # Read once: another inspection may add to what is kept meanwhile
         kept = [self._kept(one) for one in self.models]
@@ -158,22 +168,22 @@ class Shelf:
         return [{"name": visible(one.path.name), **facts} for one, facts in zip(self.models, found, strict=True)]
 
     def examine(self, sent: dict[str, Any], *, progress: bool, say: Callable[[str], None]) -> None:
-        """Examine those that are missing: one after another here, or several at once in workers.
+        """Examine the references that have no result yet: one after another here, or several at once in workers.
 
-        Where another inspection examines them, waits for it and uses what it found.
+        If another inspection is examining the same references, wait for this inspection and use its results.
         """
         if not self.missing:
             return
 
         def busy() -> None:
-            say("another inspection examines these reference models; waiting for it, to use what it finds")
+            say("another inspection is examining these reference models; waiting for its results")
 
         with locked(self.place, wait=True, busy=busy):
             todo = self.missing
             if not todo:
                 return
             say(
-                f"examining {len(todo):,} of {len(self.models):,} reference models; what is found is kept in {self.place}, for other inspections too"
+                f"examining {len(todo):,} of {len(self.models):,} reference models; the results are kept in {self.place}, for other inspections too"
             )
             examiner = _Examiner(self.place, sent, self.settings.seed or 0, self.settings.memory, self.settings.hours)
             with progress_bar("examining reference models", len(todo), show=progress) as advance:
@@ -185,13 +195,13 @@ class Shelf:
                     advance(1)
 
     def examinations(self) -> list[dict[str, Any]]:
-        """{name, input_shape, examination} of every reference, in order of their names."""
+        """{name, input_shape, examination} of every reference, ordered by name."""
         found: list[dict[str, Any]] = []
         for one in self.models:
             kept = self._kept(one)
             if kept is None:
                 raise InputError(
-                    f"expected reference models that stay as they are, got {visible(one.path.name)} changed; run the same command again"
+                    f"expected reference models that do not change during a run, got a change of {visible(one.path.name)}; run the same command again"
                 )
             found.append(
                 {"name": visible(one.path.name), "input_shape": kept["input_shape"], "examination": kept["examination"]}
@@ -205,7 +215,11 @@ def _of_kept(kept: dict[str, Any]) -> dict[str, Any]:
 
 
 def _opened(models: list[ModelSettings], settings: InspectSettings, *, progress: bool) -> list[dict[str, Any]]:
-    """{input_shape, num_classes, fingerprint} of each of the models; InputError where some can't be opened, SandboxError with the name of the one that ended the process."""
+    """{input_shape, num_classes, fingerprint} of each model.
+
+    Raises InputError if some models cannot be opened. Raises SandboxError, with the model's name, if a model ended the
+    process.
+    """
     names = [visible(one.path.name) for one in models]
     limits = Limits(
         memory=int(settings.memory * (1 << 30)),
@@ -250,13 +264,16 @@ def _opened(models: list[ModelSettings], settings: InspectSettings, *, progress:
     if broken:
         more = f" and {len(broken) - _TOLD:,} more" if len(broken) > _TOLD else ""
         raise InputError(
-            f"expected reference models that can be opened, got {len(broken):,} of {len(models):,} that can't: {', '.join(broken[:_TOLD])}{more}; take them out"
+            f"expected reference models that can be opened, got {len(broken):,} of {len(models):,} that cannot be opened: {', '.join(broken[:_TOLD])}{more}; take them out"
         )
     return facts
 
 
 def _whole_examination(found: dict[str, Any], inspectors: Sequence[str] | None) -> dict[str, Any]:
-    """`checked_examination`; ValueError too unless its readings are those of the inspectors asked for, and one of them says something."""
+    """The result of `checked_examination`, with a check that it is complete.
+
+    Raises ValueError unless there is one reading per requested inspector, and at least one reading has values.
+    """
     from doldrum.inspectors.kinds import DEFAULT
 
     made = checked_examination(found)
@@ -269,7 +286,10 @@ def _whole_examination(found: dict[str, Any], inspectors: Sequence[str] | None) 
 
 
 def _kept(place: Path, model: ModelSettings, inspectors: Sequence[str] | None) -> dict[str, Any] | None:
-    """What was found in a reference; None where it wasn't looked at, or is another now, and for what no examination leaves."""
+    """The stored results of a reference.
+
+    None if there are no results, if the reference changed since, or if the file is not valid.
+    """
     try:
         found = json.loads((place / f"{model.path.name}.json").read_text(encoding="utf-8"))
         if found["model_sha256"] != digest_of(model.path):
@@ -283,7 +303,10 @@ def _kept(place: Path, model: ModelSettings, inspectors: Sequence[str] | None) -
 
 
 def _key(settings: InspectSettings) -> str:
-    """What an examination depends on beside the model: clean images, seed, inspectors and their code, preprocessing."""
+    """A hash of everything except the model that decides an examination.
+
+    The hash covers the clean images, the seed, the inspectors, their code, and the preprocessing.
+    """
     clean = settings.clean if is_dataset(settings.clean) else digest_of(Path(settings.clean).resolve())
     preprocessing = {name: value for name, value in settings.preprocessing.items() if name not in _OWN}
     told = [doldrum.__version__, clean, settings.seed, settings.inspectors, preprocessing, settings.resize]

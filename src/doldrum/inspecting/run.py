@@ -1,4 +1,4 @@
-"""run_inspection: the job of an inspection."""
+"""`run_inspection` runs the whole job of `doldrum inspect`."""
 
 from __future__ import annotations
 
@@ -25,37 +25,40 @@ __all__ = ["run_inspection"]
 def run_inspection(
     settings: InspectSettings, *, progress: bool = True, say: Callable[[str], None] = lambda text: None
 ) -> InspectionRecord:
-    """Inspect a model that somebody else made; leaves record.json, and where a trigger was found trigger.json and pictures/, in `settings.out`.
+    """Inspect a model from somebody else. Write record.json to `settings.out`.
 
-    `doldrum inspect` then makes report.html of these (:func:`doldrum.report.inspection.page.write_inspection_page`).
+    If a trigger was found, trigger.json and pictures/ are written too. `doldrum inspect` then makes report.html from
+    these files (:func:`doldrum.report.inspection.page.write_inspection_page`). The model and every reference model are
+    opened and run in confined processes (:func:`doldrum.sandbox.run_confined`). The main process only reads JSON of a
+    known form from these processes.
 
-    The model, and every reference model, is opened and run in a confined process (:func:`doldrum.sandbox.run_confined`); this one reads JSON of
-    known shape from it. What is found in references is kept in a folder `examined` beside them (in `settings.out`, where that can't be
-    written), and used again by other inspections with the same clean images, seed and inspectors. Killed at any moment, the same call goes on where it
-    was; called again when all is done, it gives the record.
+    The results of reference models are kept in a folder `examined` next to the models, or in `settings.out` if that
+    folder cannot be written. Other inspections with the same clean images, seed and inspectors use these results again.
+    If the run is killed, the same call continues the run. After a complete run, the same call only returns the record.
 
     Parameters
     ----------
     settings : InspectSettings
     progress : bool
-        Draw progress bars on standard error, where it is a terminal.
+        Draw progress bars on standard error if it is a terminal.
     say : function
-        Hears what is worth knowing on the way, one line each.
+        Called with a line of text for each event that a user may want to know.
 
     Returns
     -------
     InspectionRecord
-        `verdict["exit_code"]` is 3 where the model is suspicious or worse, else 0.
+        `verdict["exit_code"]` is 3 if the model is suspicious or a backdoor is shown, else 0.
 
     Raises
     ------
     InputError
-        before any work for too few references, and for references that can't be opened, take other images, know other classes or are the model itself; for a
-        folder of something else or one that another run is at work in, too few clean images, and files that are refused.
+        Before any work starts, for too few references, and for references that cannot be opened or are the model
+        itself. Also for references with another input shape or number of classes. Also for an output folder that holds
+        something else or that another run uses, for too few clean images, and for refused files.
     ClassifierError
-        for a model that gives one answer to all clean images or none that is valid, or that no inspector can look into.
+        For a model that gives no valid answer or the same answer to all clean images, or that no inspector can examine.
     SandboxError
-        when a confined process exceeds its memory or time, or dies.
+        If a confined process exceeds its memory or time, or dies.
     """
     check_count(settings)
     if settings.references is not None:
@@ -100,5 +103,5 @@ def _job(settings: InspectSettings) -> Job:
         article="an",
         function="doldrum.inspecting.work:work",
         record=RECORD,
-        stages={**OPENING, **stages, "test": "testing what was found"},
+        stages={**OPENING, **stages, "test": "testing the result"},
     )

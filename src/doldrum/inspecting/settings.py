@@ -1,4 +1,4 @@
-"""InspectSettings: everything that decides an inspection, checked before any work."""
+"""`InspectSettings`: all settings of an inspection, checked before any work starts."""
 
 from __future__ import annotations
 
@@ -20,31 +20,34 @@ _FREE = ("workers", "ray", "budget")  # what may differ where a run goes on, bes
 
 @dataclass(frozen=True, kw_only=True)
 class InspectSettings(JobSettings):
-    """What `doldrum inspect` was asked for, beside what every job is: :class:`doldrum.confined.settings.JobSettings`.
+    """The settings of `doldrum inspect`, in addition to those of :class:`doldrum.confined.settings.JobSettings`.
 
     Parameters
     ----------
     clean : str
-        Clean images, or a split of a data set that doldrum knows, such as "fashion-mnist:test". 20 or more, of several classes.
+        At least 20 clean images of several classes, or a split of one of doldrum's data sets, such as
+        "fashion-mnist:test".
     references : str, optional
-        A folder of clean models like this one. Without it no false-alarm rate is promised.
+        A folder of clean models of the same kind. Without references, no false-alarm rate is promised.
     fpr : float in (0, 1)
-        The promised rate of false alarms, where there are references.
+        The promised rate of false alarms, if there are references.
     inspectors : names, optional
-        By default those of the verdict, `doldrum.inspectors.kinds.DEFAULT`.
+        The names of the inspectors to run. By default, `doldrum.inspectors.kinds.DEFAULT`.
     seed : int
-        0 by default, and not secret as in other jobs: what was found in references is kept, and can be compared with what is found by the same
-        seed alone.
+        0 by default, and not secret, unlike in other jobs. The stored results of references can be compared only with
+        results of the same seed.
     claimed_accuracy : float, optional
-        What somebody says the model reaches on images like the clean ones, in [0, 1].
+        The accuracy, in [0, 1], that the model is said to have on images like the clean images.
     budget : float, optional
-        Seconds that looking at the model may take; inspectors not done by then are listed. References are not counted: they are examined once.
+        Seconds that the inspection of the model may take. Inspectors that do not finish in this time are listed. The
+        time for references does not count, because they are examined only once.
     workers : int, optional
-        References that are examined at once; by default 1, on a cluster one per CPU.
+        Number of references that are examined at the same time. By default 1, or one per CPU on a cluster.
     ray : str, optional
-        The address of a Ray cluster whose machines examine references: models and clean images are at the same paths on each of them.
+        The address of a Ray cluster whose machines examine references. Models and clean images must have the same paths
+        on every machine.
 
-    Raises InputError for anything of another kind or range, and for files that are not there.
+        Raises InputError for values of another type or range, and for files that do not exist.
 
     >>> InspectSettings(model=".", clean=".", out="new", fpr=2.0)
     Traceback (most recent call last):

@@ -1,4 +1,4 @@
-"""What the figures of an inspection say, in plain words, and what they can't say."""
+"""The verdict of an inspection in plain words: what its results show, and what they do not show."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOT_LOOKED = (
     "a backdoor that some natural images activate, such as all green cars, without any added trigger",
     "a trigger that changes images more than the triggers that were searched for",
 )
-"""What no inspector looks for."""
+"""Kinds of backdoors that no inspector looks for."""
 
 _HEADINGS = {
     "backdoor shown": "Backdoor shown: a trigger {to}",
@@ -31,7 +31,10 @@ _MEANS = {
 
 
 def told(facts: InspectionFacts, references: Mapping[str, Any] | None, *, shown: bool) -> dict[str, Any]:
-    """{word, exit_code, heading, sentences, not_looked} of an inspection; `shown` says whether there is a trigger."""
+    """The verdict of an inspection as {word, exit_code, heading, sentences, not_looked}.
+
+    `shown` says whether an inspector has found a trigger that can be shown.
+    """
     finding, names = facts.finding, facts.model["class_names"]
     compared = finding is not None and finding["score"] is not None
     word = facts.word if compared else "no conclusion"
@@ -45,7 +48,7 @@ def told(facts: InspectionFacts, references: Mapping[str, Any] | None, *, shown:
         if word == "no sign":
             if references is not None:
                 sentences.append(
-                    "Nothing that was found in this model stands out further than what the same search finds in the clean references."
+                    "No result for this model stands out further than the results of the same searches in the clean references."
                 )
             sentences += _worked(facts, finding, what="smallest change")
         else:
@@ -65,7 +68,7 @@ def told(facts: InspectionFacts, references: Mapping[str, Any] | None, *, shown:
 
 
 def _not_run(facts: InspectionFacts) -> list[str]:
-    """A line for each inspector of a usual verdict that was not asked for."""
+    """One line for each default inspector that was left out by --inspectors."""
     from doldrum.inspectors.kinds import DEFAULT, INSPECTORS
 
     run = {one["inspector"] for one in facts.readings}
@@ -77,14 +80,14 @@ def _not_run(facts: InspectionFacts) -> list[str]:
 
 
 def _untested(finding: Mapping[str, Any], *, shown: bool) -> str:
-    """Why there is no success of a trigger."""
+    """The reason why the report has no success rate of a trigger."""
     if shown:
         return "The trigger that was found could not be tested: no clean image of a class that it starts from is left for the test."
     return f"The inspector {finding['inspector']} shows no trigger here, so there is no trigger to test or to look at."
 
 
 def _suspects(references: Mapping[str, Any] | None, *, shown: bool) -> str:
-    """What "suspicious" means."""
+    """What the verdict "suspicious" means, in sentences."""
     other = "" if references is None else ", and so can a training that differs from that of the references"
     look = " Look at the picture of the trigger." if shown else ""
     return (
@@ -94,7 +97,7 @@ def _suspects(references: Mapping[str, Any] | None, *, shown: bool) -> str:
 
 
 def class_name(label: int, names: Sequence[str] | None) -> str:
-    """A class in words.
+    """The name of a class in sentences.
 
     >>> class_name(1, None), class_name(1, ["cat", "dog"]), class_name(-1, None)
     ('class 1', 'class 1 (dog)', 'no valid answer')
@@ -112,7 +115,7 @@ def _what(finding: Mapping[str, Any], names: Sequence[str] | None) -> str:
 
 
 def _leads(finding: Mapping[str, Any], names: Sequence[str] | None) -> str:
-    """What a trigger on the route does, after "a trigger"."""
+    """The words after "a trigger": from which class to which class it leads images."""
     return f"leads {_start(finding, names)} to {_end(finding, names)}"
 
 
@@ -147,7 +150,7 @@ def _compared(
             else "stands out from the model's other classes"
         )
         return [
-            f"By the inspector {finding['inspector']}, {what} {out} (p = {finding['anomaly']:.2g}, assuming that all classes of a clean model need equally large changes).",
+            f"According to the inspector {finding['inspector']}, {what} {out} (p = {finding['anomaly']:.2g}, assuming that all classes of a clean model need equally large changes).",
             "No reference models were given, so no false-alarm rate is promised. In a clean model, too, some classes need smaller changes than "
             "others, so clean models are sometimes called suspicious. To get a promised false-alarm rate, give clean models like this one with --references.",
         ]
@@ -159,13 +162,16 @@ def _compared(
         else f"{as_far:,} of {count:,} clean reference models {'stands' if as_far == 1 else 'stand'}"
     )
     return [
-        f"{further} out as far as this model (p = {p:.2g}). It stands out most in {what}, by the inspector {finding['inspector']}.",
+        f"{further} out as far as this model (p = {p:.2g}). It stands out most in {what}, according to the inspector {finding['inspector']}.",
         f"Of clean models like the references (the same kind of data, network and training), at most {references['fpr']:.1%} are called suspicious or worse, on average.",
     ]
 
 
 def _worked(facts: InspectionFacts, finding: Mapping[str, Any], *, what: str = "trigger") -> list[str]:
-    """What the trigger that was found, or with no sign of one the change, does on images that no search has used."""
+    """How often the found trigger works on images that no search has used.
+
+    If there is no sign of a backdoor, the sentences are about the smallest change instead.
+    """
     success = facts.success
     if success is None:
         return []

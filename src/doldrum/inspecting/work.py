@@ -1,4 +1,7 @@
-"""The confined process of an inspection: open, check, examine, judge. It writes into its work folder and answers with facts."""
+"""The work of an inspection in the confined process: open the model, run the inspectors, judge their results.
+
+The process writes files to its work folder, and returns its results as JSON.
+"""
 
 from __future__ import annotations
 
@@ -42,16 +45,18 @@ class _Looked:
 
 
 def examine_reference(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    """The examination of one reference model, and the shape of its images: `job` as for `work`."""
+    """The examination of one reference model, and the shape of its images. `job` is as in `work`."""
     looked = _look(job, tell)
     check_read(looked.mine.readings)
     return {"examination": looked.mine.to_dict(), "input_shape": list(looked.opened.classifier.input_shape)}
 
 
 def describe_references(job: dict[str, Any], tell: Tell) -> list[dict[str, Any]]:
-    """What can be said of reference models before anything is asked of them: {input_shape, num_classes, fingerprint} each, or {why} it can't be opened.
+    """Open reference models. Describe each model as {input_shape, num_classes, fingerprint}, or as {why} it cannot be
+    opened.
 
-    `job` holds `models`, the ModelSettings.to_dict of each. Tells {opening: its number} of each.
+    `job["models"]` has one ModelSettings.to_dict per model. Before a model is opened, the message {opening: NUMBER} is
+    sent.
     """
     found: list[dict[str, Any]] = []
     for number, one in enumerate(job["models"]):
@@ -68,10 +73,12 @@ def describe_references(job: dict[str, Any], tell: Tell) -> list[dict[str, Any]]
 
 
 def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    """Do an inspection's work: `job` holds `settings` (InspectSettings.to_dict), `work` (a folder) and `seed`.
+    """Do an inspection's work. `job` holds `settings` (from InspectSettings.to_dict), `work` (a folder) and `seed`.
 
-    `settings["examined"]` is the path of the references' examinations as JSON, None where there are none. Where they are not made yet `settings["described"]`
-    is there in its place, what `describe_references` gave: then the model is examined and nothing is judged. Cut off, it goes on: readings are kept in the folder.
+    `settings["examined"]` is the path of the references' examinations as JSON, or None if there are no references. If
+    the references are not examined yet, `settings["described"]` (the result of `describe_references`) is given instead.
+    Then the model is only examined, and not judged. The results are kept in the folder, so an interrupted run
+    continues.
     """
     settings, folder = job["settings"], Path(job["work"])
     looked = _look(job, tell, check=True)
@@ -133,9 +140,9 @@ def _look(job: dict[str, Any], tell: Tell, *, check: bool = False) -> _Looked:
 def _check_queries(
     classifier: Classifier, clean: int, keeping: Keeping, settings: dict[str, Any], *, asked: bool
 ) -> None:
-    """InputError, before any is asked, where the queries of an endpoint can't last; further tries of requests come on top.
+    """Raise InputError, before the first query, if an endpoint's remaining queries are not enough.
 
-    `asked` says that the labels of the clean images are known from an earlier run.
+    Repeated requests need more queries. If `asked`, the labels of the clean images are known from an earlier run.
     """
     left, half = classifier.queries_left, half_of(clean)
     if left is None:
@@ -149,13 +156,16 @@ def _check_queries(
     )  # accuracy, the test of what was found, its pictures
     if needed > left:
         raise InputError(
-            f"expected endpoint_queries= with room for {needed:,} more images to inspect this model with {clean:,} clean ones, got room for {left:,}; raise "
+            f"expected endpoint_queries= with room for {needed:,} more images to inspect this model with {clean:,} clean images, got room for {left:,}; raise "
             "it, or give fewer clean images"
         )
 
 
 def _others(settings: dict[str, Any], opened: Suspect) -> list[Examination]:
-    """The references' examinations, as far as they are made; InputError as of `check_alike` and `check_apart`."""
+    """The examinations of the references, if they exist already.
+
+    Raises InputError as `check_alike` and `check_apart` do.
+    """
     mine = opened.classifier
     if "described" in settings:
         check_alike(mine, settings["described"])
@@ -171,7 +181,10 @@ def _others(settings: dict[str, Any], opened: Suspect) -> list[Examination]:
 
 
 def check_alike(model: Classifier, references: list[dict[str, Any]]) -> None:
-    """Raise InputError, with the first of them, for references {name, input_shape, num_classes} that take other images than the model, or know other classes."""
+    """Raise InputError if a reference has another input shape or another number of classes than the model.
+
+    References are given as {name, input_shape, num_classes}. The error names the first such reference.
+    """
     mine = model.input_shape, model.num_classes
     others = [one for one in references if (tuple(one["input_shape"]), one["num_classes"]) != mine]
     if not others:
@@ -179,13 +192,16 @@ def check_alike(model: Classifier, references: list[dict[str, Any]]) -> None:
     one, more = others[0], f" and {len(others) - 1:,} more" if len(others) > 1 else ""
     shape, classes, name = tuple(one["input_shape"]), one["num_classes"], one["name"]
     raise InputError(
-        f"expected reference models that take images {mine[0]} and know {mine[1]} classes, as the model does, got {shape} and {classes} in "
+        f"expected reference models with the input shape {mine[0]} and {mine[1]} classes, like the model, got {shape} and {classes} in "
         f"{name}{more}; take them out, or give other reference models"
     )
 
 
 def check_apart(model: Classifier, references: list[dict[str, Any]]) -> None:
-    """Raise InputError, with the names, for a reference {name, fingerprint} that is the model itself, or another reference, in whatever file."""
+    """Raise InputError if a reference is the same as the model or as another reference, even in a different file.
+
+    References are given as {name, fingerprint}. The error has the names.
+    """
     known = {model.fingerprint: "the model itself"}
     for one in references:
         if (fingerprint := one["fingerprint"]) in known:
@@ -196,7 +212,7 @@ def check_apart(model: Classifier, references: list[dict[str, Any]]) -> None:
 
 
 def _bands(mine: Examination, others: list[Examination]) -> dict[str, list[float]]:
-    """By inspector, the least and the greatest over references of how far a reference's own most suspicious route stands out."""
+    """For each inspector, how far the most suspicious result of a reference stands out: smallest and largest value."""
     if not others:
         return {}
     found: dict[str, list[float]] = {}

@@ -1,7 +1,8 @@
-"""Is this *model* backdoored? Inspectors judge a model, as detectors judge an input; `contract` is read first.
+"""Is this *model* backdoored? Inspectors judge a whole model, whereas detectors judge single inputs.
 
-What belongs here: inspectors, one method per file; what their readings mean beside those of reference models. No model is opened here
-(`opening`), none is trained (`references`), and no report is written (`report`).
+Read `contract` first. Each inspector is one method, in its own file. `judging` compares an inspector's results for a
+model (its reading) with those for reference models. Other packages open models (`opening`), train models (`references`)
+and write reports (`report`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""examine: the readings of every inspector for one model."""
+"""`examine` runs inspectors on one model, and returns their readings."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ __all__ = ["Examination", "examine", "inspectors_of"]
 
 @dataclass(frozen=True)
 class Examination:
-    """The readings of one model: numbers, and the triggers that were found.
+    """The inspectors' readings for one model: numbers, and the found triggers.
 
-    `key` says what they depend on beside the model: clean images, seed and inspectors. Two examinations can be compared only where it is equal.
+    `key` identifies everything else that the readings depend on: clean images, seed and inspectors. Two examinations
+    can be compared only if their keys are equal.
     """
 
     fingerprint: str
@@ -34,7 +35,7 @@ class Examination:
     readings: tuple[Reading, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able, without triggers."""
+        """The examination as values that JSON can hold, without triggers."""
         return {
             "fingerprint": self.fingerprint,
             "num_classes": self.num_classes,
@@ -44,7 +45,7 @@ class Examination:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Examination:
-        """What `to_dict` wrote; InputError for anything else."""
+        """The examination that `to_dict` wrote. Raises InputError for anything else."""
         try:
             readings = tuple(Reading.from_dict(v) for v in values["readings"])
             return cls(str(values["fingerprint"]), int(values["num_classes"]), str(values["key"]), readings)
@@ -53,7 +54,10 @@ class Examination:
 
 
 def inspectors_of(names: Sequence[str | Inspector] | None) -> list[Inspector]:
-    """Inspectors by name, or as they are; by default those of the verdict. InputError for an unknown one."""
+    """Inspector objects for names or objects.
+
+    By default, the inspectors in `kinds.DEFAULT`. Raises InputError for unknown names.
+    """
     if names is not None and (is_kind(names, str) or not is_kind(names, Sequence)):
         got = (
             f"{names!r}; write [{names!r}]"
@@ -70,7 +74,7 @@ def inspectors_of(names: Sequence[str | Inspector] | None) -> list[Inspector]:
         else:
             raise InputError(f"expected inspectors among {', '.join(INSPECTORS)}, got {name!r}; pick some")
     if not out:
-        raise InputError("expected at least one inspector, got none; leave inspectors out for the usual ones")
+        raise InputError("expected at least one inspector, got none; leave inspectors out for the default inspectors")
     return out
 
 
@@ -83,24 +87,26 @@ def examine(
     progress: bool = True,
     read: Callable[[Inspector, Subject], Reading] = Inspector.read,
 ) -> Examination:
-    """Look at a model with every inspector that it can serve; the others are in the result too, with the reason.
+    """Run inspectors on a model. If an inspector cannot examine the model, its reading gives the reason.
 
     Parameters
     ----------
     classifier : Classifier
         From `dd.as_classifier`, `dd.train`, `dd.load_checkpoint`.
     clean : images
-        At least 20 that carry no trigger, of several classes; labels are not needed. 200 or more work well. Half are searched on.
+        At least 20 images of several classes without a trigger; 200 or more work well. Labels are not needed. Half of
+        the images are used for the search.
     inspectors : names or Inspectors, optional
-        By default those of the verdict, `kinds.DEFAULT`.
+        By default, the inspectors in `kinds.DEFAULT`.
     seed : int
-        Of all that is drawn. References have to be examined with the same one, on the same images.
+        The seed of all random numbers. References must be examined with the same seed and the same images.
 
     read : function
-        How an inspector is asked: one that keeps what it was told lets an examination that was cut off go on.
+        Called to run an inspector. A function that stores each reading makes it possible to continue an interrupted
+        examination.
 
-    Raises InputError for too few images or images of another shape, and ClassifierError for a model that gives one answer to all or none that is
-    valid.
+        Raises InputError for too few images or images of another shape. Raises ClassifierError for a model that gives
+        no valid label, or the same label to all images.
     """
     if not is_kind(classifier, Classifier):
         raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
@@ -124,7 +130,7 @@ def examine(
 
 
 def _subject(classifier: Classifier, search: Any, seed: int, advance: Any) -> Subject:
-    """With its differentiable module, where it has one."""
+    """The model as a Subject, with its differentiable module if it has one."""
     module, why = None, ""
     try:
         from doldrum.gradients import differentiable

@@ -1,4 +1,4 @@
-"""inspect: is this model backdoored, which class is the attacker's, and what is the trigger?"""
+"""`inspect`: is this model backdoored, which class is the attacker's target, and what is the trigger?"""
 
 from __future__ import annotations
 
@@ -39,24 +39,27 @@ def inspect(
     seed: int = 0,
     progress: bool = True,
 ) -> Inspection:
-    """Whether a model is backdoored, by what its inspectors find beside what they find in clean reference models.
+    """Find out whether a model is backdoored, by comparing it with clean reference models.
 
-    Of clean models like the references (the same kind of data, network and training), at most `fpr` are called suspicious or worse, on average: the
-    score of the model is ranked among theirs (:func:`doldrum.inspectors.judging.standard.standings`). Without references nothing is promised: the model's
-    classes are compared with one another, and clean models may well have a class that stands out.
+    Of clean models like the references (the same kind of data, network and training), at most `fpr` are called
+    suspicious or worse, on average. For this, the model's score is ranked among the references' scores
+    (:func:`doldrum.inspectors.judging.standard.standings`). Without references, no rate is promised. Then the model's
+    classes are compared with one another, and even a clean model may have a class that stands out.
 
     Parameters
     ----------
     classifier : Classifier
-        The model. Gradients, scores and weights add to what can be looked for; `refused` says what could not.
+        The model. With gradients, scores and weights, more inspectors can be run; `refused` lists those that could not.
     clean : images
-        At least 20 without a trigger, of several classes; labels are not needed. One half is searched on, the other tests what was found.
+        At least 20 images of several classes without a trigger. Labels are not needed. One half is used for the search,
+        the other half to test the found trigger.
     references : Classifiers, or Examinations of them made with the same images, inspectors and seed (:func:`doldrum.inspectors.examine`)
-        Clean models like this one: 19 or more for `fpr` .05.
+        Clean models of the same kind as the model: 19 or more for `fpr` .05.
     fpr : float in (0, 1)
 
-    Raises InputError for too few images or references, references of other classes, or the model among them; ClassifierError for a model that
-    gives one answer to all or none that is valid, or that no inspector can look into.
+    Raises InputError for too few images or references, for references with other classes, or if the model is one of
+    them. Raises ClassifierError for a model that gives no valid label or one label to all images, or that no inspector
+    can examine.
 
     >>> import doldrum as dd
     >>> digits = dd.load_dataset("digits:train")
@@ -91,7 +94,7 @@ def inspect(
 
 
 def check_references(count: int, fpr: float) -> None:
-    """Raise InputError where so many references can't promise `fpr`."""
+    """Raise InputError if this number of references is too small to promise `fpr`."""
     needed = needed_size(fpr)
     if count < needed:
         other = f", or ask for fpr={smallest_fpr_text(count)}" if count else ""
@@ -103,7 +106,10 @@ def check_references(count: int, fpr: float) -> None:
 def judged(
     classifier: Classifier, mine: Examination, others: Sequence[Examination], test: NDArray[np.float32], *, fpr: float
 ) -> Inspection:
-    """The Inspection of a model whose readings, and whose references' readings, are known; `test` are images that no search has seen."""
+    """The Inspection of a model, from its own readings and those of its references.
+
+    `test` are clean images that no search has used.
+    """
     _check_alike(mine, others)
     if others:
         check_references(len(others), fpr)
@@ -137,7 +143,10 @@ def judged(
 
 
 def _times_smaller(mine: Examination, others: Sequence[Examination], inspector: str, route: Route) -> float | None:
-    """exp(v - mean of the references' v), where values are -log of a size."""
+    """How many times smaller the trigger is than in the references: exp(v - mean of the references' v).
+
+    v is -log(size). The result is None for inspectors whose values are not sizes.
+    """
     if inspector not in INSPECTORS or not INSPECTORS[inspector].sizes:
         return None
     own, *rest = (
@@ -148,7 +157,10 @@ def _times_smaller(mine: Examination, others: Sequence[Examination], inspector: 
 
 
 def _easiest(mine: Examination) -> tuple[str, Route] | None:
-    """Where nothing can be compared (two or three classes, no references): the smallest trigger of the first inspector that has one."""
+    """The smallest trigger of the first inspector that found any.
+
+    This trigger is shown if nothing can be compared: two or three classes, and no references.
+    """
     for one in mine.readings:
         found = {r: v for r, v in one.values.items() if r in one.triggers and r.target is not None and np.isfinite(v)}
         if found:
@@ -159,8 +171,10 @@ def _easiest(mine: Examination) -> tuple[str, Route] | None:
 def success_of(
     classifier: Classifier, trigger: Trigger, route: Route, test: NDArray[np.float32]
 ) -> tuple[Share, int | None] | None:
-    """How many of the images that the route starts from the trigger moves, with an exact interval; and the class that at least half of those moved are
-    given, if there is one. None where no image starts there.
+    """The share of the route's images that the trigger changes, with an exact interval, and their new class.
+
+    The class is one that at least half of the changed images get, or None. The result is None if no image is of the
+    route's source class.
     """
     before = answers(classifier, test)
     chosen = route.starts(before)
@@ -174,7 +188,7 @@ def success_of(
 
 
 def _check_sequence(references: Sequence[Classifier | Examination]) -> None:
-    """Raise InputError for anything but a sequence of Classifiers and Examinations."""
+    """Raise InputError unless the references are a sequence of Classifiers and Examinations."""
     if is_kind(references, str, os.PathLike):
         raise InputError(
             f"expected references= as Classifiers, got {references!r}; doldrum.references.open_references opens a folder of them"
@@ -202,13 +216,17 @@ def _check_apart(mine: str, others: Sequence[str]) -> None:
 
 
 def _fingerprints(model: Classifier, references: Sequence[Classifier | Examination]) -> list[str]:
-    """Those of the references. Raises InputError, before any work, for references that take other images than the model or know other classes."""
+    """The fingerprints of the references.
+
+    Raises InputError, before any work starts, for references with another input shape or number of classes than the
+    model.
+    """
     found = []
     for number, one in enumerate(references):  # once: each may be opened for it
         shape = model.input_shape if is_kind(one, Examination) else one.input_shape  # type: ignore[union-attr]
         if (shape, one.num_classes) != (model.input_shape, model.num_classes):
             raise InputError(
-                f"expected references that take images {model.input_shape} and know {model.num_classes} classes, as the model does, got {shape} and "
+                f"expected references with the input shape {model.input_shape} and {model.num_classes} classes, like the model, got {shape} and "
                 f"{one.num_classes} in number {number}; take it out, or give other references"
             )
         found.append(one.fingerprint)
@@ -224,5 +242,5 @@ def _check_alike(mine: Examination, others: Sequence[Examination]) -> None:
             )
         if one.key != mine.key:
             raise InputError(
-                "expected references examined with the same images, inspectors and seed as the model, got a reference examined with other ones; examine it again"
+                "expected references examined with the same images, inspectors and seed as the model, got a reference examined with others; examine it again"
             )

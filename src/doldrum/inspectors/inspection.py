@@ -1,4 +1,4 @@
-"""Inspection: the verdict on a model, in numbers and in words."""
+"""`Inspection` is the verdict on a model, in numbers and in words."""
 
 from __future__ import annotations
 
@@ -27,26 +27,30 @@ ODD = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What was found in a model.
+    """The result of inspecting a model.
 
     verdict
-        "no sign"; "suspicious": it stands out from the references by more than `fpr` allows (without references: one class stands out from the others);
-        "no conclusion": there is nothing to compare it with, two or three classes and no references;
-        "backdoor shown": it stands out from the references, the trigger found works on most images that no search has seen, and it is at most half as large as what
-        the same search finds in the references, on average.
+        - "no sign": the model does not stand out from its references.
+        - "suspicious": the model stands out from the references by more than `fpr` allows. Without references: one class
+          stands out from the others.
+        - "backdoor shown": the model is suspicious, and the found trigger works on most images that no search has used.
+          On average, this trigger is at most half as large as what the same search finds in the references.
+        - "no conclusion": there is nothing to compare with (two or three classes, and no references).
     p_value
-        Of the model among its references, in (0, 1]; None without any.
+        The p-value of the model among its references, in (0, 1]; None without references.
     standing
-        How far it stands out, by inspector and route.
+        How far the model stands out, by inspector and route.
     where
-        Inspector and route that stand out most, of inspectors that find a trigger with a size where one does; where nothing can be compared, those of the smallest trigger.
+        The inspector and route that stand out most. Inspectors that find a trigger with a size are preferred. If
+        nothing can be compared, the inspector and route of the smallest trigger.
     leads_to
-        The class that the trigger found gives at least half of the images that it moves.
+        The class that at least half of the images changed by the trigger get.
     smaller
-        How many times smaller the trigger is than what the same search finds in the references, on (geometric) average; None without references, and for
-        inspectors whose values are no sizes.
+        How many times smaller the trigger is than what the same search finds in the references, as a geometric mean.
+        None without references, and for inspectors whose values are not sizes.
     trigger, success
-        Of the route that stands out most, where a trigger was searched: it works like any other doldrum trigger.
+        The trigger of the route in `where`, and how often it works. None if the inspector found no trigger. The trigger
+        can be used like any other doldrum trigger.
     """
 
     verdict: Verdict
@@ -68,22 +72,28 @@ class Inspection:
 
     @property
     def target(self) -> int | None:
-        """The class that the route leads to, or that the trigger found leads most images to; None where there is none."""
+        """The class that the route leads to, or else the class to which the found trigger leads most images.
+
+        The result is None if there is no such class.
+        """
         known = None if self.route is None else self.route.target
         return self.leads_to if known is None else known
 
     @property
     def exit_code(self) -> int:
-        """3 where the model is suspicious or worse, else 0."""
+        """3 if the model is suspicious or a backdoor is shown, else 0."""
         return 3 if self.verdict in ("suspicious", "backdoor shown") else 0
 
     @property
     def refused(self) -> dict[str, str]:
-        """What could not be looked for in this model, and why, by inspector."""
+        """The reason for each inspector that could not examine this model."""
         return {one.inspector: one.refused for one in self.examination.readings if one.refused}
 
     def table(self) -> list[dict[str, Any]]:
-        """A row an inspector and route, the one that stands out most first: its value and its deviation from the references."""
+        """One row per inspector and route, with its value and its deviation from the references.
+
+        The largest deviation comes first.
+        """
         rows = [
             {"inspector": one.inspector, "source": r.source, "target": r.target, "value": v,
              "deviation": self.standing.by_name.get((one.inspector, r), np.nan)}
@@ -92,7 +102,7 @@ class Inspection:
         return sorted(rows, key=lambda row: -np.nan_to_num(row["deviation"], nan=-np.inf))
 
     def _repr_html_(self) -> str:
-        """The verdict, its figures and the routes that stand out most, as a notebook shows them."""
+        """An HTML table for notebooks: the verdict, its numbers, and the routes that stand out most."""
         rows = self.table()
         names = ("inspector", "source", "target", "value", "deviation")
         share = self.success
@@ -111,7 +121,7 @@ class Inspection:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able; the trigger as :func:`doldrum.attacks.load_trigger` reads it."""
+        """The inspection as values that JSON can hold. :func:`doldrum.attacks.load_trigger` can read its trigger."""
         most = self.where
         return {
             "verdict": self.verdict,
@@ -131,14 +141,14 @@ class Inspection:
 
 
 def _known(value: Any) -> Any:
-    """None for NaN."""
+    """None in place of NaN, and other values unchanged."""
     return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def verdict_of(
     p_value: float | None, standing: Standing, success: Share | None, smaller: float | None, *, fpr: float
 ) -> Verdict:
-    """The verdict that the figures allow."""
+    """The verdict that follows from the p-value, the success and the size of the trigger."""
     if p_value is None:
         if standing.most is None or standing.p_value is None:
             return "no conclusion"

@@ -1,4 +1,4 @@
-"""Every inspector by its id: the one list that a new inspector is added to."""
+"""All inspectors by id. A new inspector must be added to this list."""
 
 from doldrum.inspectors.contract.hooks import Inspector
 from doldrum.inspectors.inversion.inspector import (
@@ -33,8 +33,11 @@ INSPECTORS: dict[str, type[Inspector]] = {
         LabelOnly,
     )
 }
-"""Every inspector by its id."""
+"""All inspectors by id."""
 
 DEFAULT = ("mask", "additive", "low-frequency", "blend", "warp", "label-only")
-"""Those that the verdict is made of: each shows a trigger, which can be tested. The others also see how a model was trained (noise in training makes a
-clean model stand out to them), and show nothing that a reader can check."""
+"""The inspectors that are run by default. Each of these inspectors shows a trigger, which can be tested.
+
+The other inspectors also react to how a model was trained: with noise in its training, a clean model stands out to
+them. These inspectors also show nothing that a reader can check.
+"""

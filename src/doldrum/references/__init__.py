@@ -1,6 +1,6 @@
 """Reference models: clean models, trained by doldrum or by you, with which another model is compared.
 
-Not in this package: verdicts are in `inspectors`, backdoored models in `attacks`, and formats of models in `opening`.
+Verdicts are in `inspectors`, backdoored models are in `attacks`, and model formats are in `opening`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a folder of trained reference models says of itself: references.json."""
+"""The file references.json, which describes how the reference models of a folder were trained."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ __all__ = ["MANIFEST", "MOST", "ReferencesManifest", "model_name", "read_referen
 
 MANIFEST = "references.json"
 MOST = 10_000
-"""Models in a folder; their names have a number of four digits, so that they sort as they count."""
+"""The largest number of models in a folder. The models' names have a number of four digits, so they sort by number."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReferencesManifest(Record):
-    """How the models of a folder are trained: they differ in nothing but their seeds.
+    """How the reference models of a folder are trained. The models differ only in their seeds.
 
-    `data` is the set's name and `data_hash` what it holds; `recipe` is the recipe's name ("" for one without) and `settings` all that it
-    says. `seed` is the root of the models' seeds, `count` how many there are to be.
+    `data` is the data set's name, and `data_hash` is a hash of its content. `recipe` is the recipe's name ("" if it has
+    none), and `settings` has all its settings. The models' seeds are derived from `seed`. `count` is the planned number
+    of models.
     """
 
     data: str
@@ -49,17 +50,19 @@ class ReferencesManifest(Record):
         whole_number(self.count, "count", least=1, most=MOST, hint="e.g. 40")
 
     def differences(self, other: ReferencesManifest) -> list[str]:
-        """In words, what decides these models and not those; how many there are doesn't."""
+        """The differences between two manifests in words, except the number of models."""
         found: list[str] = []
         for name, decides in (("data", "data_hash"), ("recipe", "settings"), ("seed", "seed")):
             if getattr(self, decides) != getattr(other, decides):
                 mine, theirs = getattr(self, name), getattr(other, name)
-                found.append(f"{name} {mine!r}, " + (f"not {theirs!r}" if mine != theirs else "which is another now"))
+                found.append(
+                    f"{name} {mine!r}, " + (f"not {theirs!r}" if mine != theirs else "which has changed since")
+                )
         return found
 
 
 def model_name(number: int) -> str:
-    """The file of a model, from 0.
+    """The file name of a model. Numbers start from 0.
 
     >>> model_name(7)
     'reference-0007.safetensors'
@@ -68,6 +71,6 @@ def model_name(number: int) -> str:
 
 
 def read_references_manifest(folder: Path) -> ReferencesManifest | None:
-    """What is in `folder`, or None where it has none; InputError for a broken one."""
+    """The manifest in `folder`, or None if there is none. Raises InputError for a broken file."""
     path = folder / MANIFEST
     return ReferencesManifest.load(path) if path.is_file() else None

@@ -1,4 +1,4 @@
-"""open_references: a folder of clean models, each opened when it is asked for."""
+"""`open_references` gives access to the clean models in a folder. Each model is opened only when needed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from doldrum.suspects.beside import weights_beside
 __all__ = ["EXAMINED", "References", "open_references", "reference_settings"]
 
 EXAMINED = "examined"
-"""Folder next to the models, with what inspectors found in them."""
+"""The folder next to the models that holds the inspectors' results for them."""
 
 # What lies beside models and is none: texts, what doldrum keeps while it trains, and drafts.
 _BESIDE = frozenset(
@@ -29,11 +29,12 @@ _BESIDE = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class References(Sequence[Classifier]):
-    """Models that all take the same images and tell as many classes apart, and of which no two are the same.
+    """Different models with the same input shape and the same number of classes.
 
-    A sequence of Classifiers that holds none: an item is opened each time it is asked for, and lives as long as the caller keeps it
-    (`close` ends it sooner). `settings` says how each is opened, `fingerprints` is in the same order, `notes` is what the door had to say
-    of them, once each. `manifest` says how `train_references` made them; None for models that somebody brought.
+    A sequence of Classifiers that holds no open model. An item is opened each time it is accessed, and stays open while
+    the caller keeps it (`close` ends it sooner). `settings` says how each model is opened, and `fingerprints` are in
+    the same order. `notes` has the remarks from opening the models, each once. `manifest` says how `train_references`
+    made the models; it is None for other models.
     """
 
     settings: tuple[ModelSettings, ...]
@@ -62,32 +63,34 @@ class References(Sequence[Classifier]):
 
 
 def open_references(folder: str | os.PathLike[str], *, progress: bool = True, **options: Any) -> References:
-    """The models in a folder, in order of their names: those that `train_references` made, or any others that are clean.
+    """The clean models in a folder, ordered by name: models that `train_references` made, or any other clean models.
 
-    All are opened once, by the one door, so that what is wrong with one is said before any work.
+    Each model is opened once at the beginning, so that errors are reported before any work starts.
 
     Parameters
     ----------
     folder
-        What `train_references` wrote, or a folder of files that `dd.open_model` opens, and folders of Hugging Face's. Hidden files, texts
-        (.json, .txt, .md, ...) and weights that belong to a model beside them are no models; every other file must be one.
+        A folder written by `train_references`, or a folder of model files that `dd.open_model` can open. The folder may
+        also contain Hugging Face folders. Hidden files, texts (.json, .txt, .md, ...) and weight files that belong to a
+        model in the folder are ignored. Every other file must be a model.
     progress
-        Draw a bar on standard error when that is a terminal.
+        Draw a progress bar if standard error is a terminal.
     **options
-        The fields of :class:`doldrum.opening.ModelSettings`, as for `dd.open_model`, for all models alike; those that `train_references`
-        made need none, and ignore them.
+        The fields of :class:`doldrum.opening.ModelSettings`, as for `dd.open_model`. These options apply to all models.
+        Models made by `train_references` need no options, and ignore them.
 
     Returns
     -------
     References
-        A sequence of Classifiers that are opened when they are asked for.
+        A sequence of Classifiers, each of which is opened when it is accessed.
 
     Raises
     ------
     InputError
-        for a folder with no model, one that can't be opened, other input shapes or numbers of classes than the first one's, the same model
-        twice (equal fingerprints: copies are no evidence; one model in two formats is not noticed), one that is beside the attack file of
-        `doldrum train --attack`, and for a folder of `train_references` that is not finished, or holds other models too.
+        If the folder has no model. If a model cannot be opened, or has another input shape or number of classes than
+        the first model. If two models have equal fingerprints, because copies are not evidence (the same model in two
+        formats is not noticed). If a model is next to an attack file of `doldrum train --attack`. If a folder of
+        `train_references` is incomplete, or also holds other models.
 
     Examples
     --------
@@ -132,9 +135,9 @@ def open_references(folder: str | os.PathLike[str], *, progress: bool = True, **
 def reference_settings(
     folder: str | os.PathLike[str], **options: Any
 ) -> tuple[list[ModelSettings], ReferencesManifest | None]:
-    """How each model in a folder is opened, in order of their names, and how they were made; nothing is opened.
+    """The settings to open each model in a folder, ordered by name, and the folder's manifest. No model is opened.
 
-    Raises InputError as `open_references` does, for what can be seen without opening a model.
+    Raises InputError as `open_references` does, for all errors that can be found without opening a model.
     """
     if not isinstance(folder, (str, os.PathLike)) or not os.path.isdir(folder):
         raise InputError(
@@ -153,14 +156,14 @@ def reference_settings(
 
 
 def _check_whole(root: Path, paths: list[Path], manifest: ReferencesManifest) -> None:
-    """Raise InputError unless these are all models that the manifest promises, and no others."""
+    """Raise InputError unless the folder holds exactly the models that the manifest lists."""
     names, there = {model_name(number) for number in range(manifest.count)}, {path.name for path in paths}
     if others := sorted(there - names):
         raise InputError(
             f"expected only models that doldrum references made in {root}, got {visible(others[0])} too; move it to another folder"
         )
     if there != names:
-        fewer = f", or pass --count {len(there)} to use only those that are there" if there else ""
+        fewer = f", or pass --count {len(there)} to use only the models that are there" if there else ""
         raise InputError(
             f"expected the {manifest.count} reference models of {root}, got {len(there)} of them; run doldrum references again to train the "
             f"others{fewer}"

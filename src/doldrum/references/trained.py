@@ -1,4 +1,4 @@
-"""train_references: many clean models of one recipe, which differ by their seeds."""
+"""`train_references` trains many clean models with one recipe and different seeds."""
 
 from __future__ import annotations
 
@@ -39,37 +39,42 @@ def train_references(
     workers: int = 1,
     progress: bool = True,
 ) -> References:
-    """Train `count` clean models into the folder `out`, and open them.
+    """Train `count` clean models, save them in the folder `out`, and open them.
 
-    Model i has the seed `child_seed(seed, "reference", i)` for its weights, order and augmentation, and one thread: it is the same
-    whatever `count` and `workers` are. A verdict that compares a model with n references has p-values of at least 1 / (n + 1).
+    Model i uses the seed `child_seed(seed, "reference", i)` for its weights, data order and augmentation, and is
+    trained on one thread. So a model does not depend on `count` and `workers`. If a model is compared with n
+    references, its p-value is at least 1 / (n + 1).
 
     Parameters
     ----------
     out
-        A new folder, or one of this call's own. It holds reference-0000.safetensors, ..., and references.json, which says how they were
-        made. A call that was cut off, however it ended, is gone on with: finished models stay, and one in training goes on from its last
-        epoch. A larger `count` adds models.
+        A new folder, or the folder of an earlier such call. The folder holds reference-0000.safetensors, ..., and
+        references.json, which says how the models were made. The same call continues an interrupted training: finished
+        models are kept, and a model in training continues from its last epoch. A larger `count` adds models.
     data
-        A clean training set, as `doldrum.training.train` takes it.
+        A clean training set, in any form that `doldrum.training.train` accepts.
     recipe
-        A Recipe or the name of one. Its `threads` become 1: of many models, one per core beats one on all cores.
+        A Recipe, or the name of one. The recipe's `threads` are set to 1, because training one model per core is faster
+        than using all cores for one model.
     count
-        How many models the folder is to hold, from 1 to 10,000. Where it holds more, they stay, and all are opened.
+        The number of models that the folder should hold, from 1 to 10,000. If it already holds more, these stay, and
+        all are opened.
     seed
-        Root of the models' seeds.
+        The seed from which the models' seeds are derived.
     workers
-        Processes; the models don't depend on it. In a script, more than one needs `if __name__ == "__main__"`.
+        The number of processes. The models do not depend on this number. In a script, more than one process needs `if
+        __name__ == "__main__"`.
     progress
         Draw a bar on standard error when that is a terminal.
 
     Raises
     ------
     InputError
-        before any work for data or a recipe that can't be used, and for a folder of something else, or of references by another data
-        set, recipe or seed; for one that another process writes to; and when a loss stops being finite.
+        Before any work starts, for data or a recipe that cannot be used. Also for a folder that holds something else,
+        or references with another data set, recipe or seed. Also for a folder that another process writes to. During
+        the training, if a loss stops being finite.
     WorkerError
-        when a worker dies.
+        If a worker process dies.
 
     Examples
     --------
@@ -98,7 +103,7 @@ def train_references(
 
 
 def _checked(data: Any, recipe: str | Recipe, count: int, seed: int) -> tuple[ImageSet, ReferencesManifest, Recipe]:
-    """Data, manifest and recipe, once nothing is left that training would refuse."""
+    """The data, manifest and recipe, after all checks that training would make."""
     import torch
 
     from doldrum.networks import build
@@ -123,7 +128,7 @@ def _checked(data: Any, recipe: str | Recipe, count: int, seed: int) -> tuple[Im
 
 
 def _begin(folder: Path, wanted: ReferencesManifest) -> int:
-    """Recognise the folder, or make it one of references; gives how many models it is to hold."""
+    """Check an existing folder of references, or start a new one. Return the number of models for the folder."""
     found = read_references_manifest(folder)
     if found is None and any(folder.iterdir()):
         raise InputError(
@@ -144,7 +149,10 @@ def _begin(folder: Path, wanted: ReferencesManifest) -> int:
 
 
 def _finished(work: Callable[[int], None], todo: list[int], workers: int) -> Iterator[int]:
-    """The models, as they are finished: in this process for one worker, else as in `spread`."""
+    """The numbers of the models in the order in which they finish.
+
+    One worker runs in this process, more workers through `spread`.
+    """
     if workers == 1 or len(todo) < 2:
         for number in todo:
             work(number)

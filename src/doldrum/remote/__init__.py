@@ -1,7 +1,10 @@
-"""Files at addresses (s3://, gs://, https:// and whatever fsspec knows), beside those of this machine: list, fetch, put.
+"""Lists, fetches and writes files at addresses and on this machine.
 
-Nothing here knows what is in a file. fsspec is imported where an address is used, never for a path. No address is shown or recorded
-but by `redacted`, no library's text but by `scrubbed`: passwords and signatures stay out of logs, records and reports.
+Addresses begin with s3://, gs://, https:// or another prefix that fsspec knows.
+
+This package does not interpret the content of files. fsspec is imported only if an address is used, and not for paths.
+Every address that is shown or recorded goes through `redacted`, and every text of a library through `scrubbed`. So
+passwords and signatures stay out of logs, records and reports.
 """
 
 from __future__ import annotations

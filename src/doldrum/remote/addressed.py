@@ -1,4 +1,4 @@
-"""The store at an address, by fsspec: the one place that knows its errors."""
+"""The store for files at an address, which uses fsspec. Only this module handles fsspec's errors."""
 
 from __future__ import annotations
 
@@ -37,8 +37,11 @@ _S3 = {"config_kwargs": {"connect_timeout": 10, "read_timeout": 60, "retries": {
 
 
 class AddressedStore(Store):
-    """Files below an address. A name keeps the address's query, which may sign it. Settings and credentials are those of the library
-    (environment, its own files, the machine's role): none are taken from here."""
+    """Files below an address.
+
+    Every file's address keeps the query of the store's address, which may be a signature. The library takes settings
+    and credentials from the environment, its own files or the machine's role. doldrum passes none.
+    """
 
     def __init__(self, root: str) -> None:
         bare, self._query = split_query(root)
@@ -55,7 +58,7 @@ class AddressedStore(Store):
     def listed(self) -> dict[str, Held]:
         if self._scheme in ("http", "https"):
             raise InputError(
-                f"expected the address of a file, got {self.shown()}: https has no lists of files; name them, e.g. shard-{{000..099}}.tar"
+                f"expected the address of a file, got {self.shown()}: files at https cannot be listed; name them, e.g. shard-{{000..099}}.tar"
             )
         with self._explained("") as fs:
             fs.invalidate_cache()
@@ -73,7 +76,7 @@ class AddressedStore(Store):
         return {name: _held(info) for name, info in names.items() if name and not name.endswith("/")}
 
     def _is_there(self, fs: Any, bucket: str) -> bool:
-        """Whether there is a bucket of that name: an empty list says nothing of it."""
+        """Whether a bucket with this name exists. An empty list of files does not show this."""
         return self._scheme not in ("s3", "s3a", "gs", "gcs") or fs.exists(bucket)
 
     def held(self, name: str) -> Held:
@@ -102,7 +105,7 @@ class AddressedStore(Store):
             fs.pipe_file(self._path(name), data)
 
     def check_name(self, name: str) -> None:
-        """Any name that was listed at one address can be put at another."""
+        """Accept every name, because a name that was listed at one address can be written at another."""
 
     def check_writable(self) -> None:
         if self._scheme in ("http", "https"):
@@ -134,7 +137,10 @@ class AddressedStore(Store):
 
     @contextlib.contextmanager
     def _explained(self, name: str) -> Iterator[Any]:
-        """The file system, while the block runs; what it raises becomes one of ours, without a secret and without its chain of causes."""
+        """Provide the file system while the block runs.
+
+        The file system's errors become doldrum's errors, without secrets and causes.
+        """
         try:
             yield self._connected()
         except DoldrumError:
@@ -167,7 +173,7 @@ def store_of(place: str | os.PathLike[str]) -> Store:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """What is behind it: fsspec's HTTP says "not found" of whatever went wrong."""
+    """The real cause of an error. fsspec's HTTP code raises "not found" for every kind of error."""
     while isinstance(error, FileNotFoundError) and isinstance(error.__cause__, Exception):
         error = error.__cause__
     return error

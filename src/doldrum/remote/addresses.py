@@ -1,4 +1,4 @@
-"""Addresses: what is one, patterns of them, and what of one may be shown."""
+"""Functions for addresses: recognise them, expand patterns, and remove secrets before they are shown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHORTEST = 8  # a shorter value of the environment may be any word
 
 
 def is_address(place: str | os.PathLike[str]) -> bool:
-    """Whether it is at an address, and no path.
+    """Whether a place is an address, and not a path.
 
     >>> is_address("s3://bucket/a.tar"), is_address("photos/a.tar")
     (True, False)
@@ -29,7 +29,7 @@ def is_address(place: str | os.PathLike[str]) -> bool:
 
 
 def is_pattern(place: str | os.PathLike[str]) -> bool:
-    """Whether it names several: there are braces with a range or a list in it, and no file has that name.
+    """Whether a place is a pattern: it has a range or a list in braces, and no file has this name.
 
     >>> is_pattern("s3://b/shard-{00..99}.tar"), is_pattern("{a,b}.tar"), is_pattern("s3://b/{x}.tar")
     (True, True, False)
@@ -40,7 +40,9 @@ def is_pattern(place: str | os.PathLike[str]) -> bool:
 
 
 def expanded(pattern: str) -> list[str]:
-    """What a pattern names, in order: `{000..099}` counts, with the zeros of its first number; `{a,b}` lists. As WebDataset has it.
+    """All names of a pattern, in order, with the same rules as WebDataset.
+
+    `{000..099}` is a range, with as many digits as its first number. `{a,b}` is a list.
 
     Raises InputError for a range that goes down, and for more than ten million names.
 
@@ -70,7 +72,7 @@ def _choices(inner: str) -> list[str] | range:
 
 
 def split_query(address: str) -> tuple[str, str]:
-    """An address without its query and fragment, and these; a path is never split.
+    """Split an address into the part before its query and fragment, and the rest. A path is never split.
 
     >>> split_query("https://host/a.tar?sig=x"), split_query("what?.tar")
     (('https://host/a.tar', '?sig=x'), ('what?.tar', ''))
@@ -82,7 +84,7 @@ def split_query(address: str) -> tuple[str, str]:
 
 
 def redacted(address: str | os.PathLike[str]) -> str:
-    """The address without user, password, query and fragment, which may be secrets; a path as it is.
+    """The address without user, password, query and fragment, which may be secrets. A path is not changed.
 
     >>> redacted("https://me:secret@host/a.tar?sig=x"), redacted("s3://bucket/a@2.tar"), redacted("photos/")
     ('https://host/a.tar?…', 's3://bucket/a@2.tar', 'photos/')
@@ -96,7 +98,7 @@ def redacted(address: str | os.PathLike[str]) -> str:
 
 
 def scrubbed(text: object) -> str:
-    """A library's text as it may be shown: addresses in it redacted, and no value of a secret of the environment.
+    """A library's text, made safe to show: addresses are redacted, and secrets from the environment are removed.
 
     >>> scrubbed("403, url='https://me:pw@host/a?X-Amz-Signature=abc'")
     "403, url='https://host/a?…'"

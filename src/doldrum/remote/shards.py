@@ -1,4 +1,4 @@
-"""Shards: files of many images each, named by a pattern, one by one, or as the folder that they are in."""
+"""Shards are files of many images. Shards are given by a pattern, by the name of one file, or by their folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Shard", "Shards", "find_shards"]
 
 @dataclass(frozen=True)
 class Shard:
-    """A file of a store, by its name there, and what the list that it was found in said of it, if there was one."""
+    """A file of a store: its name, and its size and tag if it was found in a list."""
 
     name: str
     listed: Held | None = None
@@ -28,13 +28,13 @@ class Shard:
 
 @dataclass(frozen=True)
 class Shards:
-    """Shards below one folder or address, in order."""
+    """The shards below one folder or address, in order."""
 
     store: Store
     shards: tuple[Shard, ...]
 
     def check_apart(self, source: str | os.PathLike[str], out: str | os.PathLike[str]) -> None:
-        """Raise InputError where `out` would be inside of the folder `source`: its results would be shards the next time."""
+        """Raise InputError if `out` is in the folder `source`: the next run would take the results for shards."""
         if not is_address(source) and not is_address(out):
             check_out_apart(os.fspath(source), Path(out), what="shards")
         whole = f"{redacted(source).rstrip('/')}/" == self.store.shown()  # else they are named one by one
@@ -45,9 +45,10 @@ class Shards:
 
     @contextmanager
     def here(self, shard: Shard) -> Iterator[tuple[Path, str]]:
-        """The shard as a file of this machine while the block runs, and its tag, which is that before and after it was copied.
+        """Provide the shard as a file on this machine while the block runs, together with its tag.
 
-        Raises as a Store does, and StorageError where it changed since it was listed, or while it was read.
+        The tag must be the same before and after the copy. Raises the errors of a Store, and StorageError if the shard
+        changed since it was listed or while it was read.
         """
         before = shard.listed or self.store.held(shard.name)
         folder = OwnFolder()
@@ -69,9 +70,10 @@ class Shards:
 
 
 def find_shards(source: str | os.PathLike[str], *, wanted: Callable[[str], bool] = lambda name: True) -> Shards:
-    """The shards that `source` names: a pattern with braces, an address or path of one file, or a folder, of which those `wanted` by name.
+    """The shards that `source` names: a pattern with braces, the address or path of one file, or a folder.
 
-    Raises InputError for a source that isn't there or has none, and as a Store does.
+    Of a folder, only files whose names are `wanted` are used. Raises InputError if the source does not exist or has no
+    shards. Also raises the errors of a Store.
     """
     text = os.fspath(source)
     if is_pattern(text):
@@ -104,5 +106,5 @@ def find_shards(source: str | os.PathLike[str], *, wanted: Callable[[str], bool]
 
 
 def _is_file(text: str) -> bool:
-    """Whether it can only be one file: https has no folders."""
+    """Whether the source can only be a single file. Every https address is one, because https has no folders."""
     return split_query(text)[0].startswith(("http://", "https://")) if is_address(text) else os.path.isfile(text)

@@ -1,4 +1,4 @@
-"""A store: files below one folder or address; and the one for a folder of this machine."""
+"""The interface of a store (the files below one folder or address), and the store for a folder on this machine."""
 
 from __future__ import annotations
 
@@ -18,54 +18,61 @@ _LONGEST = 220  # bytes of a file's name: file systems take 255, and a draft's n
 
 @dataclass(frozen=True)
 class Held:
-    """A file that a store has: its size in bytes, and a `tag` that changes with its content (an ETag; here size and time)."""
+    """The size in bytes of a file in a store, and a `tag` that changes with its content.
+
+    The tag is an ETag, or for a local file its size and time.
+    """
 
     size: int | None
     tag: str
 
 
 class Store(ABC):
-    """Files below a folder or an address, each by its name there ("a/b.tar"). Picklable: each process connects by itself.
+    """The files below a folder or an address. A file's name, such as "a/b.tar", is relative to this folder or address.
 
-    Raises InputError where something is not there or may not be had, and StorageError where there is no answer or an unexpected one: the
-    same again may do. OSError of this machine's own disk comes through. No text of these has a secret in it.
+    A store can be pickled: each process connects by itself. Raises InputError if something does not exist or access is
+    refused. Raises StorageError if there is no answer or an unexpected one; then a second try may work. An OSError of
+    this machine's own disk is raised unchanged. No error message contains a secret.
     """
 
     @abstractmethod
     def shown(self, name: str = "") -> str:
-        """The address of a file as it may be shown."""
+        """The address of a file without secrets, so that it can be shown."""
 
     @abstractmethod
     def listed(self) -> dict[str, Held]:
-        """All files below, at any depth, by name, in order; none where there is no such folder."""
+        """All files at any depth, by name and in order. Empty if the folder does not exist."""
 
     @abstractmethod
     def held(self, name: str) -> Held:
-        """What is there."""
+        """The size and tag of a file."""
 
     @abstractmethod
     def fetched(self, name: str, folder: Path) -> Path:
-        """The file on this machine: its own path, or a copy of it in `folder`."""
+        """The path of the file on this machine: its own path, or that of a copy in `folder`."""
 
     @abstractmethod
     def read(self, name: str) -> bytes | None:
-        """The content of a small file; None if there is none."""
+        """The content of a small file, or None if the file does not exist."""
 
     @abstractmethod
     def put(self, name: str, data: bytes) -> None:
-        """Write a file whole or not at all: a reader sees the old one or the new one."""
+        """Write a file completely or not at all. A reader sees either the old or the new content."""
 
     @abstractmethod
     def check_name(self, name: str) -> None:
-        """Raise InputError for a name that no file of this store can have: who fills a bucket chooses its names."""
+        """Raise InputError for a name that a file of this store cannot have.
+
+        The names of a bucket may come from anyone.
+        """
 
     @abstractmethod
     def check_writable(self) -> None:
-        """Raise InputError where it can be told without writing that nothing can be put here."""
+        """Raise InputError if it is clear, without writing anything, that this store cannot be written."""
 
 
 class LocalStore(Store):
-    """A folder of this machine.
+    """The store for a folder on this machine.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:

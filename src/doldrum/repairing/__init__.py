@@ -1,7 +1,7 @@
 """Remove a backdoor from a model, and test the result. Read `contract` first.
 
-What belongs here: methods, one per file; what shows how well they did; the command's job (`job`). No trigger is searched here (`inspectors`), and no loop of its own
-trains (`training`).
+The package has the repair methods (one per file), the tests of a repaired model, and the command's job (`job`).
+`inspectors` searches for triggers, and `training` has the training loop.
 """
 
 from __future__ import annotations

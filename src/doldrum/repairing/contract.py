@@ -1,4 +1,4 @@
-"""RepairMethod: what who writes one writes. Read this file first."""
+"""`RepairMethod`, the base class of all repair methods. Read this file first if you want to write one."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ __all__ = ["Recovered", "RepairMethod", "Task"]
 
 @dataclass(frozen=True)
 class Recovered:
-    """A trigger that was found in the model, and the route that it takes images on.
+    """A trigger that was found in the model, and its route: from which class to which class it leads images.
 
-    Of an inspection: `inspector` found it, `value` is what it read on that route, -log of the trigger's size, and `sign` says whether the inspection saw any sign of a
-    backdoor. Of an explanation: `searched` are the clean images that its search used, each as its :func:`doldrum.pixels.digest_of_image`; a repair is not tested on them.
+    If an inspection found the trigger, `inspector` is the inspector's name. `value` is its result for this route (-log
+    of the trigger's size), and `sign` says whether the inspection found any sign of a backdoor. If an explanation found
+    the trigger, `searched` has the digests (:func:`doldrum.pixels.digest_of_image`) of the clean images that its search
+    used. A repair is not tested on these images.
     """
 
     route: Route
@@ -36,18 +38,19 @@ class Recovered:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What a method may use.
+    """Everything that a repair method may use.
 
     Parameters
     ----------
     model : Trainable
-        A copy of the model, images -> logits or log-probabilities. The method changes it in place.
+        A copy of the model, images -> logits or log-probabilities. The method changes this copy in place.
     data : ImageSet
-        Clean images of the right size with a label each: somebody's, or the model's own. None of them is used to say how well the repair did.
+        Clean images of the right size. The labels were given, or are the model's own. None of these images is used to
+        test the repair.
     num_classes, seed : int
     recovered : a trigger that was found in the model, or None
     folder : path, optional
-        Where resume files are kept, so that a repair that was cut off goes on.
+        The folder for resume files, from which an interrupted repair continues.
     """
 
     model: Trainable
@@ -68,7 +71,7 @@ class Task:
         hook: TrainingHook | None = None,
         model: Any = None,
     ) -> None:
-        """Train the model (or `model`, which holds it) by the one training loop; `stage` names the resume file."""
+        """Train the model (or `model`, a wrapper of it) with doldrum's training loop. `stage` names the resume file."""
         checkpoint = None if self.folder is None else self.folder / f"{stage}.resume"
         history = tune(
             self.model if model is None else model, self.data if data is None else data, recipe, num_classes=self.num_classes,
@@ -78,24 +81,28 @@ class Task:
 
 
 class RepairMethod(ABC):
-    """Takes a backdoor out of a model.
+    """Removes a backdoor from a model.
 
-    A subclass states what it is and writes one hook, `repair`. Its result depends on (model, data, trigger, seed, settings) alone.
+    A subclass sets the class attributes and implements one method, `repair`. The method's result must depend only on
+    the model, the data, the trigger, the seed and the settings.
     """
 
     name: ClassVar[str]
-    """Its id, in records and on the command line."""
+    """The method's id in records and on the command line."""
     title: ClassVar[str]
-    """What it does, in a few words."""
+    """What the method does, in a few words."""
     paper: ClassVar[str] = ""
     needs_trigger: ClassVar[bool] = False
-    """Whether it can't work without a trigger that was found in the model."""
+    """Whether the method needs a trigger that was found in the model."""
     needs_labels: ClassVar[bool] = False
-    """Whether the model's own labels won't do."""
+    """Whether the method needs given labels, so that the model's own labels are not enough."""
 
     @abstractmethod
     def repair(self, task: Task) -> None:
-        """Change `task.model`. Raises ClassifierError for a model that it can't serve, saying what to do instead."""
+        """Repair `task.model` in place.
+
+        Raises ClassifierError, with advice, for a model that the method cannot repair.
+        """
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"

@@ -1,4 +1,4 @@
-"""Every method by its id: the one list that a new method is added to."""
+"""All repair methods by id. A new method must be added to this list."""
 
 from doldrum.repairing.contract import RepairMethod
 from doldrum.repairing.methods.anp import Anp
@@ -10,9 +10,9 @@ from doldrum.repairing.methods.unlearn import Unlearn
 __all__ = ["DEFAULT", "METHODS", "WITHOUT_TRIGGER"]
 
 METHODS: dict[str, type[RepairMethod]] = {kind.name: kind for kind in (FineTune, FinePrune, Unlearn, Anp, FtSam)}
-"""Every method by its id."""
+"""All repair methods by id."""
 
 DEFAULT = "unlearn"
-"""Where a trigger was found: the best of the study `repair` (docs/results/repair.md)."""
+"""The default method if a trigger was found: the best method in the study `repair` (docs/results/repair.md)."""
 WITHOUT_TRIGGER = "fine-prune"
-"""Where none was found: the best there of the methods that need none."""
+"""The default method if no trigger was found: the best method of this study that needs no trigger."""

@@ -1,4 +1,4 @@
-"""Clean images of a repair: those that it trains on, those that show how well it did, and their labels."""
+"""The clean images of a repair: some to train on, others to test the result, and their labels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from doldrum.seeds import rng
 __all__ = ["FEWEST", "Halves", "parted"]
 
 FEWEST = 40
-"""The fewest clean images of a repair: ten of them test it."""
+"""The smallest number of clean images for a repair. Ten of these images test the repair."""
 _MOST_TESTS = 1000
 _TESTS = 0.25  # of the clean images
 _RIGHT = 0.5  # of the labels given, at least: the repair would teach the others
@@ -27,7 +27,10 @@ _RIGHT = 0.5  # of the labels given, at least: the repair would teach the others
 
 @dataclass(frozen=True, eq=False)
 class Halves:
-    """`fit` (with a label each) is trained on. `test` (N, C, H, W) is held back, with the labels given of it, or None."""
+    """The two parts of the clean images. `fit` (images with labels) is used for training.
+
+    `test` (N, C, H, W) is held back for tests. `labels` are the given labels of `test`, or None.
+    """
 
     fit: ImageSet
     test: NDArray[np.float32]
@@ -35,18 +38,21 @@ class Halves:
 
     @property
     def given(self) -> bool:
-        """Whether somebody gave the labels; else they are the model's own."""
+        """Whether the labels were given. If not, the labels are the model's own."""
         return self.labels is not None
 
 
 def parted(classifier: Classifier, clean: ImageSet, seed: int, *, searched: Collection[str] = ()) -> Halves:
-    """A quarter of the clean images to test with, at most 1,000; the others to train on, with the labels given or the model's own.
+    """Hold back a quarter of the clean images for tests (at most 1,000), and use the others for training.
 
-    An inspection with the same images and seed searched none of the images held back: they are the last of its own order. An explanation tells which images it
-    `searched` (:func:`doldrum.pixels.digest_of_image`), and none of them is held back, whatever the seed.
+    The training images have the given labels or the model's own. An inspection with the same images and seed did not
+    search on any held-back image: the held-back images are the last ones in the inspection's own order. An explanation
+    records which images it `searched` (:func:`doldrum.pixels.digest_of_image`). None of these is held back, whatever
+    the seed.
 
-    Raises InputError for fewer than 40 images, too few that no search used, one class alone, labels beyond the model's classes or that the model gives to less than half of the images; ClassifierError for a model whose own labels would be needed and that
-    gives no valid one.
+    Raises InputError for fewer than 40 images, for too few images that no search used, and for images of only one
+    class. Also raises InputError for labels beyond the model's classes, and if the model predicts less than half of the
+    labels. Raises ClassifierError if no labels are given and the model gives no valid labels.
     """
     if len(clean) < FEWEST:
         raise InputError(
@@ -54,7 +60,7 @@ def parted(classifier: Classifier, clean: ImageSet, seed: int, *, searched: Coll
         )
     if clean.labels is not None and int(clean.labels.max()) >= classifier.num_classes:
         raise InputError(
-            f"expected labels below {classifier.num_classes}, the model's classes, got {clean.labels.max()}; are the images another model's?"
+            f"expected labels below {classifier.num_classes}, the model's classes, got {clean.labels.max()}; are these images for another model?"
         )
     order = rng(seed, "inspect", "halves").permutation(len(clean))
     tests = min(round(_TESTS * len(clean)), _MOST_TESTS)
@@ -85,7 +91,7 @@ def parted(classifier: Classifier, clean: ImageSet, seed: int, *, searched: Coll
 
 
 def _check_labels(found: NDArray[np.int64], labels: NDArray[np.int64], num_classes: int) -> None:
-    """Raise InputError for labels that the model mostly disagrees with: the repair would teach them."""
+    """Raise InputError if the model does not predict most labels. A repair would teach it these labels."""
     check_class_order(found, labels.astype(np.int64), num_classes)
     right = float((found == labels).mean())
     if right < _RIGHT:

@@ -1,4 +1,4 @@
-"""How a few hundred clean images are trained on."""
+"""The training recipe for a few hundred clean images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ _STEPS_OF_LARGE = 75  # what a ResNet-18 does in minutes on two cores
 
 
 def for_task(task: Task, **changes: Any) -> Recipe:
-    """TUNING with changes. Where there are so few images that it would make less than 200 steps, there are more epochs; a large model makes 75 steps at most, on two threads."""
+    """The recipe TUNING with `changes`.
+
+    If there are so few images that training would take fewer than 200 steps, there are more epochs. A large model takes
+    at most 75 steps, on two threads.
+    """
     made = replace(TUNING, **changes)
     per_epoch = max(1, len(task.data) // min(made.batch_size, len(task.data)))
     if is_large(task.model, task.data.input_shape):

@@ -1,4 +1,4 @@
-"""repair: take the backdoor out of a model, and show what became of it."""
+"""`repair` removes a backdoor from a model, and tests the result."""
 
 from __future__ import annotations
 
@@ -46,37 +46,42 @@ def repair(
     read: Callable[[Inspector, Subject], Reading] = Inspector.read,
     progress: bool = True,
 ) -> Repair:
-    """Take the backdoor out of a model with a few clean images, and show on others what became of it.
+    """Remove the backdoor from a model with a few clean images, and test the result on other clean images.
 
-    The model that is given stays as it is. A quarter of the clean images (at most 1,000) is held back: on these the accuracy and the success of the
-    trigger are compared before and after. Where an inspection is given, the same inspector then looks for a trigger on the same route again. An explanation has no search
-    that could be repeated.
+    The given model is not changed. A quarter of the clean images (at most 1,000) is held back. On these images, the
+    accuracy and the success of the trigger are compared before and after the repair. If an inspection is given, the
+    same inspector then searches for a trigger on the same route again. An explanation has no search that could be
+    repeated.
 
-    What this cannot show: a trigger that nobody recovered may still work.
+    A trigger that was never found may still work after the repair. The tests cannot show this.
 
     Parameters
     ----------
     classifier : Classifier
-        A torch module or an ONNX file with scores: its weights are trained.
+        A torch module or an ONNX file that returns scores. A copy of its weights is trained.
     clean : images
-        At least 40 without a trigger, of several classes; 1,000 work well. With labels where there are any; else the model's own are used, where the method allows it.
+        At least 40 images of several classes without a trigger; 1,000 work well. Labels are used if there are any.
+        Otherwise, the model's own labels are used, if the method allows it.
     inspection : Inspection, Explanations, Explanation, or a Recovered trigger, optional
-        What `dd.inspect` found in this model, or what `dd.explain` proved. With the same images and the same seed as the inspection's, no image held back was seen by
-        its search. Of several proven triggers the `best` is taken; images that this search used are not held back, whatever the seed. The route of a proven trigger is
-        to the class of the flagged image, from the class on whose images it was proven, or from any.
+        The result of `dd.inspect` for this model, or of `dd.explain`. With the images and the seed of the inspection,
+        its search used none of the held-back images. Of several proven triggers, the `best` is used; images that its
+        search used are not held back, whatever the seed. The route of a proven trigger leads to the class of the
+        flagged image. The route starts from the class on whose images the trigger was proven, or from any class.
     method : name or RepairMethod, optional
-        By default "unlearn" with a trigger, and "fine-prune" without.
+        By default "unlearn" with a trigger, and "fine-prune" without a trigger.
     inspect_again : bool
-        Whether the inspector looks again, which takes longer than the repair.
+        Whether the inspector searches again after the repair. The second search takes longer than the repair.
     folder : path, optional
-        Where resume files are kept: the same call goes on after a kill.
+        The folder for resume files, from which the same call continues after a kill.
 
     Raises
     ------
     InputError
-        for too few images, one class alone, images, labels or a trigger of another size, a method that is unknown or lacks what it needs.
+        For too few images, for images of only one class, and for images or a trigger of another size. Also for labels
+        or a trigger outside of the model's classes. Also for an unknown method, and for a method without the labels or
+        the trigger that it needs.
     ClassifierError
-        for a model without weights to train.
+        For a model without weights that can be trained.
 
     >>> import doldrum as dd
     >>> digits = dd.load_dataset("digits:train")
@@ -122,7 +127,10 @@ def repair(
 
 
 def as_recovered(inspection: Any) -> Recovered | None:
-    """The trigger of an inspection or an explanation, or as it is given; InputError for anything else, and where none was found."""
+    """The trigger of an inspection or an explanation. A Recovered trigger is returned unchanged.
+
+    Raises InputError for anything else, and if no trigger was found.
+    """
     if inspection is None or is_kind(inspection, Recovered):
         return inspection
     if is_kind(inspection, Explanations, Explanation):
@@ -148,7 +156,7 @@ def _proven(explanation: Explanations | Explanation) -> Recovered:
         )
     if one.trigger is None:
         raise InputError(
-            "expected an explanation as dd.explain gives it, got one without its trigger; explain the image again"
+            "expected an explanation as dd.explain returns it, got one without its trigger; explain the image again"
         )
     return Recovered(Route(one.scope, one.label), load_trigger(dict(one.trigger)), searched=frozenset(one.searched))
 
@@ -170,7 +178,7 @@ def check_trigger(recovered: Recovered, classifier: Classifier) -> None:
 
 
 def method_of(method: str | RepairMethod | None, *, recovered: Recovered | None, labelled: bool) -> RepairMethod:
-    """The method asked for, or the default one; InputError where it is unknown, or lacks a trigger or labels."""
+    """The requested method, or the default one. Raises InputError if it is unknown, or lacks a trigger or labels."""
     if method is None:
         method = DEFAULT if recovered is not None else WITHOUT_TRIGGER
     if is_kind(method, str):
@@ -193,7 +201,7 @@ def method_of(method: str | RepairMethod | None, *, recovered: Recovered | None,
 
 
 def _compared(before: Classifier, after: Classifier, parts: Halves, recovered: Recovered | None) -> dict[str, Any]:
-    """Figures on the images held back."""
+    """Accuracy, agreement and trigger success on the held-back images, before and after the repair."""
     labels: list[NDArray[Any]] = [answers(one, parts.test) for one in (before, after)]
     if (labels[1] < 0).any():
         raise ClassifierError(
@@ -217,7 +225,10 @@ def _compared(before: Classifier, after: Classifier, parts: Halves, recovered: R
 
 
 def _times_larger(recovered: Recovered, again: Examination) -> float | None:
-    """exp(value before - value after), where values are -log of a size."""
+    """How many times larger the smallest trigger is after the repair: exp(value before - value after).
+
+    Values are -log of a size. The result is None for inspectors whose values are not sizes.
+    """
     reading = again.readings[0]
     value = reading.values.get(recovered.route)
     if not INSPECTORS[recovered.inspector].sizes or recovered.value is None or value is None:

@@ -1,4 +1,4 @@
-"""Repair: the repaired model, and what shows how well it was repaired."""
+"""`Repair`: the repaired model, and the results of its tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ __all__ = ["GONE", "Repair", "Verdict", "verdict_of"]
 
 Verdict = Literal["trigger gone", "trigger still works", "not shown to be gone", "no trigger to test"]
 GONE = 0.2
-"""A trigger counts as gone where the upper limit of its success is below this, and as working where the lower limit is at least this."""
+"""A trigger counts as gone if the upper limit of its success is below this share.
+
+A trigger counts as working if the lower limit is at least this share.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,26 +26,31 @@ class Repair:
     """A repaired model.
 
     classifier
-        The repaired model, of the kind that was given; the one that was given is as it was.
+        The repaired model, of the same kind as the given model. The given model is not changed.
     method
-        What was done, with its settings.
+        The repair method, with its settings.
     labels
-        "given", or "model": the model's own labels were trained on, since none were given.
+        "given", or "model" if the model's own labels were used for training because no labels were given.
     fit, test
-        Clean images that were trained on, and others that were held back for what follows.
+        The number of clean images used for training, and the number of images held back for the tests.
     accuracy
         (before, after, difference after - before with paired limits) on the held-back images; None without given labels.
     agreement
-        Share of the held-back images that both models give the same label.
+        Share of the held-back images for which both models predict the same label.
     success
-        (before, after): what share of the held-back images the recovered trigger moves on its route; None without a trigger, or without an image that its route starts from.
+        (before, after): the share of held-back images that the recovered trigger changes along its route. None without
+        a trigger, or without an image of its source class.
     verdict
-        "trigger gone" where the 95% upper limit of the success is below 20%; "trigger still works" where the lower limit is at least that; "not shown to be gone" between,
-        or if no held-back image is of a class that the trigger starts from; "no trigger to test" where none was given.
+        - "trigger gone": the 95% upper limit of the success is below 20%.
+        - "trigger still works": the lower limit is at least 20%.
+        - "not shown to be gone": the limits are on both sides of 20%, or no held-back image is of a class that the
+          trigger's route starts from.
+        - "no trigger to test": no trigger was given.
     larger
-        How many times larger the smallest trigger is that the same inspector now finds on the same route; None where it was not looked for.
+        How many times larger the smallest trigger is that the same inspector now finds on the same route. None if there
+        was no second search.
     examination
-        What that inspector read in the repaired model.
+        The inspector's results for the repaired model.
     """
 
     classifier: Classifier
@@ -61,11 +69,11 @@ class Repair:
 
     @property
     def exit_code(self) -> int:
-        """3 where the recovered trigger still works, or is not shown to be gone; else 0."""
+        """3 if the recovered trigger still works, or is not shown to be gone; else 0."""
         return 3 if self.verdict in ("trigger still works", "not shown to be gone") else 0
 
     def _repr_html_(self) -> str:
-        """The verdict and its figures, as a notebook shows them."""
+        """An HTML table for notebooks: the verdict and its numbers."""
         rows = []
         if self.accuracy is not None:
             rows.append(["accuracy on clean images", *(f"{one.value:.1%}" for one in self.accuracy[:2])])
@@ -79,7 +87,7 @@ class Repair:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able, without the model."""
+        """The result as values that JSON can hold, without the model."""
         accuracy = None
         if self.accuracy is not None:
             accuracy = _pair(self.accuracy[:2]) | {"difference": asdict(self.accuracy[2])}
@@ -104,7 +112,10 @@ def _pair(found: tuple[Share, Share]) -> dict[str, Any]:
 
 
 def verdict_of(success: tuple[Share, Share] | None, *, given: bool) -> Verdict:
-    """The verdict that the success after the repair allows, where a trigger was `given` or not."""
+    """The verdict that follows from the trigger's success after the repair.
+
+    `given` says whether there was a trigger.
+    """
     if success is None:
         return "not shown to be gone" if given else "no trigger to test"
     after = success[1]

@@ -1,4 +1,4 @@
-"""Steady: a model that is trained in evaluation mode."""
+"""`Steady` is a model that stays in evaluation mode while it is trained."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ __all__ = ["Steady"]
 
 
 class Steady(nn.Module):
-    """The same model, which stays in evaluation mode while it is trained: its normalisation layers keep the statistics of the data that it was made with.
+    """A wrapper that keeps a model in evaluation mode while it is trained.
 
-    A few hundred clean images, some of them mixed or with a trigger, would give others.
+    So its normalisation layers keep the statistics of the original training data. A few hundred clean images, some of
+    them mixed or with a trigger, would give other statistics.
     """
 
     def __init__(self, model: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""A universal perturbation towards one class, which follows a model while it is trained."""
+"""A universal perturbation towards one class, which is adapted to a model while this model is trained."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ _START, _STEP = 0.3, 0.2  # of the radius
 
 
 class Universal:
-    """One perturbation d for all images that leads to a class, |d| <= radius (Euclidean norm).
+    """One perturbation d for all images that leads them to one class, with |d| <= radius (Euclidean norm).
 
-    Each `step` goes a fifth of the radius down the gradient of the mean over x of -log p_target(x + d), and back to the radius if d is longer. So d stays near
-    the worst perturbation for the model as it is, at the cost of one more forward and backward pass for each batch.
+    Each `step` moves d by a fifth of the radius down the gradient of the mean over x of -log p_target(x + d). If d is
+    then longer than the radius, d is scaled back. So d stays near the worst perturbation for the current model. This
+    costs one more forward and backward pass per batch.
 
     Source: Shafahi et al. 2018, "Universal adversarial training", arXiv 1811.11304, algorithm 3, here with one target and a Euclidean ball.
 
@@ -30,7 +31,7 @@ class Universal:
         self.d = drawn * (_START * radius / drawn.norm())
 
     def step(self, model: nn.Module, images: torch.Tensor) -> None:
-        """Let d follow the model, on images (B, C, H, W) in [0, 1]. The model gets no gradients."""
+        """Adapt d to the model, using images (B, C, H, W) in [0, 1]. The model gets no gradients."""
         moved = self.d.to(images.device).requires_grad_()
         wanted = torch.full((len(images),), self.target, device=images.device)
         loss = F.cross_entropy(model((images + moved).clamp(0, 1)), wanted)
@@ -39,5 +40,5 @@ class Universal:
         self.d = d * (self.radius / d.norm().clamp_min(1e-12)).clamp_max(1.0)
 
     def added(self, images: torch.Tensor) -> torch.Tensor:
-        """The images with d, within [0, 1]."""
+        """The images with d added, clipped to [0, 1]."""
         return (images + self.d.to(images.device)).clamp(0, 1)

@@ -1,4 +1,4 @@
-"""The HTTP interface: routes, who may ask, and which status an answer has."""
+"""The HTTP interface: its paths, the check of the token, and the status of each answer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from doldrum.serving.verdicts import Answer
 
 __all__ = ["make_app"]
 
-_BEARER = HTTPBearer(auto_error=False, description="The token that the service was started with, in DOLDRUM_TOKEN.")
+_BEARER = HTTPBearer(auto_error=False, description="The token in DOLDRUM_TOKEN, with which the service was started.")
 _GONE = 499  # nobody reads it; it is counted
 _FORM = {
     "requestBody": {
@@ -45,7 +45,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"description": "The token is missing or wrong."},
     408: {"description": "The request took too long to arrive."},
     413: {"description": "Too many bytes or images."},
-    415: {"description": "No multipart/form-data."},
+    415: {"description": "The request is not multipart/form-data."},
     422: {"model": Answer, "description": "None of the images could be read; each result says why."},
     429: {"description": "Too many images are in progress; Retry-After says how many seconds to wait."},
     503: {
@@ -57,7 +57,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 
 
 def make_app(service: Service) -> FastAPI:
-    """The application over a service; its lifespan runs the service."""
+    """The FastAPI application for a service. The application's lifespan starts and stops the service."""
     settings = service.settings
 
     @asynccontextmanager
@@ -78,7 +78,7 @@ def make_app(service: Service) -> FastAPI:
     app = FastAPI(
         title="doldrum",
         version=doldrum.__version__,
-        description="Labels of images, and which images look triggered.",
+        description="Predicts labels of images, and flags images that look triggered.",
         lifespan=lifespan,
         redoc_url=None,
         exception_handlers={Refusal: _refused},
@@ -88,7 +88,7 @@ def make_app(service: Service) -> FastAPI:
 
     @app.post(CLASSIFY, dependencies=guarded, response_model=Answer, responses=_REFUSALS, openapi_extra=_FORM)
     async def classify(request: Request) -> Any:
-        """Label, p-value and flag of each image, in order; an error for one that cannot be read, while the others are answered."""
+        """The label, p-value and flag of each image, in order. An image that cannot be read gets an error instead."""
         service.load.check()
         with service.load.body() as body:
             try:
@@ -110,25 +110,25 @@ def make_app(service: Service) -> FastAPI:
 
     @app.get(WATCH, dependencies=guarded)
     async def watch() -> WatchVerdict:
-        """Whether the images that came are like those calibrated on, and whether more are flagged than the promise explains."""
+        """Whether the images are still like the calibration images, and whether too many of them are flagged."""
         return service.watched.verdict
 
     @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz")
     async def healthz() -> dict[str, bool]:
-        """Whether the process answers."""
+        """Whether the service process is alive."""
         return {"alive": True}
 
     @app.head("/readyz", include_in_schema=False)
-    @app.get("/readyz", responses={503: {"description": "It is stopping."}})
+    @app.get("/readyz", responses={503: {"description": "The service is stopping."}})
     async def readyz(response: Response) -> dict[str, bool]:
-        """Whether images are taken."""
+        """Whether the service accepts images."""
         response.status_code = 200 if service.ready else 503
         return {"ready": service.ready}
 
     @app.get("/metrics", dependencies=guarded, response_class=Response)
     async def metrics() -> Response:
-        """For Prometheus."""
+        """The service's metrics for Prometheus."""
         return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     return app
@@ -139,7 +139,7 @@ async def _refused(request: Request, error: Any) -> JSONResponse:
 
 
 async def _unless_gone(work: Any, request: Request, seconds: float) -> Answer | None:
-    """The answer; None if the client left before it, so that nobody works for it any more. Refusal (504) after `seconds`."""
+    """The answer to a request, or None if the client left before it. Raises Refusal (504) after `seconds`."""
     answer, gone = asyncio.ensure_future(work), asyncio.ensure_future(request.receive())
     try:
         done, _ = await asyncio.wait((answer, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""Dynamic batching: images that come at about the same time are judged together."""
+"""Dynamic batching: images that arrive at about the same time are judged together."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ class _Waiting(Generic[Item, Result]):
 
 
 class Batcher(Generic[Item, Result]):
-    """`await batcher(item)` gives what `judge` gives for it, in a batch of at most `most`, begun at most `wait` seconds after it came.
+    """Judges items in batches: `await batcher(item)` returns the result of `judge` for the item.
 
-    `judge` gets a list of items in the order they came and gives a result each; it is called in `thread`, a batch at a time, and what
-    arrives meanwhile waits. It runs while `run` does. One that is cancelled leaves the queue.
+    A batch has at most `most` items. If no batch is being judged, the next batch starts at most `wait` seconds after
+    its first item arrived. `judge` gets a list of items in their order of arrival, and returns one result per item. The
+    function `judge` is called in `thread`, for one batch at a time. Items that arrive meanwhile wait. The batcher works
+    while `run` is running. A cancelled item leaves the queue.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class Batcher(Generic[Item, Result]):
                 self._queue.remove(waiting)
 
     async def run(self) -> None:
-        """Judge batch after batch, until cancelled."""
+        """Judge one batch after the other until this task is cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             await self._filled(loop)
@@ -69,7 +71,7 @@ class Batcher(Generic[Item, Result]):
                     one.answer.set_result(result)
 
     async def _filled(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Wait for a first item, and then for a full batch, but not longer than `wait` after the first came."""
+        """Wait for a first item, and then for a full batch, but at most `wait` seconds after the first item arrived."""
         while not self._queue:
             self._came.clear()
             await self._came.wait()

@@ -1,4 +1,4 @@
-"""Encoded images into the pixels that the model takes, decoded in a confined process."""
+"""Decodes image files to the pixels that the model takes, in a confined process."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ _SECONDS = 20.0  # to start, and for one image: the largest take about two
 
 
 class Decoder:
-    """An image's bytes -> uint8 (C, H, W), or why it can't be read; the same pixels as in `doldrum scan`.
+    """Decodes an image's bytes to uint8 (C, H, W), or returns the reason why the image cannot be read.
 
-    The process ends at an image that takes it over its memory or time, and starts again for the next. One image at a time: call it from one
-    thread, and `close` it.
+    The pixels are the same as in `doldrum scan`. If an image exceeds the process's memory or time, the process ends,
+    and starts again for the next image. Images are decoded one at a time. So call the decoder from only one thread, and
+    `close` it at the end.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Decoder:
         return found[0] if len(found) == 1 else "expected one image, got none; leave out this image"
 
     def close(self) -> None:
-        """End the process."""
+        """End the decoder's process."""
         self._service.close()
 
     def _started(self) -> Service:
@@ -63,7 +64,7 @@ class Decoder:
         )
 
     def _checked(self, why: Any, data: bytes) -> NDArray[np.uint8] | str:
-        """What the process said, which may have been taken over."""
+        """The process's answer, checked, because a hostile image may have taken over the process."""
         if why is None and len(data) == math.prod(self._shape):
             return np.frombuffer(data, np.uint8).reshape(self._shape)
         return (
@@ -74,7 +75,10 @@ class Decoder:
 
 
 def serve(told: dict[str, Any], tell: Callable[[Any], None]) -> tuple[None, Any]:
-    """In the confined process: what answers a request, an encoded image, with its pixels or with why not."""
+    """Return the function that handles requests in the confined process.
+
+    A request is an encoded image. The answer is the image's pixels, or the reason why the image cannot be read.
+    """
     limits = ImageLimits(pixels=told["pixels"])
     channels, height, width = told["shape"]
 

@@ -1,4 +1,4 @@
-"""The images of a request: files of a multipart form, held in memory."""
+"""Reads the images of a request: the files of a multipart form, kept in memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _EXAMPLE = f"curl -F {FIELD}=@a.png -F {FIELD}=@b.png …"
 
 
 class Gone(Exception):
-    """The client left."""
+    """Raised if the client closed the connection."""
 
 
 @dataclass
@@ -40,9 +40,10 @@ class _Part:
 async def read_images(
     content_type: str, receive: Callable[[], Awaitable[Mapping[str, Any]]], *, body: Body, most: int
 ) -> list[tuple[str, bytes]]:
-    """(name, bytes) of each file of the form that is received; a file without a name is called by its number.
+    """Return (name, bytes) of each file in the received form. A file without a name gets its number as its name.
 
-    Raises Refusal: 415 for another content type, 400 for what is no such form, is cut off, or has no files, 413 for more than `most`; Gone.
+    Raises Refusal: 415 for another content type, 413 for more than `most` files, and 400 for a form that is invalid,
+    incomplete or without files. Raises Gone if the client leaves.
     """
     kind, options = parse_options_header(content_type)
     if kind != b"multipart/form-data":
@@ -77,7 +78,7 @@ async def read_images(
 
 
 class _Form:
-    """What the parser calls; files in order."""
+    """The callbacks of the form parser. These callbacks collect the files in order."""
 
     def __init__(self, most: int) -> None:
         self.files: list[tuple[str, bytes]] = []

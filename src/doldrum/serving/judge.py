@@ -1,4 +1,4 @@
-"""A batch of images -> what the Guard says of each; the one place through which every p-value goes."""
+"""Judges a batch of images with the Guard. Every p-value of the service goes through this module."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Judge", "Judged", "tell"]
 
 @dataclass(frozen=True)
 class Judged:
-    """`label`: the model's, or None if it gave no finite answer."""
+    """The verdict for one image. `label` is the model's label, or None if the scores were not finite."""
 
     label: int | None
     p_value: float
@@ -25,10 +25,11 @@ class Judged:
 
 
 class Judge:
-    """Answers a batch, an image at a time where the batch as a whole fails; None for an image that the model gives no answer for.
+    """Judges a batch of images. The result is None for an image for which the model gives no answer.
 
-    An answer doesn't depend on the batch: it is the Guard's, whose watch sees each batch once, in the order judged; then `after` is called.
-    Not safe to call from two threads at a time.
+    If a whole batch fails, its images are judged one at a time. An image's result does not depend on its batch. The
+    Guard's watch (its test for drift) gets each batch once, in the order of judging. Then `after` is called. Do not
+    call a Judge from two threads at the same time.
     """
 
     def __init__(self, guard: Guard, *, after: Callable[[], None] = lambda: None) -> None:
@@ -50,7 +51,7 @@ class Judge:
 
 
 def tell(error: Exception) -> None:
-    """Log why an image was not answered; its client is not told."""
+    """Log the reason why an image was not judged. The client does not see this reason."""
     logging.getLogger(__name__).error(
-        "an image was not answered: %s: %s", type(error).__name__, visible(str(error), most=500)
+        "an image was not judged: %s: %s", type(error).__name__, visible(str(error), most=500)
     )

@@ -1,4 +1,4 @@
-"""How much is under way, and whether more is taken."""
+"""Counts the images in progress, and decides whether the service accepts more."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _NEWEST = 0.2  # weight of the newest batch in what an image takes
 
 
 class Load:
-    """Images that are taken and not answered, bytes of bodies held, and what an image takes.
+    """The load of the service: accepted images without an answer, bytes in memory, and the time per image.
 
-    An image is taken while there is room in the queue, and while those before it are expected to be answered within `answer_seconds`: what
-    would wait longer is told so at once. The first of an empty queue is always taken.
+    An image is accepted if there is room in the queue, and if the images before it should be answered within
+    `answer_seconds`. Otherwise, the image is refused at once. The first image of an empty queue is always accepted.
     """
 
     def __init__(self, settings: ServeSettings) -> None:
@@ -29,16 +29,16 @@ class Load:
         self.images, self._held, self._pace = 0, 0, 0.0
 
     def check(self, count: int = 1) -> None:
-        """Refusal (429) where `count` more images aren't taken now."""
+        """Raise Refusal (429) if `count` more images cannot be accepted now."""
         late = self.images > 0 and (self.images + count) * self._pace > self._seconds
         if self.images + count > self._queue or late:
             raise self._full(
-                f"expected at most {self._queue} images in the queue, got {self.images} that wait there already and {count} more"
+                f"expected at most {self._queue} images in the queue, got {self.images} that are waiting already and {count} more"
             )
 
     @contextmanager
     def taken(self, count: int) -> Iterator[None]:
-        """The images are under way while the block runs."""
+        """Count `count` images as in progress while the block runs."""
         self.check(count)
         self.images += count
         try:
@@ -48,7 +48,7 @@ class Load:
 
     @contextmanager
     def body(self) -> Iterator[Body]:
-        """A body is received, and held, while the block runs."""
+        """Count the bytes of a request's body while the block runs."""
         body = Body(self)
         try:
             yield body
@@ -56,18 +56,18 @@ class Load:
             self._held -= body.size
 
     def hold(self, size: int) -> None:
-        """Refusal (429) where so many bytes more are too much to hold now."""
+        """Count `size` more bytes. Raise Refusal (429) if they do not fit into memory now."""
         if self._held + size > self._most_held:
             raise self._full(f"expected at most {self._most_held} bytes of requests at a time, got more")
         self._held += size
 
     def note_pace(self, seconds: float) -> None:
-        """An image of the newest batch took so long."""
+        """Update the average time per image with the time of the newest batch."""
         self._pace = seconds if not self._pace else (1 - _NEWEST) * self._pace + _NEWEST * seconds
 
     @property
     def wait(self) -> int:
-        """Seconds in which what is under way should be answered, at least 1: for Retry-After."""
+        """The seconds until all images in progress should be answered, at least 1, for the header Retry-After."""
         return min(_MOST_WAIT, max(1, math.ceil(self.images * self._pace)))
 
     def _full(self, why: str) -> Refusal:
@@ -75,12 +75,12 @@ class Load:
 
 
 class Body:
-    """Bytes of one body that are held."""
+    """The bytes of one request's body that are in memory."""
 
     def __init__(self, load: Load) -> None:
         self._load, self.size = load, 0
 
     def add(self, size: int) -> None:
-        """Refusal (429) where so many more are too much to hold now."""
+        """Count `size` more bytes of this body. Raises Refusal (429) if they do not fit into memory now."""
         self._load.hold(size)
         self.size += size

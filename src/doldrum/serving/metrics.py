@@ -1,4 +1,4 @@
-"""What Prometheus is told, in a registry of the service's own."""
+"""The service's metrics for Prometheus, in a registry of their own."""
 
 from __future__ import annotations
 
@@ -18,13 +18,17 @@ _IMAGES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 class Metrics:
-    """Counters and histograms; `queued` says how many images are under way, `watch` the kind of the watch's verdict."""
+    """The service's counters and histograms.
+
+    `queued` returns the number of images in progress, and `watch` returns the current verdict of the watch (the test
+    for drift).
+    """
 
     def __init__(self, queued: Callable[[], float], watch: Callable[[], str]) -> None:
         self.registry = registry = CollectorRegistry()
         self._requests = Counter(
             "doldrum_requests",
-            "Requests answered, by path and status; 499 means that the client left before.",
+            "Requests answered, by path and status; 499 means that the client left before the answer.",
             ["path", "status"],
             registry=registry,
         )
@@ -37,7 +41,7 @@ class Metrics:
         self._flags = Counter("doldrum_flags", "Images flagged.", registry=registry)
         self._seconds = Histogram(
             "doldrum_request_seconds",
-            f"Seconds of {CLASSIFY}, including the request's body.",
+            f"Seconds that a request to {CLASSIFY} took, including the time to receive its body.",
             buckets=_SECONDS,
             registry=registry,
         )
@@ -56,21 +60,24 @@ class Metrics:
             self._images.labels(outcome)
 
     def answered(self, path: str, status: int, seconds: float | None = None) -> None:
-        """A request was answered; other paths than ours are counted together, since a client can name any number."""
+        """Count an answered request.
+
+        All unknown paths are counted together, because clients can invent any number of paths.
+        """
         known = path if path in _PATHS else "other"
         self._requests.labels(known, str(status)).inc()
         if known == CLASSIFY and seconds is not None:
             self._seconds.observe(seconds)
 
     def judged(self, outcome: str, *, flag: bool = False) -> None:
-        """An image was judged, unreadable or failed."""
+        """Count an image with the outcome "judged", "unreadable" or "failed"."""
         self._images.labels(outcome).inc()
         self._flags.inc(int(flag))
 
     def batch(self, images: int) -> None:
-        """So many images were judged together."""
+        """Record how many images were judged together."""
         self._batches.observe(images)
 
     def text(self) -> bytes:
-        """The exposition format of Prometheus."""
+        """All metrics in the text format of Prometheus."""
         return generate_latest(self.registry)

@@ -1,4 +1,4 @@
-"""Around every request: a body of bounded size and time, and a count of what was answered."""
+"""Middleware for every request: it limits the size and time of the body, and counts the answers."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ _LINGER = 1.0  # seconds that an answer waits for the rest of a body that it doe
 
 
 class BoundedBody:
-    """Refuses (413) a body above `most` bytes, by what it declares where it does, and (408) one that isn't whole after `seconds`.
+    """Refuses a body above `most` bytes (status 413), and a body that is incomplete after `seconds` (status 408).
 
-    An answer that needs no body, such as a refusal, passes over what comes of it within a second: closed at once, the connection could
-    be reset before the client has read the answer. Where it isn't whole then, the connection is closed.
+    If a request declares its length, a body that is too large is refused before it arrives. Some answers, such as
+    refusals, are ready before the body is complete. The server then reads and ignores the rest of the body for up to a
+    second. If the server closed the connection at once, the connection could be reset before the client has read the
+    answer. If the body is still incomplete after this second, the connection is closed.
     """
 
     def __init__(self, app: App, *, most: int, seconds: float) -> None:
@@ -72,7 +74,7 @@ class _Body:
         return message
 
     async def passed_over(self) -> bool:
-        """Whether the body ended, or does so within the time and bytes that an answer waits for it."""
+        """Whether the body is complete, now or within the time and bytes that an answer waits for it."""
         if self._ended or self._waits_to_send:
             return self._ended
         most, now = self._size + self._most, asyncio.get_running_loop().time()
@@ -95,7 +97,7 @@ class _Body:
 
 
 class Counted:
-    """Counts answers by path and status, and the seconds that they took."""
+    """Counts answers by path and status, and measures their time in seconds."""
 
     def __init__(self, app: App, *, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics

@@ -1,4 +1,4 @@
-"""HTTP as uvicorn speaks it, with a time and a size for a request's head, and a bound on connections."""
+"""uvicorn's HTTP protocol, with limits for the time and size of a request's head and for the number of connections."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ _BLANK_LINE = re.compile(rb"\n\r?\n")  # as h11 finds the end of a head
 
 
 def bounded_protocol(seconds: float, refused: Callable[[int], None], *, most: int) -> type[H11Protocol]:
-    """A protocol for `uvicorn.Config(http=…)`: a head that isn't whole after `seconds` is answered 408, one above `MOST_HEAD` 431.
+    """A protocol for `uvicorn.Config(http=…)` that limits the heads of requests and the number of connections.
 
-    uvicorn bounds neither the time of a head nor that of a body, and its own timer starts again with every byte. `refused` is told the
-    statuses that no application sees. The body's time is the application's to bound.
+    A head is a request's line and headers. A head that is incomplete after `seconds` gets the status 408, and a head
+    above `MOST_HEAD` bytes gets 431. The server library uvicorn limits neither the time of a head nor that of a body,
+    and its timer starts again with every byte. `refused` is called with each status that the application does not see.
+    The application must limit the time of the body.
 
-    At `most` connections, those that wait for a next request are closed, the longest first; where none does, a request is answered 503.
+    If there are `most` connections, the connection that has waited longest for its next request is closed. If no
+    connection is waiting, a request gets the status 503.
     """
 
     class Bounded(H11Protocol):
@@ -68,7 +71,10 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None], *, most: in
             super().connection_lost(exc)
 
         async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
-            """The application's answer; 503 beyond the bound. Where the server ends at once, the connection is cut."""
+            """Let the application answer, or answer 503 above the limit.
+
+            If the server is stopped at once, cut the connection.
+            """
             try:
                 if len(self.connections) >= most or len(self.tasks) > most:
                     self._refuse(
@@ -82,7 +88,10 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None], *, most: in
                 self.transport.abort()
 
         def _make_room(self) -> None:
-            """So that a new connection is always taken: a kept one costs its client a new connection, and no answer."""
+            """Close idle connections so that a new one can be accepted.
+
+            Clients of idle connections can connect again, and lose no answer.
+            """
             while len(self.connections) >= most:
                 idle = [one for one in self.connections if isinstance(one, Bounded) and one._idle_since is not None]
                 if not idle:
@@ -92,14 +101,17 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None], *, most: in
                 oldest.timeout_keep_alive_handler()
 
         def timeout_keep_alive_handler(self) -> None:
-            """Close it; cut it where its client hasn't taken an answer: to send the rest could take for ever."""
+            """Close the connection.
+
+            If the client has not read an answer, cut the connection, because sending the rest could take for ever.
+            """
             if self.transport.get_write_buffer_size():
                 self.transport.abort()
             else:
                 super().timeout_keep_alive_handler()
 
         def _look(self) -> None:
-            """Count the time of a head that is expected for the first time, or has begun."""
+            """Start or stop the timer for a head: it runs if the first head is expected, or if a head has begun."""
             first = self.cycle is None and self.conn.their_state is h11.IDLE
             if self.transport.is_closing() or not (first or self._head()):
                 self._no_longer()
@@ -107,7 +119,7 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None], *, most: in
                 self._late = self.loop.call_later(seconds, self._too_late)
 
         def _head(self) -> bytes:
-            """What has come of a head that isn't whole."""
+            """The received part of an incomplete head."""
             return self.conn.trailing_data[0] if self.conn.their_state is h11.IDLE else b""
 
         def _no_longer(self) -> None:
@@ -121,7 +133,7 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None], *, most: in
                 self._refuse(408, f"expected a request's head within {seconds:g} s, got {got}; send it faster")
 
         def send_400_response(self, msg: str) -> None:
-            """Called where h11 could not read the request."""
+            """Refuse a request that h11 could not read."""
             error = sys.exception()
             self._refuse(
                 getattr(error, "error_status_hint", 400),

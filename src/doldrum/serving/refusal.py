@@ -1,4 +1,4 @@
-"""Refusal: an answer that is no verdict."""
+"""`Refusal` is raised to refuse a request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Refusal"]
 
 
 class Refusal(Exception):
-    """The request is answered with this status, and why as its `detail`."""
+    """Refuses a request with an HTTP status. The answer's `detail` gives the reason."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)

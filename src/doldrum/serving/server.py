@@ -1,4 +1,4 @@
-"""The server: it listens, answers, and on SIGTERM answers what it took before it ends."""
+"""The HTTP server. On SIGTERM, the server answers all accepted requests before it ends."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def bound_socket(host: str, port: int) -> socket.socket:
-    """A socket at the address, before any work; InputError if it can't be had. It doesn't listen yet."""
+    """A socket that is bound to the address, but does not listen yet.
+
+    Raises InputError, before any work starts, if the address is not available.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         made = socket.socket(family, kind, protocol)
@@ -45,9 +48,11 @@ def bound_socket(host: str, port: int) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """A service behind HTTP; `run()` returns after a graceful stop: SIGTERM, SIGINT, or `should_exit`. A service runs once.
+    """Serves a `Service` over HTTP. `run()` returns after a graceful stop by SIGTERM, SIGINT or `should_exit`.
 
-    `Server(Service(Guard(model, detector), ServeSettings(port=8000))).run()` is all that it takes. `listening` is called when requests are answered. `stopped_by` is the signal that came, if one did. Nothing of a request is logged.
+    To start a server, call `Server(Service(Guard(model, detector), ServeSettings(port=8000))).run()`. A service can be
+    run only once. `listening` is called as soon as the server answers requests. `stopped_by` is the signal that stopped
+    the server, or None. Nothing from a request is logged.
     """
 
     def __init__(self, service: Service, *, listening: Callable[[], None] = lambda: None) -> None:
@@ -76,22 +81,25 @@ class Server(uvicorn.Server):
         super().__init__(uvicorn.Config(make_app(service), **options))
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answer until it is stopped; at the settings' address, unless a socket of `bound_socket` is given.
+        """Answer requests until the server is stopped.
 
-        Raises InputError if the service has run, and where the address can't be had.
+        The server listens at the settings' address, or at a given socket from `bound_socket`. Raises InputError if the
+        service was run before, or if the address is not available.
         """
         if self._service.begun:
-            raise InputError("expected a service that has not run, got one that has; make another Service and Server")
+            raise InputError(
+                "expected a service that was not run before, got one that was; make another Service and Server"
+            )
         settings = self._service.settings
         super().run(sockets or [bound_socket(settings.host, settings.port)])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so."""
+        """Start to listen, and call `listening`."""
         await super().startup(sockets)
         self._listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answer what was taken, and end; after a second Ctrl-C cut the connections, and end."""
+        """Answer all accepted requests, and end. After a second Ctrl-C, cut the connections and end."""
         await super().shutdown(sockets)
         if self.force_exit:  # uvicorn would leave both to the event loop's end, which says so in pages
             for task in self.server_state.tasks:
@@ -100,7 +108,11 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """uvicorn's own raises the signal again at the end, after which a graceful stop would look like a death."""
+        """Handle the signals while the server runs.
+
+        uvicorn's own method raises the signal again at the end. Then a graceful stop would look as if the signal had
+        killed the process.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -112,6 +124,6 @@ class Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """Take no more; a second Ctrl-C ends it at once."""
+        """Accept no more requests. A second Ctrl-C ends the server at once."""
         self.stopped_by, self._service.ready = sig, False
         super().handle_exit(sig, frame)

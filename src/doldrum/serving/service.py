@@ -1,4 +1,6 @@
-"""Service: encoded images in, verdicts out. Decoded one at a time, judged together."""
+"""`Service` takes image files and returns verdicts. The service decodes images one at a time, and judges them in
+batches.
+"""
 
 from __future__ import annotations
 
@@ -26,26 +28,27 @@ from doldrum.serving.watched import Watched
 
 __all__ = ["NO_ANSWER", "Service"]
 
-NO_ANSWER = "expected an answer of the model, got none; try again later"
+NO_ANSWER = "expected an answer from the model, got none; try again later"
 Pixels = NDArray[np.uint8]
 
 
 class Service:
-    """A Guard that answers encoded images, many requests at a time, while `running`, which it does once.
+    """Judges image files with a Guard, for many requests at a time, while `running`. A service can be run only once.
 
     Parameters
     ----------
     guard : Guard
-        What judges; used from one thread.
+        The model with its detector. The guard is used from only one thread.
     settings : ServeSettings
     class_names : sequence of str, optional
-        In the model's order.
+        The class names in the model's order.
     resize : "stretch" or "crop"
-        What becomes of images of another size.
+        How images of another size are resized.
     watch : Path, optional
-        The file that the guard's watch is kept in: it is read where it is there, and written now and then and at the end.
+        The file for the state of the guard's watch (its test for drift). If the file exists, the watch continues from
+        this state. The file is written from time to time and at the end.
 
-    Raises InputError for a file of something else as `watch`, and for that of another service.
+        Raises InputError if `watch` is a file of another kind, or belongs to another running service.
     """
 
     def __init__(
@@ -75,7 +78,7 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Ready while the block runs; afterwards the decoder has ended. The model is the caller's."""
+        """Run the service while the block runs, and end the decoder afterwards. The caller must close the model."""
         batches = asyncio.create_task(self._batcher.run())
         self.ready = self.begun = True
         try:
@@ -91,7 +94,10 @@ class Service:
             self.watched.close()
 
     async def answer(self, files: Sequence[tuple[str, bytes]]) -> Answer:
-        """Verdicts of (id, encoded image): an image is judged while the next is decoded. Take room in `load` first."""
+        """The verdicts for files (id, encoded image).
+
+        One image is judged while the next is decoded. Call `load.taken` first.
+        """
         async with asyncio.TaskGroup() as group:
             found: list[str | asyncio.Task[Judged | None] | None] = []
             for _, data in files:
@@ -106,7 +112,9 @@ class Service:
         return Answer(results=verdicts, flagged=sum(v.flag is True for v in verdicts), fpr=self._fpr)
 
     async def _decoded(self, data: bytes) -> Pixels | str | None:
-        """Pixels, or why it can't be read; None if the decoder can't be started."""
+        """The pixels of an image, or the reason why it cannot be read. The result is None if the decoder cannot be
+        started.
+        """
         if not data:
             return "expected an image, got 0 bytes; leave out this image"
         try:
@@ -123,7 +131,7 @@ class Service:
         return found
 
     def _verdict(self, name: str, found: Judged | str | None) -> Verdict:
-        """And it is counted."""
+        """Make the verdict of one image, and count it in the metrics."""
         if not isinstance(found, Judged):
             self.metrics.judged("failed" if found is None else "unreadable")
             return Verdict(id=name, error=NO_ANSWER if found is None else found)

@@ -1,4 +1,4 @@
-"""ServeSettings: where the service listens, and the bounds that it keeps."""
+"""`ServeSettings`: where the service listens, and its limits."""
 
 from __future__ import annotations
 
@@ -15,28 +15,31 @@ _SHORTEST = 16  # characters of a token: a shorter one is guessed
 
 @dataclass(frozen=True, kw_only=True)
 class ServeSettings:
-    """Where the service listens, who may ask, and its bounds.
+    """Where the service listens, who may use it, and its limits.
 
     Parameters
     ----------
     host, port : str, int
-        Port 0 is any that is free.
+        The address and port to listen at. Port 0 means any free port.
     secret : str, optional
-        What `Authorization: Bearer …` must say; without one only this machine may ask, unless `without_token`.
+        The token that clients send as `Authorization: Bearer …`. Without a token, only this machine can use the
+        service, unless `without_token` is set.
     without_token : bool
-        Answer anyone who reaches `host`.
+        Answer all clients that can reach `host`, without a token.
     batch : int
-        Images that are judged together, at most; no answer depends on it.
+        The largest number of images in one batch. No result depends on the batch size.
     wait : float
-        Seconds that an image waits for others to share its batch.
+        Seconds that an image waits for other images to fill its batch.
     queue : int
-        Images that are taken and not answered yet, at most; beyond it the answer is 429.
+        The largest number of accepted images without an answer. Above this number, requests get the status 429.
     max_images, max_body, max_pixels : int
-        Images of one request; bytes of its body; width x height of one image.
+        Limits for the number of images in a request, the bytes of its body, and width x height of an image.
     receive_seconds, answer_seconds : float
-        For a request to arrive (408), counted for its head and for its body; and for its answer after that (504).
+        Time limits. The head and the body of a request must each arrive within `receive_seconds` (else 408). The answer
+        must be ready within `answer_seconds` after that (else 504).
 
-    Raises InputError for a bound out of range, a short secret, and a host beyond this machine without a secret.
+        Raises InputError for a limit out of range, for a short secret, and for a host that other machines can reach
+        without a secret.
 
     >>> ServeSettings(host="0.0.0.0")
     Traceback (most recent call last):
@@ -63,9 +66,11 @@ class ServeSettings:
         whole_number(self.queue, "queue=", least=self.max_images, hint="a request with max_images= images has to fit")
         for name in ("receive_seconds", "answer_seconds"):
             if not is_number(value := getattr(self, name)) or value <= 0:
-                raise InputError(f"expected seconds above 0 as {name}=, got {value!r}; pass some")
+                raise InputError(f"expected seconds above 0 as {name}=, got {value!r}; pass a larger number")
         if not is_number(self.wait) or not 0 <= self.wait < self.answer_seconds:
-            raise InputError(f"expected seconds from 0 as wait=, below answer_seconds=, got {self.wait!r}; e.g. 0.002")
+            raise InputError(
+                f"expected wait= in seconds, at least 0 and below answer_seconds=, got {self.wait!r}; e.g. 0.002"
+            )
         self._check_secret()
 
     def _check_secret(self) -> None:

@@ -1,4 +1,4 @@
-"""What a client is told: dataclasses that FastAPI turns into JSON and into its OpenAPI page."""
+"""The answers to clients, as dataclasses that FastAPI converts to JSON and to its OpenAPI page."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ __all__ = ["Answer", "Verdict"]
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """Of one image: what the model calls it and whether it is flagged, or why there is no answer.
+    """The result for one image: its label, p-value and flag, or an error.
 
-    `id` is the file's name in the form, made safe to show, or its number; `label` the model's class (None if it gave no finite
-    answer) and `class_name` its name, where the model has names; `p_value` conformal, in (0, 1]; `flag` is p_value <= fpr.
+    `id` is the file's name in the form, made safe to show, or its number. `label` is the predicted class (None if the
+    scores were not finite), and `class_name` is its name, if the model has names. `p_value` is a conformal p-value in
+    (0, 1]. `flag` says whether p_value <= fpr. If there is no result, `error` gives the reason.
     """
 
     id: str
@@ -26,7 +27,10 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """Verdicts in the order of the request's images; `flagged` of them at the promised false-positive rate `fpr`."""
+    """The verdicts of a request, in the order of its images.
+
+    `flagged` images are flagged at the promised rate `fpr`.
+    """
 
     results: Sequence[Verdict]
     flagged: int

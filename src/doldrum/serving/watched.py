@@ -1,4 +1,4 @@
-"""The watch of a service's stream: what it says, and a file that it is kept in over restarts."""
+"""The watch (the test for drift) of a service: its verdict, and a file that keeps its state over restarts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def _read(guard: Guard, kept: Path) -> None:
-    """Let the guard continue the watch in the file, if there is one."""
+    """Let the guard continue the watch whose state is in the file, if the file exists."""
     calibration = guard.detector.calibration
     if not kept.exists() or calibration is None:
         return
@@ -38,14 +38,15 @@ def _read(guard: Guard, kept: Path) -> None:
 
 
 class Watched:
-    """Follows a Guard's watch: `verdict` is what it said after the last batch; a change of it is logged, once.
+    """Follows a Guard's watch.
 
-    With `kept`, the guard continues the watch in that file, if there is one. Its state is written there every 1,000 images and at
-    `close`. Until then the file is this service's alone: a lock is held on NAME.lock next to it, an empty file that stays.
+    `verdict` is the watch's verdict after the last batch. Each change of the verdict is logged.
 
-    A fault of the watch is logged once: it is followed no more, and the file keeps what was written last.
-
-    Raises InputError for a file of something else, of a detector that was calibrated otherwise, or of another service that runs.
+    If the file `kept` exists, the guard continues the watch from it. The watch's state is written to this file every
+    1,000 images and at `close`. Until then, no other service can use the file: an empty file NAME.lock next to it is
+    locked, and stays there. If the watch fails, the error is logged once. The watch is then no longer updated, and the
+    file keeps its last state. Raises InputError for a file of another kind, of a detector with another calibration, or
+    of another running service.
     """
 
     def __init__(self, guard: Guard, kept: Path | None = None) -> None:
@@ -59,7 +60,7 @@ class Watched:
         self._written = self.verdict.images
 
     def look(self) -> None:
-        """After a batch, on the thread that judged it."""
+        """Update the verdict after a batch, on the thread that judged the batch."""
         if self._failed:
             return
         try:
@@ -78,13 +79,13 @@ class Watched:
             self._write()
 
     def close(self) -> None:
-        """The state into the file, which others may have from then on."""
+        """Write the state to the file, and unlock the file."""
         with self._held:
             if not self._failed:
                 self._write()
 
     def _write(self) -> None:
-        """A full disk is logged, and the service keeps running."""
+        """Write the state to the file. If this fails, for example on a full disk, log the error and continue."""
         self._written = self.verdict.images
         if self._kept is None:
             return
@@ -100,7 +101,10 @@ class Watched:
 
 
 def _take(kept: Path, held: contextlib.ExitStack) -> None:
-    """The file is written by renaming, so that a lock on it would be one on a file that is gone."""
+    """Lock the file's name for this service.
+
+    The file itself is replaced at each write, so the lock is on a second file next to it.
+    """
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         held.enter_context(locked(kept.with_name(f"{kept.name}.lock")))

@@ -1,7 +1,7 @@
-"""Jobs for processes of one thread each, on this machine or on a Ray cluster: one call, `spread`, for all who have many, and
-`results` where one worker is this process, and `kept_workers` for several rounds of jobs.
+"""Runs many jobs in worker processes with one thread each, on this machine or on a Ray cluster.
 
-The work is any picklable function. For hostile files use `sandbox`.
+The main call is `spread`. `results` runs the jobs in the calling process if there is only one worker. `kept_workers`
+keeps the workers for several rounds of jobs. The work can be any picklable function. For hostile files, use `sandbox`.
 """
 
 from doldrum.spread.spread import check_workers, kept_workers, results, spread

@@ -1,4 +1,4 @@
-"""Workers on a Ray cluster: actors that hold the work, one CPU and one thread each."""
+"""Workers on a Ray cluster: actors with one CPU and one thread each. Each actor holds a copy of the work."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ _PATIENCE = 60.0  # seconds that a cluster has for another actor
 
 
 class RayPool(Pool):
-    """An actor that dies is replaced where the cluster has room for another within a minute; else the others do its work."""
+    """A pool of Ray actors.
+
+    An actor that dies is replaced if the cluster has room for a new one within a minute. Otherwise, the other actors do
+    its jobs.
+    """
 
     def __init__(self, work: Any, workers: int | None, address: str) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -48,7 +52,7 @@ class RayPool(Pool):
         self.size = self._workers or cpus
         if not 1 <= self.size <= cpus:
             raise InputError(
-                f"expected at most a worker for each CPU of the cluster, got {self.size} workers for {cpus} CPUs; ask for fewer"
+                f"expected at most one worker per CPU of the cluster, got {self.size} workers for {cpus} CPUs; ask for fewer"
             )
         self._held = ray.put(self._payload)
         made = ray.remote(num_cpus=1, max_restarts=0)(_Actor)
@@ -142,7 +146,10 @@ class _Actor:
 
 
 def _check(found: list[dict[str, Any]]) -> None:
-    """Labels are bit for bit those of this process only where the same libraries compute, on processors of one kind."""
+    """Check that all machines use the same library versions and the same kind of processor as this process.
+
+    Only with the same libraries and processors are the labels identical in every bit.
+    """
     here = versions_and_machine()
     for there in found:
         other = [f"{n} {v}" for n, v in there["versions"].items() if here["versions"].get(n) != v]

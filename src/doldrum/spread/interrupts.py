@@ -1,4 +1,4 @@
-"""Ctrl-C, and what else ends a command in order, while workers are being started or ended."""
+"""Delays Ctrl-C and SIGTERM while workers are being started or ended."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ __all__ = ["interrupts_held"]
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Act on a Ctrl-C (or a SIGTERM that has a handler) once this is left, and have processes that are started in here never see a Ctrl-C.
+    """Delay Ctrl-C (and SIGTERM, if it has a handler) until the block ends.
 
-    A terminal sends Ctrl-C to all of its processes; it is for the one that started the others to act on. Two things are needed:
+    Processes started in the block ignore Ctrl-C.
 
-    - SIGINT is blocked in this thread, and a process that it starts inherits that.
-    - It is not enough for this process: the system hands the signal to any other thread (a queue's, say), and Python then runs the
-      handler in the main thread, which blocks it in vain. Raised between the start of a worker and the message that tells it
-      what to do, it leaves the worker with half a message and a traceback. So the handler only takes note until the end.
+    A terminal sends Ctrl-C to all of its processes. Only the process that started the others should react to Ctrl-C.
+    This needs two steps:
+
+    - SIGINT is blocked in this thread. Processes that the thread starts inherit this.
+    - For this process, blocking is not enough. The system gives the signal to another thread (for example that of a
+      queue), and Python still runs the handler in the main thread. If the handler raised an error between the start of
+      a worker and the message with its work, the worker would get half a message. So the handler only records the
+      signal until the end of the block.
 
     >>> before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background may ignore it
     >>> reached = False

@@ -1,4 +1,4 @@
-"""What a pool of workers is, and how a worker settles down."""
+"""The interface of a pool of workers, and the setup that every worker needs."""
 
 from __future__ import annotations
 
@@ -19,53 +19,61 @@ ONE_THREAD = {
 }
 
 LOST = (
-    "expected workers that run to the end, got one that died (killed, or out of memory); what was finished is kept: "
+    "expected workers that run to the end, got one that died (killed, or out of memory); finished results are kept: "
     "run the same command again to continue, with fewer workers or a smaller batch_size if memory was short"
 )
 
 NEVER_BEGAN = (
-    "expected workers that run to the end, got one that died before any had answered: it was killed, was out of memory (take "
+    "expected workers that run to the end, got one that died before any had started: it was killed, was out of memory (take "
     'fewer workers or a smaller batch_size), or imported a script whose call isn\'t under `if __name__ == "__main__":` (standard '
-    "input and notebooks can't be imported at all); what was finished is kept: run the same command again to continue"
+    "input and notebooks can't be imported at all); finished results are kept: run the same command again to continue"
 )
 
 
 class Lost(WorkerError):
-    """A worker died at a job: it can be replaced, and the job done again."""
+    """Raised if a worker died during a job. The worker can be replaced, and the job can be done again."""
 
 
 class Pool(ABC):
-    """`size` workers that each hold the same work. `start`, `submit` jobs, ask each for its `outcome`, `close`."""
+    """A pool of `size` workers, each with a copy of the same work.
+
+    Call `start`, then `submit` for each job and `outcome` for each result, and `close` at the end.
+    """
 
     size: int
 
     @abstractmethod
     def start(self) -> None:
-        """Start the workers, or at least find out that they can be."""
+        """Start the workers, or at least check that they can be started."""
 
     @abstractmethod
     def submit(self, job: Any) -> Future[Any]:
-        """Have a worker do a job; raises as `outcome` does where a worker's death shows here."""
+        """Give a job to a worker. Raises the errors of `outcome` if a worker is found dead."""
 
     @abstractmethod
     def outcome(self, future: Future[Any]) -> Any:
-        """Wait for a job's result; raises what the work raised, Lost for a worker that died, and another WorkerError where none ever began."""
+        """Wait for a job's result, and return it. Errors of the work are raised again.
+
+        Raises Lost if the worker died, and another WorkerError if no worker ever started.
+        """
 
     @abstractmethod
     def replace(self) -> None:
-        """After a Lost: new workers in the place of those that died. Jobs that were under way with them are `lost` from then on."""
+        """After a Lost error, replace the dead workers. The unfinished jobs of dead workers are then `lost`."""
 
     @abstractmethod
     def lost(self, future: Future[Any]) -> bool:
-        """Whether a job has no result because its worker died; never waits."""
+        """Whether a job has no result because its worker died. This never waits."""
 
     @abstractmethod
     def close(self, *, wait: bool) -> None:
-        """End the workers; `wait` until they are gone, where nothing is under way."""
+        """End the workers. `wait` says whether to wait until the workers have ended. Use `wait` only if no job is
+        running.
+        """
 
 
 def settle() -> None:
-    """In a worker, before its work is made and again after: one thread."""
+    """Limit a worker to one thread. Called before and after the worker loads its work."""
     os.environ.update(ONE_THREAD)
     torch = sys.modules.get("torch")
     if torch is not None:

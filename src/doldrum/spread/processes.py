@@ -28,7 +28,10 @@ _asked = threading.Event()  # in a worker: it was told to end
 
 
 class ProcessesPool(Pool):
-    """Spawned, not forked: torch and OpenVINO hold threads, which a fork would lose."""
+    """A pool of spawned processes.
+
+    The processes are not forked, because torch and OpenVINO have threads that a fork would lose.
+    """
 
     def __init__(self, work: Any, workers: int, *, one_core: bool) -> None:
         self.size, self._one_core = workers, one_core
@@ -85,7 +88,7 @@ class ProcessesPool(Pool):
         return Lost(LOST) if self._begun.value else WorkerError(NEVER_BEGAN)
 
     def replace(self) -> None:
-        """One death ends them all: the pipes that they share may hold half a message."""
+        """Replace all workers after one has died, because their shared pipes may contain half a message."""
         assert self._pool is not None
         self._pool.shutdown()  # they are ended already; from now on every job is done or lost
         self._make()
@@ -115,7 +118,7 @@ def _cores() -> list[int]:
 
 
 def _start(payload: bytes, cores: Any, begun: Any) -> None:
-    """One thread, no progress bars, and an end when the parent ends, however it ends."""
+    """Set up a worker: one thread, no progress bars, and an end whenever the parent process ends."""
     global _work, _failure
     begun.value = 1
     core = cores.get()
@@ -150,9 +153,10 @@ def _do(job: Any) -> Any:
 
 
 def _leave() -> None:
-    """The pool ends its workers by SIGTERM, in the middle of a job: models that they opened in processes of their own end first.
+    """After SIGTERM, end the models that this worker opened in processes of their own, and then the worker.
 
-    In a thread: the handler may have stopped the job while it holds a lock that is needed to end a model, and would wait for it for ever.
+    The pool ends its workers by SIGTERM, often in the middle of a job. This function runs in its own thread. A signal
+    handler could interrupt the job while the job holds a lock that is needed to end a model, and then wait for ever.
     """
     _asked.wait()
     end_confined()

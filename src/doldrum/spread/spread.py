@@ -1,4 +1,4 @@
-"""spread: (job, work(job)) of many jobs, by processes here or by actors of a Ray cluster."""
+"""`spread` runs many jobs in processes on this machine or in actors of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -33,35 +33,39 @@ def spread(
     in_order: bool = True,
     one_core: bool = False,
 ) -> Iterator[tuple[Job, Result]]:
-    """`(job, work(job))` of every job, once; each worker is a process of one thread that gets `work` once.
+    """Yield `(job, work(job))` once for every job. Each worker is a process with one thread, and receives `work` once.
 
-    A worker that dies (killed, its machine lost) is replaced, and what it was at is done again: a job may be begun more than once.
+    If a worker dies (it was killed, or its machine was lost), it is replaced, and its job is done again. So a job may
+    be started more than once.
 
     Parameters
     ----------
     work, jobs
-        `work` must be picklable (for Ray, what cloudpickle takes), jobs and results too. `jobs` is read as workers become
-        free: two jobs per worker are under way in order, one otherwise.
+        `work`, jobs and results must be picklable (for Ray, with cloudpickle). `jobs` is read as workers become free.
+        If results come in order, each worker has two jobs at a time, otherwise one.
     workers : int, optional
-        By default 1; on a cluster, one per CPU. At most 4 a core of this machine (8 if there is one): each takes the
-        memory of the libraries and of its own copy of the work.
+        By default 1; on a cluster, one per CPU. On this machine at most 4 per core (8 on a single core). Each worker
+        needs memory for the libraries and for its own copy of the work.
     ray : str, optional
-        The address of a Ray cluster: "auto", "HOST:6379", "ray://HOST:10001", or "local" for an instance on this machine
-        that ends with the run. A Ray that this process is already connected to is used whatever the address.
+        The address of a Ray cluster: "auto", "HOST:6379", "ray://HOST:10001", or "local" for an instance on this
+        machine that ends with the run. If this process is already connected to a Ray cluster, that cluster is used for
+        any address.
     in_order
-        Whether results come in the order of the jobs, or as they are done.
+        Whether results come in the order of the jobs, or in the order in which they are finished.
     one_core
-        Pin each process of this machine to a core of its own, for work that starts more threads than it should.
+        Pin each process on this machine to its own core. Use this for work that starts too many threads.
 
     Raises
     ------
     InputError
-        When `work` can't be sent, or there is no such cluster, or too many workers are asked for.
+        If `work` cannot be sent, the cluster does not exist, or too many workers are requested.
     MissingExtraError
-        When Ray is asked for and not installed.
+        If Ray is requested but not installed.
     WorkerError
-        When workers died at one job three times in a row (out of memory, say) or one before any had begun, or one runs other versions than this process.
-    Whatever `work` raises comes through.
+        If workers died three times in a row during one job (for example, out of memory), if a worker died before any
+        had started, or if a worker has other library versions than this process.
+
+        Errors that `work` raises are raised again.
 
     In a script the call must be guarded by `if __name__ == "__main__"`, because processes import the script.
 
@@ -82,7 +86,10 @@ def spread(
 def kept_workers(
     work: Callable[[Job], Result], *, workers: int | None = None, ray: str | None = None
 ) -> Generator[Callable[[Iterable[Job]], Iterator[Result]], None, None]:
-    """While the block runs, what gives `work(job)` of jobs, in order, as often as it is called: the workers stay. Else as `spread`.
+    """Keep the workers while the block runs, for several rounds of jobs.
+
+    The block gets a function from jobs to their results, in order. This function can be called several times. All other
+    things are as in `spread`.
 
     >>> with kept_workers(abs) as results_of:
     ...     list(results_of([-1, 2])), list(results_of([-3]))
@@ -110,7 +117,7 @@ def _running(pool: Pool) -> Generator[None, None, None]:
 
 
 def check_workers(workers: int | None, *, ray: str | None = None) -> None:
-    """Raise InputError for a number of workers that can't be; how many a cluster takes, it says itself."""
+    """Raise InputError if the number of workers is not possible on this machine. A cluster has its own limit."""
     if workers is None:
         return
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
@@ -132,7 +139,9 @@ def results(
     in_order: bool = True,
     one_core: bool = False,
 ) -> Iterator[Result]:
-    """`work(job)` of every job: in this process for one worker of this machine, else by `spread`, with its arguments and errors.
+    """Yield `work(job)` for every job, with the arguments and errors of `spread`.
+
+    With one worker on this machine, the jobs are done in this process.
 
     >>> list(results(abs, [-1, 2, -3]))
     [1, 2, 3]
@@ -146,7 +155,7 @@ def results(
 
 @dataclass(eq=False)
 class _Sent:
-    """A job under way; without a future before a worker has it."""
+    """A job that is not finished. The job has no future before a worker gets it."""
 
     job: Any
     future: Future[Any] | None = None
@@ -166,9 +175,10 @@ def _run(pool: Pool, jobs: Iterable[Any], in_order: bool) -> Iterator[tuple[Any,
 
 
 def _send(pool: Pool, sent: list[_Sent]) -> None:
-    """Give workers the jobs that none has; where a worker's death shows, others take its place and its jobs.
+    """Give waiting jobs to workers. If a worker is found dead, replace it, and do its jobs again.
 
-    Until the jobs that a dead worker had are done, a worker has one job at a time: a job that kills then takes no other's result with it.
+    Until the jobs of a dead worker are done, each worker has only one job at a time. So if a job kills its worker, no
+    result of another job is lost.
     """
     while waiting := [one for one in sent if one.future is None]:
         under_way = sum(one.future is not None and not one.future.done() for one in sent)
@@ -190,12 +200,15 @@ def _replace(pool: Pool, sent: list[_Sent], error: Lost) -> None:
     if any(one.in_a_row >= _TRIES or one.deaths >= _MOST for one in sent):
         raise WorkerError(LOST) from error
     logging.getLogger(__name__).warning(
-        "a worker died (killed, or out of memory): another takes its place, and does its unfinished work again"
+        "a worker died (killed, or out of memory): a new worker replaces it, and does its unfinished jobs again"
     )
 
 
 def _done(pool: Pool, sent: list[_Sent], in_order: bool) -> Iterator[tuple[Any, Any]]:
-    """The first job, or those that are done: at least one, but for a death or a first job that no worker has yet."""
+    """Yield finished jobs: the first one, or (if not in order) all that are finished.
+
+    There is at least one, unless a worker died or no worker has the first job yet.
+    """
     futures = {one.future: one for one in sent if one.future is not None}
     if not in_order:
         ready = [futures[f] for f in wait(futures, return_when=FIRST_COMPLETED).done]

@@ -1,4 +1,4 @@
-"""Label counts: checked once, and reduced to the distinct rows that need work."""
+"""Checks of label counts, and their reduction to distinct rows, so that equal rows are computed only once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WIDE, _MOST = 1 << 31, 1 << 62
 
 
 def check_counts(counts: ArrayLike) -> NDArray[np.int64]:
-    """Counts as int64 (..., K), K >= 2; InputError unless they are non-negative integers.
+    """The counts as int64 (..., K) with K >= 2. Raises InputError unless all counts are non-negative integers.
 
     >>> check_counts([3, 0, 1]).tolist()
     [3, 0, 1]
@@ -31,7 +31,7 @@ def check_counts(counts: ArrayLike) -> NDArray[np.int64]:
 
 
 def check_level(level: float) -> float:
-    """A coverage in (0, 1), or InputError.
+    """The level as a float in (0, 1). Raises InputError for anything else.
 
     >>> check_level(0.95)
     0.95
@@ -42,10 +42,10 @@ def check_level(level: float) -> float:
 
 
 def distinct_rows(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
-    """The distinct rows of counts (..., K), each sorted from most to least, and where each row went.
+    """The distinct rows of counts (..., K), each sorted in descending order, and the index of each row among them.
 
-    Entropies don't depend on which class is which, so thousands of inputs share a few hundred sorted rows.
-    `rows[index].reshape(...)` gives every row back, sorted.
+    Entropies do not depend on the order of the classes. So thousands of inputs share a few hundred sorted rows.
+    `rows[index].reshape(...)` is every input's row, sorted.
 
     >>> rows, index = distinct_rows(np.array([[1, 3], [3, 1], [2, 2]]))
     >>> rows.tolist(), index.tolist()
@@ -58,9 +58,10 @@ def distinct_rows(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray
 
 
 def unique_rows(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
-    """The distinct rows of non-negative (N, K) in order, and where each went: as `np.unique(rows, axis=0)`, which takes ten times as long.
+    """The sorted distinct rows of a non-negative array (N, K), and the index of each row among them.
 
-    Each row becomes one number. Where the next column would make it too large, the numbers give way to their ranks.
+    The result is the same as that of `np.unique(rows, axis=0)`, which takes ten times as long. Each row is coded as one
+    number. If the next column would make these numbers too large, the numbers are replaced by their ranks.
 
     >>> rows, index = unique_rows(np.array([[1, 3], [0, 7], [1, 3]]))
     >>> rows.tolist(), index.tolist()
@@ -79,7 +80,10 @@ def unique_rows(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.
 
 
 def check_successes(successes: Any, n: Any, *, alpha: float, side: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Successes and trials broadcast together; InputError unless 0 <= successes <= n, integers, and a level and side there are."""
+    """Successes and trials, broadcast together.
+
+    Raises InputError unless successes and n are integers with 0 <= successes <= n, 0 < alpha < 1, and `side` is valid.
+    """
     check_level(1 - alpha)
     x, total = np.broadcast_arrays(np.asarray(successes), np.asarray(n))
     if x.dtype.kind not in "iu" or total.dtype.kind not in "iu" or (x < 0).any() or (x > total).any():

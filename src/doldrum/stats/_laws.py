@@ -1,6 +1,7 @@
-"""Beta-binomial and hypergeometric laws by special functions: importing scipy.stats would take every command 0.7 s.
+"""Beta-binomial and hypergeometric probabilities from SciPy's special functions.
 
-Arrays broadcast, and values outside a law's support are not asked for.
+Importing scipy.stats instead would delay every command by 0.7 s. Arrays broadcast. Values outside a distribution's
+support are not handled.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ __all__ = ["betabinom_pmf", "hypergeom_tail"]
 
 
 def betabinom_pmf(n: int, a: float, b: float) -> NDArray[np.float64]:
-    """P(X = 0 ... n) where X of n succeed, each with a chance drawn once for all from Beta(a, b).
+    """P(X = 0), ..., P(X = n) for X successes in n trials.
+
+    All trials share one chance of success, which is drawn from Beta(a, b).
 
     >>> betabinom_pmf(2, 1, 1).round(6).tolist()
     [0.333333, 0.333333, 0.333333]
@@ -24,9 +27,9 @@ def betabinom_pmf(n: int, a: float, b: float) -> NDArray[np.float64]:
 
 
 def hypergeom_tail(held: int, *, population: int, marked: int, drawn: int) -> float:
-    """P(X >= held), X of `drawn` being marked, when `marked` of `population` are and all sets are alike likely.
+    """The probability that at least `held` of `drawn` objects are marked, if `marked` objects of the `population` are.
 
-    `held` is at most the smaller of `marked` and `drawn`.
+    All sets of `drawn` objects are equally likely. `held` must not be larger than `marked` or `drawn`.
 
     >>> round(hypergeom_tail(2, population=4, marked=2, drawn=2), 6)
     0.166667

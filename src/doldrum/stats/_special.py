@@ -1,4 +1,4 @@
-"""SciPy's special functions with types, which SciPy ships without."""
+"""SciPy's special functions with type annotations, which SciPy itself does not have."""
 
 # pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false, reportUnknownMemberType=false
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = [
 
 
 class _Function(Protocol):
-    """Elementwise, by NumPy's rules of broadcasting; numbers give a number of NumPy's."""
+    """An elementwise function with NumPy's broadcasting. For numbers, the result is a NumPy number."""
 
     def __call__(self, *values: ArrayLike) -> NDArray[np.float64]: ...
 

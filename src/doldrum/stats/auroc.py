@@ -1,4 +1,4 @@
-"""Area under the ROC curve, from ranks."""
+"""The area under the ROC curve, computed from ranks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ __all__ = ["auroc"]
 
 
 def auroc(clean: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Chance that one of `other` (M,) scores above one of `clean` (N,), ties counted half; NaN if either is empty.
+    """The AUROC: the chance that a score of `other` (M,) is above a score of `clean` (N,), with ties counted half.
+
+    NaN if either array is empty.
 
     >>> auroc(np.array([0.0, 1.0]), np.array([1.0, 2.0]))
     0.875

@@ -1,4 +1,4 @@
-"""Labels against a model's answers: whether they fit in the order in which the classes are numbered, or in another."""
+"""Tests whether the classes of given labels are numbered in the same order as a model's classes."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ _ALPHA = 0.01
 
 @dataclass(frozen=True)
 class ClassOrder:
-    """How often a model gives the labels as they are, and with their classes in the order that fits best.
+    """How often a model predicts the given labels: in the given order of classes, and in the order that fits best.
 
     Parameters
     ----------
     given : Interval
-        Share of the labels that the model gives, 95% Clopper-Pearson.
+        Share of images whose given label the model predicts, with 95% Clopper-Pearson limits.
     best : Interval
-        The same in the best order, on images that had no part in finding it.
+        The same share with the classes in the best order, on images that were not used to find this order.
     order : tuple of int
-        order[k] is the model's class for the label k; -1 where the images that the order was found on have no label k.
+        order[k] is the model's class for the label k. The entry is -1 if no image used to find the order has the label
+        k.
     p_value : float
-        Of "the best order is right no more often than the given one" (McNemar, one-sided), on the same images as `best`.
+        One-sided McNemar test of "the best order is right no more often than the given one", on the same images as
+        `best`.
     """
 
     given: Interval
@@ -39,24 +41,27 @@ class ClassOrder:
 
     @property
     def other(self) -> bool:
-        """Whether another order fits better: the model gives less than half of the labels, and p is below 1%."""
+        """Whether another order fits better: less than half of the given labels are predicted, and p is below 1%."""
         return self.given.value < _HALF and self.p_value < _ALPHA
 
     @property
     def wrong(self) -> bool:
-        """Whether the order is wrong beyond doubt: another one fits better, and in it the model gives more than half of the labels (lower limit)."""
+        """Whether the given order is certainly wrong.
+
+        True if another order fits better, and the lower limit of the share with that order is above one half.
+        """
         return self.other and self.best.lower > _HALF
 
 
 def class_order(predicted: ArrayLike, labels: ArrayLike, num_classes: int) -> ClassOrder:
-    """Compare labels with a model's answers, as they are and in the best order of their classes.
+    """Compare labels with a model's predictions, with the classes in the given order and in the order that fits best.
 
-    Of the images of a label every second one finds the order: the assignment of labels to the model's classes, each used once, that is right for most
-    of them. The others say how good it is.
+    Every second image of each label is used to find the best order. The best order is the one-to-one assignment of
+    labels to the model's classes that is right for most of these images. The other images then test this order.
 
     Parameters
     ----------
-    predicted : integers (N,), the model's answers; below 0 where it gave none that is valid
+    predicted : integers (N,), the model's predictions; below 0 if the model gave no valid prediction
     labels : integers (N,) in [0, num_classes); N is at least 1
     num_classes : int
 
@@ -82,7 +87,7 @@ def class_order(predicted: ArrayLike, labels: ArrayLike, num_classes: int) -> Cl
 
 
 def _every_second(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """True for the first, third, ... image of each label."""
+    """Marks the first, third, fifth, ... image of each label with True."""
     chosen = np.zeros(len(labels), dtype=bool)
     for k in np.unique(labels):
         chosen[np.flatnonzero(labels == k)[::2]] = True

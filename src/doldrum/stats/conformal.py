@@ -1,7 +1,7 @@
-"""Split-conformal p-values: a threshold with a promised rate of false alarms, and how many false alarms the promise allows.
+"""Split-conformal p-values, thresholds with a promised false-positive rate, and the flags that this rate explains.
 
-Scores are higher = more suspicious. All of it holds for clean inputs exchangeable with the calibration inputs, whatever
-their distribution, as long as the score is a fixed function of the input.
+A higher score is more suspicious. All promises hold for clean inputs that are exchangeable with the calibration inputs.
+The inputs may have any distribution, but the score must be a fixed function of the input.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ _EXACT = 1 << 22  # inputs whose flags have a law that is computed number by num
 
 
 def tie_breakers(images: NDArray[Any], seed: int) -> NDArray[np.float64]:
-    """One number in [0, 1) per image, from the seed and the image's bytes alone. It orders inputs with equal scores.
+    """One number in [0, 1) per image, which orders images with equal scores.
 
-    The first 53 bits of a keyed BLAKE2b hash of the float32 pixels: independent of the image's place and of its
-    neighbours, the same for uint8 and float32 versions of it, and beyond prediction for those who lack the seed.
+    The number depends only on the seed and the pixels. The number is the first 53 bits of a keyed BLAKE2b hash of the
+    float32 pixels. So the image's place and other images do not matter. The uint8 and the float32 version of an image
+    get the same number. Without the seed, nobody can predict the number.
 
     >>> x = np.array([[[[0]]], [[[255]]], [[[0]]]], dtype=np.uint8)
     >>> a, b, c = tie_breakers(x, seed=1)
@@ -61,10 +62,11 @@ def p_values(
     calibration_groups: ArrayLike | None = None,
     groups: ArrayLike | None = None,
 ) -> NDArray[np.float64]:
-    """p = (1 + #{calibration input at least as suspicious}) / (n + 1); equal scores are ordered by their ties.
+    """p = (1 + #{calibration input at least as suspicious}) / (n + 1); equal scores are ordered by their tie breakers.
 
-    P(p <= a) <= a for a clean input, for every a. With groups (e.g. predicted classes) only calibration inputs of the
-    input's own group are counted, so that the promise holds within each group; a group without any gets p = 1.
+    P(p <= a) <= a for a clean input, for every a. If there are groups (e.g. predicted classes), an input is compared
+    only with calibration inputs of its own group. So the promise holds within each group. Inputs of a group without
+    calibration inputs get p = 1.
 
     Parameters
     ----------
@@ -77,7 +79,7 @@ def p_values(
     -------
     float64 (m,), in (0, 1].
 
-    Raises InputError for NaN among the scores, or lengths that don't match.
+    Raises InputError if a score is NaN or lengths do not match.
 
     Source: Vovk, Gammerman, Shafer, Algorithmic learning in a random world, 2005; Bates et al., arXiv 2104.08279, eq. 2.
 
@@ -94,7 +96,9 @@ def p_values(
         return (1 + _at_least(cal, cal_ties, new, new_ties)) / (len(cal) + 1)
     cal_groups, new_groups = np.asarray(calibration_groups), np.asarray(groups)
     if cal_groups.shape != cal.shape or new_groups.shape != new.shape:
-        raise InputError(f"expected {len(cal)} and {len(new)} groups, got {cal_groups.shape} and {new_groups.shape}")
+        raise InputError(
+            f"expected one group per score ({len(cal)} and {len(new)}), got shapes {cal_groups.shape} and {new_groups.shape}"
+        )
     p = np.ones(len(new))
     for group in np.unique(new_groups):
         mine, its = new_groups == group, cal_groups == group
@@ -103,7 +107,7 @@ def p_values(
 
 
 def num_allowed(n: int, fpr: float) -> int:
-    """k = floor(fpr (n + 1)): p <= fpr if fewer than k calibration inputs are at least as suspicious.
+    """k = floor(fpr (n + 1)). An input has p <= fpr if fewer than k calibration inputs are at least as suspicious.
 
     >>> num_allowed(500, 0.01), num_allowed(99, 0.01), num_allowed(98, 0.01)
     (5, 1, 0)
@@ -119,7 +123,7 @@ def smallest_fpr(n: int) -> float:
 
 
 def smallest_fpr_text(n: int) -> str:
-    """`smallest_fpr` with two digits, rounded up, so that n calibration inputs (at least one) can promise it.
+    """`smallest_fpr` as text, rounded up to two digits. n calibration inputs (at least one) can promise this rate.
 
     >>> [smallest_fpr_text(n) for n in (2, 6, 19, 98, 99, 100)]
     ['0.34', '0.15', '0.05', '0.011', '0.01', '0.01']
@@ -129,7 +133,7 @@ def smallest_fpr_text(n: int) -> str:
 
 
 def needed_size(fpr: float) -> int:
-    """The fewest calibration inputs that can promise `fpr`.
+    """The smallest number of calibration inputs that can promise the false-positive rate `fpr`.
 
     >>> needed_size(0.01), needed_size(0.05), needed_size(0.3)
     (99, 19, 3)
@@ -150,7 +154,9 @@ def check_size(n: int, fpr: float, *, what: str = "calibration inputs") -> None:
 
 
 def threshold(calibration: ArrayLike, fpr: float) -> float:
-    """The k-th highest calibration score, k = floor(fpr (n + 1)): scores above it are flagged. Ties are decided by the tie breakers.
+    """The k-th highest calibration score with k = floor(fpr (n + 1)). Scores above this threshold are flagged.
+
+    For scores equal to the threshold, the tie breakers decide.
 
     >>> threshold(np.arange(100.0), 0.05)
     95.0
@@ -162,9 +168,10 @@ def threshold(calibration: ArrayLike, fpr: float) -> float:
 
 
 def realised_fpr(n: int, fpr: float, *, level: float = 0.95) -> Interval:
-    """The distribution of the actual false-alarm rate over sets of n calibration inputs: Beta(k, n + 1 - k).
+    """The mean of the actual false-alarm rate over sets of n calibration inputs, with the range of most of these sets.
 
-    `value` is its mean k / (n + 1), at most `fpr`; the limits hold `level` of the calibration sets.
+    The rate has the distribution Beta(k, n + 1 - k). `value` is its mean k / (n + 1), which is at most `fpr`. The share
+    `level` of all calibration sets has a rate within the limits.
 
     Source: Vovk, Conditional validity of inductive conformal predictors, 2012; exact for scores without ties.
 
@@ -178,9 +185,11 @@ def realised_fpr(n: int, fpr: float, *, level: float = 0.95) -> Interval:
 
 
 def flags_interval(m: int, n: int, fpr: float, *, level: float = 0.95) -> tuple[int, int]:
-    """An interval (fewest, most) for the number of flags among m clean inputs. Fewer flags, and more flags, each have probability at most (1 - level) / 2.
+    """An interval (fewest, most) for the number of flags among m clean inputs.
 
-    The number of flags is beta-binomial (m, k, n + 1 - k): it counts the luck of the calibration set and of the inputs.
+    The probability of fewer flags is at most (1 - level) / 2, and so is the probability of more flags. The number of
+    flags has the beta-binomial distribution (m, k, n + 1 - k). This distribution includes the randomness of the
+    calibration set and of the inputs.
 
     >>> flags_interval(1000, 500, 0.01)
     (2, 23)
@@ -192,11 +201,12 @@ def flags_interval(m: int, n: int, fpr: float, *, level: float = 0.95) -> tuple[
 
 
 def flags_limit(m: int | Sequence[int], n: int | Sequence[int], fpr: float, *, level: float = 0.95) -> int:
-    """The largest number of flags among m clean inputs that the promise explains. More flags have probability below 1 - level.
+    """The largest number of flags among m clean inputs that the promised rate explains.
 
-    Sequences m and n are inputs and calibration inputs group by group (class-conditional calibration): the flags of the
-    groups add up. Groups without a calibration input flag nothing. Beyond four million inputs it is that of four million, scaled: a little
-    too high.
+    The probability of more flags is below 1 - level. For class-conditional calibration, m and n are lists with the
+    numbers of inputs and of calibration inputs per group, and the flags of all groups are added. A group without
+    calibration inputs flags nothing. For more than four million inputs, the result for four million is scaled up, which
+    is a little too high.
 
     >>> flags_limit(1000, 500, 0.01), flags_limit([1000], [500], 0.01)
     (20, 20)
@@ -225,7 +235,10 @@ def _flags_limit(pairs: tuple[tuple[int, int], ...], fpr: float, level: float) -
 
 @dataclass(frozen=True, eq=False)
 class Discoveries:
-    """The result of Benjamini-Hochberg: `flags` (m,), the smallest possible size of a set, and a reason if the set is empty."""
+    """The result of Benjamini-Hochberg: which inputs are flagged (`flags`).
+
+    `fewest` is the smallest possible number of flagged inputs. If no input is flagged, `note` says why.
+    """
 
     flags: NDArray[np.bool_]
     fdr: float
@@ -237,9 +250,10 @@ class Discoveries:
 
 
 def fewest_discoveries(m: int, n: int, fdr: float) -> int:
-    """The smallest non-empty set that Benjamini-Hochberg can flag among m inputs with n calibration inputs.
+    """The size of the smallest non-empty set that Benjamini-Hochberg can flag among m inputs with n calibration inputs.
 
-    No p-value is below 1 / (n + 1), so j of them pass only where 1 / (n + 1) <= fdr j / m. May exceed m: no set then.
+    No p-value is below 1 / (n + 1). So j inputs can be flagged only if 1 / (n + 1) <= fdr j / m. If the result is
+    larger than m, no set can be flagged.
 
     >>> fewest_discoveries(10_000, 500, 0.1)
     200
@@ -250,7 +264,7 @@ def fewest_discoveries(m: int, n: int, fdr: float) -> int:
 
 
 def benjamini_hochberg(p: ArrayLike, *, fdr: float, num_calibration: int) -> Discoveries:
-    """The largest set of inputs of which at most `fdr` are clean on average: p_(j) <= fdr j / m.
+    """The largest set of inputs in which the expected share of clean inputs is at most `fdr`: p_(j) <= fdr j / m.
 
     Parameters
     ----------
@@ -258,7 +272,7 @@ def benjamini_hochberg(p: ArrayLike, *, fdr: float, num_calibration: int) -> Dis
         Conformal p-values from one calibration set of `num_calibration` inputs.
     fdr : float in (0, 1)
 
-    Source: Benjamini and Hochberg 1995; valid on conformal p-values, Bates et al., arXiv 2104.08279, theorem 2.
+    Source: Benjamini and Hochberg 1995; valid for conformal p-values, Bates et al., arXiv 2104.08279, theorem 2.
 
     >>> benjamini_hochberg([0.01, 0.02, 0.5, 0.9], fdr=0.1, num_calibration=99).flags.tolist()
     [True, True, False, False]
@@ -273,9 +287,10 @@ def benjamini_hochberg(p: ArrayLike, *, fdr: float, num_calibration: int) -> Dis
 
 
 def num_discoveries(p: ArrayLike, counts: ArrayLike, *, fdr: float, num_calibration: int) -> tuple[int, str]:
-    """How many inputs :func:`benjamini_hochberg` flags, and its note, where `counts` (k,) inputs have each of the p-values `p` (k,).
+    """How many inputs :func:`benjamini_hochberg` flags, and its note.
 
-    Conformal p-values are few however many the inputs are, so that this needs no more memory for a billion.
+    `counts` (k,) says how many inputs have each p-value of `p` (k,). There are few different conformal p-values,
+    however many inputs there are. So a billion inputs need no more memory.
 
     >>> num_discoveries([0.01, 0.02, 0.9], [1, 1, 2], fdr=0.1, num_calibration=99)
     (2, '')
@@ -305,17 +320,17 @@ def _pair(scores: ArrayLike, ties: ArrayLike) -> tuple[NDArray[np.float64], NDAr
     a, b = np.asarray(scores, dtype=float), np.asarray(ties, dtype=float)
     if a.ndim != 1 or a.shape != b.shape:
         raise InputError(
-            f"expected one list of scores and one of ties, of the same length, got shapes {a.shape} and {b.shape}; pass one tie per score"
+            f"expected a list of scores and a list of ties of the same length, got shapes {a.shape} and {b.shape}; pass one tie per score"
         )
     if np.isnan(a).any():
         raise InputError(
-            f"expected scores without NaN, got {int(np.isnan(a).sum())}; use infinity for the most suspicious"
+            f"expected scores without NaN, got {int(np.isnan(a).sum())}; use infinity for the most suspicious score"
         )
     return a, b
 
 
 def _at_least(cal: NDArray[Any], cal_ties: NDArray[Any], new: NDArray[Any], ties: NDArray[Any]) -> NDArray[np.int64]:
-    """How many of `cal` are >= each of `new`, in the order of (score, tie)."""
+    """For each entry of `new`, how many entries of `cal` are >= it, in the order of (score, tie)."""
     both, both_ties = np.concatenate([cal, new]), np.concatenate([cal_ties, ties])
     # Among full equals the calibration inputs come last, so that they count as at least as suspicious.
     is_cal = np.arange(len(both)) < len(cal)

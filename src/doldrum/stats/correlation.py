@@ -1,4 +1,4 @@
-"""Rank correlation over models, within strata and adjusted for others, with bootstrap intervals over clusters."""
+"""Rank correlation over models, within strata and adjusted for other variables. Bootstrap intervals over clusters."""
 
 from __future__ import annotations
 
@@ -29,26 +29,27 @@ def rank_correlation(
 ) -> float:
     """Rank correlation of x and y, pooled within strata and after adjusting for other variables.
 
-    "spearman": ranks within each stratum (mid-ranks, over the stratum's size + 1, centred) are correlated over all;
-    with `adjust`, the correlation of what a linear fit on their ranks leaves of each (partial Spearman). "kendall": tau-b over
-    the pairs within strata; takes no `adjust`. One stratum gives the usual coefficients.
+    "spearman": x and y are ranked within each stratum (mid-ranks divided by the stratum's size + 1, and centred). The
+    result is the correlation of these ranks over all strata. With `adjust`, a linear fit on the ranks of these
+    variables is subtracted first (partial Spearman). "kendall": tau-b over the pairs within strata, without `adjust`.
+    With one stratum, the results are the usual coefficients.
 
     Parameters
     ----------
     x, y : floats (n,)
     strata : labels (n,), optional
-        Such as the attack: differences between strata then don't count.
+        For example the attack. Differences between strata then have no effect.
     adjust : lists of floats (n,)
-        Such as each model's own mean clean W.
+        For example each model's mean W on clean inputs.
 
     Returns
     -------
-    float in [-1, 1]; NaN if either has no variation left.
+    float in [-1, 1]; NaN if x or y has no variation left.
 
     Raises
     ------
     InputError
-        For lengths that differ, values that are not finite, or `adjust` with "kendall".
+        If lengths differ, values are not finite, or `adjust` is used with "kendall".
 
     >>> x, y = [1, 2, 11, 12], [6, 7, 1, 2]
     >>> round(rank_correlation(x, y), 3), round(rank_correlation(x, y, strata=list("aabb")), 3)
@@ -78,7 +79,7 @@ def rank_correlation(
 
 
 def mid_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The rank of each value from 1 up; equal ones share the mean of theirs.
+    """The rank of each value, counted from 1. Equal values get the mean of their ranks.
 
     >>> mid_ranks(np.array([3.0, 1.0, 3.0])).tolist()
     [2.5, 1.0, 2.5]
@@ -92,7 +93,10 @@ def mid_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _ranks_within(values: NDArray[np.float64], groups: NDArray[np.generic]) -> NDArray[np.float64]:
-    """Mid-ranks within each group, centred, over the group's size + 1; one sort for all groups, as bootstraps call it often."""
+    """Mid-ranks within each group, centred and divided by the group's size + 1.
+
+    One sort handles all groups, because bootstraps call this function often.
+    """
     order = np.lexsort((values, groups))
     v, g = values[order], groups[order]
 
@@ -107,7 +111,7 @@ def _ranks_within(values: NDArray[np.float64], groups: NDArray[np.generic]) -> N
 
 
 def _middles(starts: NDArray[np.intp], n: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """For each place, the middle of its block and the block's length; blocks start at `starts`."""
+    """For each place, the middle and the length of its block. `starts` has the first place of each block."""
     lengths = np.diff(np.append(starts, n))
     return np.repeat(starts + (lengths - 1) / 2, lengths), np.repeat(lengths, lengths)
 
@@ -128,21 +132,22 @@ def cluster_bootstrap(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """Percentile interval of a statistic when whole clusters (models) are redrawn, with all their rows.
+    """Bootstrap percentile interval of a statistic. Whole clusters, such as models, are resampled with all their rows.
 
     Parameters
     ----------
     statistic : rows -> float
         Called with row numbers, some of them repeated; NaN results are left out.
     clusters : labels (n,)
-        The model of each row: rows of one model are not independent, models are.
+        The cluster of each row, for example its model. Rows of one model are not independent, but models are.
     strata : labels (n,), optional
-        Clusters are drawn within each stratum, so that every resample has as many of each. A cluster is in one stratum.
+        Clusters are drawn within each stratum, so every resample has the same number of clusters per stratum. A cluster
+        belongs to one stratum.
     level, resamples, seed
 
     Returns
     -------
-    Interval around the statistic of all rows; limits NaN if fewer than half of the resamples have a value.
+    Interval around the statistic of all rows. The limits are NaN if fewer than half of the resamples have a value.
 
     Source: Davison and Hinkley, Bootstrap methods and their application, 1997, section 3.8.
 

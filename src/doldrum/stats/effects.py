@@ -1,7 +1,7 @@
-"""Effects over trained models: mean with interval and test, Holm's correction, probability of superiority.
+"""Statistics over trained models: a mean with interval and test, Holm's correction, probability of superiority.
 
-The unit is the model: give one number per model (a difference in differences, say), never one per input, since inputs of one
-model share its weights, its draws and its training set.
+The functions `mean_effect` and `holm` need one number per model, for example a difference in differences. Do not pass
+one number per input: inputs of one model are not independent, because they share its weights, draws and training set.
 """
 
 from __future__ import annotations
@@ -43,26 +43,27 @@ def mean_effect(values: ArrayLike, *, level: float = 0.95, method: Method = "t",
     Parameters
     ----------
     values : floats (n,)
-        One per model, finite; for paired designs the difference of the pair.
+        One finite value per model. In a paired design, this value is the difference of the pair.
     level : float in (0, 1)
     method : "t" or "sign-flip"
-        "t": mean ± t_{n-1} s / sqrt(n); for values that are about normal over models (the test at 5%
-        rejects 7% of the time for 6 models with uniform values). "sign-flip": exact for values that
-        are symmetric around their mean, whatever their shape; p is the share of the 2^n sign assignments whose mean is at
-        least as far from 0, the limits are the k-th smallest and largest mean of the 2^n - 1 subsets,
-        k = floor(2^n (1 - level) / 2), infinite if that is 0 (95%: fewer than 6 models). 16,384 random assignments or subsets
-        above 16 models.
+        "t": mean ± t_{n-1} s / sqrt(n), for values that are about normally distributed over models. (With uniform
+        values of 6 models, the test at 5% rejects in 7% of cases.) "sign-flip": exact for every distribution that is
+        symmetric around its mean. The p-value is the share of the 2^n sign assignments whose mean is at least as far
+        from 0. The limits are the k-th smallest and the k-th largest mean of the 2^n - 1 subsets, with k = floor(2^n (1
+        - level) / 2). If k is 0, the limits are infinite (at 95%: fewer than 6 models). With more than 16 models,
+        16,384 random assignments or subsets are used.
     seed : int
-        Of those random ones.
+        The seed of the random assignments and subsets.
 
     Returns
     -------
-    Effect; NaN with infinite limits for no values, and p = 1 with infinite limits for a single one.
+    Effect. Without values, `value` is NaN and the limits are infinite. For a single value, p = 1 and the limits are
+    infinite.
 
     Raises
     ------
     InputError
-        When values are not a list of finite numbers.
+        If `values` is not a list of finite numbers.
 
     Source: Hartigan, Using subsample values as typical values, JASA 1969 (subset means).
 
@@ -111,9 +112,11 @@ def _sign_flip(x: NDArray[np.float64], level: float, seed: int) -> Effect:
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """Adjusted p-values: rejecting those at most alpha errs in any of them with probability at most alpha.
+    """Holm's adjusted p-values of several tests.
 
-    adjusted_(i) = max_{j <= i} min(1, (m - j + 1) p_(j)), whatever the dependence. Takes p (m,), gives (m,).
+    Reject each hypothesis whose adjusted p-value is at most alpha. Then the probability of any wrong rejection is at
+    most alpha, however the tests depend on each other. The formula is adjusted_(i) = max_{j <= i} min(1, (m - j + 1)
+    p_(j)). Takes p-values (m,) and returns adjusted p-values (m,).
 
     Source: Holm, A simple sequentially rejective multiple test procedure, 1979.
 
@@ -131,10 +134,11 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 
 
 def superiority(lower: ArrayLike, higher: ArrayLike) -> float:
-    """Share of pairs in which the first is below the second, ties counting half: 1/2 is no difference.
+    """The share of pairs in which the first value is below the second. Ties count half.
 
-    For W of triggered inputs and of their clean twins: the probability that a triggered input is smoother than its twin.
-    Takes two lists (N,), paired; gives a number in [0, 1], NaN for none.
+    A share of 1/2 means no difference. Suppose that the first list has W of triggered inputs, and the second list has W
+    of the same inputs without the trigger. Then the share estimates the probability that an input is smoother with the
+    trigger than without it. Takes two paired lists (N,) and returns a number in [0, 1], or NaN for empty lists.
 
     Source: Grissom and Kim, Effect sizes for research, 2012 (probability of superiority, paired).
 

@@ -1,9 +1,11 @@
 """Estimators of W, the entropy of label counts divided by log K, and of the collision statistic.
 
-Every function takes counts (..., K) and gives (...). n is the sum of a row, so draws that were left out (invalid, not
-taken) simply lower n. Measured bias on W at n = 10, K = 10, for distributions of middling entropy: plug-in -.13,
-Miller-Madow -.08, Grassberger -.02, NSB -.01. All of them but the collision statistic have a bias that depends on n:
-compare inputs at equal draws only.
+Every function takes counts of shape (..., K) and returns an array of shape (...). n is the sum of a row of counts.
+Draws that are invalid or were not taken are not counted in n.
+
+The bias of each estimator of W was measured at n = 10 and K = 10, for distributions of medium entropy. The bias is -.13
+for plug-in, -.08 for Miller-Madow, -.02 for Grassberger and -.01 for NSB. Every estimator except the collision
+statistic has a bias that depends on n. So compare two inputs only if both have the same number of draws.
 """
 
 from __future__ import annotations
@@ -19,9 +21,9 @@ __all__ = ["collision", "grassberger", "miller_madow", "nsb", "plug_in"]
 
 
 def plug_in(counts: ArrayLike) -> NDArray[np.float64]:
-    """W as defined: -sum_c p_c log p_c / log K with p_c = counts_c / n.
+    """W by its definition: -sum_c p_c log p_c / log K with p_c = counts_c / n.
 
-    Bias is about -(K' - 1) / (2 n log K), with K' the number of classes that can occur.
+    The bias is about -(K' - 1) / (2 n log K), where K' is the number of classes that can occur.
 
     Parameters
     ----------
@@ -34,7 +36,7 @@ def plug_in(counts: ArrayLike) -> NDArray[np.float64]:
     Raises
     ------
     InputError
-        When counts are not non-negative integers, or K < 2.
+        If the counts are not non-negative integers, or K < 2.
 
     Source: Grosse et al., Computers & Security 2022 (the measure W).
 
@@ -46,9 +48,10 @@ def plug_in(counts: ArrayLike) -> NDArray[np.float64]:
 
 
 def miller_madow(counts: ArrayLike) -> NDArray[np.float64]:
-    """Plug-in W plus (K+ - 1) / (2 n log K), K+ the number of classes seen; clipped to [0, 1].
+    """Plug-in W plus (K+ - 1) / (2 n log K), clipped to [0, 1]. K+ is the number of classes with a count above 0.
 
-    Takes counts (..., K), gives (...) in [0, 1]; NaN if n = 0; InputError as :func:`plug_in`.
+    Takes counts (..., K) and returns values (...) in [0, 1], or NaN if n = 0. Raises InputError in the same cases as
+    :func:`plug_in`.
 
     Source: Miller, Note on the bias of information estimates, 1955.
 
@@ -64,10 +67,11 @@ def miller_madow(counts: ArrayLike) -> NDArray[np.float64]:
 
 
 def grassberger(counts: ArrayLike) -> NDArray[np.float64]:
-    """Grassberger's estimator over log K: [log n - sum_c (c / n) G(c)] / log K, clipped to [0, 1].
+    """Grassberger's entropy estimator, divided by log K: [log n - sum_c (c / n) G(c)] / log K, clipped to [0, 1].
 
-    G(c) = psi(c) + (-1)^c [psi((c + 1) / 2) - psi(c / 2)] / 2. Needs no K but to normalise. Takes counts (..., K), gives
-    (...) in [0, 1]; NaN if n = 0; InputError as :func:`plug_in`.
+    G(c) = psi(c) + (-1)^c [psi((c + 1) / 2) - psi(c / 2)] / 2. K is needed only for the division by log K. Takes counts
+    (..., K) and returns values (...) in [0, 1], or NaN if n = 0. Raises InputError in the same cases as
+    :func:`plug_in`.
 
     Source: Grassberger, Entropy estimates from insufficient samplings, arXiv physics/0307138, eq. 35.
 
@@ -85,13 +89,14 @@ def grassberger(counts: ArrayLike) -> NDArray[np.float64]:
 
 
 def nsb(counts: ArrayLike) -> NDArray[np.float64]:
-    """The estimate of Nemenman, Shafee and Bialek with known K: a posterior mean of W.
+    """The estimator of Nemenman, Shafee and Bialek (NSB) for a known K. The estimate is a posterior mean of W.
 
-    The prior is a mixture of symmetric Dirichlet(beta) that makes the expected entropy uniform in [0, log K]
-    (:mod:`doldrum.stats.nsb`). Nearly free of bias down to n = K, where all draws agreeing still gives W > 0.
+    The prior is a mixture of symmetric Dirichlet(beta) distributions. The mixture makes the expected entropy uniform in
+    [0, log K] (:mod:`doldrum.stats.nsb`). The estimate has almost no bias for n >= K. The estimate is above 0 even if
+    all draws have the same label.
 
-    Takes counts (..., K), gives (...) in (0, 1); NaN if n = 0; InputError as :func:`plug_in`. Rows that are equal up to
-    the order of their classes are computed once.
+    Takes counts (..., K) and returns values (...) in (0, 1), or NaN if n = 0. Raises InputError in the same cases as
+    :func:`plug_in`. Rows that differ only in the order of their classes are computed once.
 
     Source: Nemenman, Shafee, Bialek, Entropy and inference, revisited, NIPS 2001, arXiv physics/0108025.
 
@@ -106,10 +111,12 @@ def nsb(counts: ArrayLike) -> NDArray[np.float64]:
 def collision(counts: ArrayLike) -> NDArray[np.float64]:
     """The probability that two draws have different labels: 1 - sum_c c (c - 1) / (n (n - 1)).
 
-    Unbiased for 1 - sum_c p_c^2 at any n fixed beforehand, so it compares inputs of unequal n. Not divided by its largest
-    true value 1 - 1/K: it is in [0, 1] and may exceed 1 - 1/K by chance.
+    For any n that was fixed beforehand, this statistic is an unbiased estimate of 1 - sum_c p_c^2. So inputs with
+    different n can be compared. The statistic is not divided by 1 - 1/K, its largest true value. So its value is in [0,
+    1], and can be above 1 - 1/K by chance.
 
-    Takes counts (..., K), gives (...) in [0, 1]; NaN if n < 2; InputError as :func:`plug_in`.
+    Takes counts (..., K) and returns values (...) in [0, 1], or NaN if n < 2. Raises InputError in the same cases as
+    :func:`plug_in`.
 
     Source: Simpson, Measurement of diversity, Nature 1949.
 
@@ -123,7 +130,7 @@ def collision(counts: ArrayLike) -> NDArray[np.float64]:
 
 
 def _totals(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Row sums as floats, NaN instead of 0."""
+    """The sum of each row as a float, with NaN in place of 0."""
     n = counts.sum(axis=-1)
     return np.where(n > 0, n, np.nan)
 
@@ -133,5 +140,5 @@ def _plug_in_nats(counts: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _unit(w: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Clipped to [0, 1]; NaN stays, and -0.0 becomes 0.0."""
+    """The values clipped to [0, 1]. NaN stays NaN, and -0.0 becomes 0.0."""
     return np.clip(w, 0.0, 1.0) + 0.0

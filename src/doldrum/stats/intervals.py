@@ -1,8 +1,9 @@
-"""Intervals of the entropy W and of the collision statistic from counts, and of proportions.
+"""Intervals for the entropy W and the collision statistic, computed from label counts, and for proportions.
 
-Two promises are on offer. "guaranteed" covers at the stated level for every label distribution
-(:mod:`doldrum.stats.majorization`). "posterior" is a Bayesian credible interval (:mod:`doldrum.stats.nsb`): shorter, it
-covers at the stated level on average over its prior, not for every distribution.
+There are two methods. The method "guaranteed" has the stated coverage for every label distribution
+(:mod:`doldrum.stats.majorization`). The method "posterior" gives a Bayesian credible interval, which is shorter
+(:mod:`doldrum.stats.nsb`). The coverage of a credible interval is as stated on average over the prior, but not for
+every distribution.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ _ESTIMATORS = {
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """`value`, `lower`, `upper` (...), lower <= value <= upper (value NaN if undefined), and what was promised."""
+    """An estimate with its interval: arrays `value`, `lower` and `upper` of one shape, with lower <= value <= upper.
+
+    A `value` is NaN if it is undefined. `estimator`, `level` and `method` say how the arrays were computed.
+    """
 
     value: NDArray[np.float64]
     lower: NDArray[np.float64]
@@ -60,7 +64,7 @@ class Estimate:
 
 
 def entropy_interval(counts: ArrayLike, *, level: float = 0.95, method: Method = "guaranteed") -> Limits:
-    """Limits of the true W = -sum p log p / log K, that is, of W with infinitely many draws.
+    """Limits of the true W = -sum p log p / log K, which is the value of W for infinitely many draws.
 
     Parameters
     ----------
@@ -68,18 +72,19 @@ def entropy_interval(counts: ArrayLike, *, level: float = 0.95, method: Method =
     level : float in (0, 1)
         Coverage of each single interval.
     method : "guaranteed" or "posterior"
-        "guaranteed": P(lower <= W <= upper) >= level for every p and n, and each side errs at most (1 - level) / 2. The
-        plug-in value is always inside. "posterior": central credible interval under the prior of NSB; covers on
-        average over that prior, may cover less for a given p, and excludes plug-in W = 0 when all draws agree.
+        "guaranteed": P(lower <= W <= upper) >= level for every p and n. Each limit is wrong with probability at most (1
+        - level) / 2. The plug-in value is always inside. "posterior": central credible interval under the prior of NSB.
+        The coverage is `level` on average over this prior, and can be lower for a given p. If all draws have the same
+        label, this interval does not contain the plug-in value 0.
 
     Returns
     -------
-    lower, upper : float64 (...), in [0, 1]; [0, 1] where n = 0 and the method is "guaranteed".
+    lower, upper : float64 (...), in [0, 1]; [0, 1] if n = 0 and the method is "guaranteed".
 
     Raises
     ------
     InputError
-        When counts are not non-negative integers (..., K), the level not in (0, 1) or the method unknown.
+        If the counts are not non-negative integers (..., K), the level is not in (0, 1), or the method is unknown.
 
     >>> lower, upper = entropy_interval([[100] + [0] * 9, [50, 50] + [0] * 8])
     >>> lower.round(3).tolist(), upper.round(3).tolist()
@@ -98,9 +103,10 @@ def entropy_interval(counts: ArrayLike, *, level: float = 0.95, method: Method =
 
 
 def collision_interval(counts: ArrayLike, *, level: float = 0.95) -> Limits:
-    """Limits of 1 - sum_c p_c^2 that hold for every p at `level`: those of :func:`entropy_interval`, "guaranteed".
+    """Limits of 1 - sum_c p_c^2 with coverage `level` for every p.
 
-    Takes counts (..., K), gives lower, upper (...) in [0, 1 - 1/K], all of it where n = 0.
+    The limits are computed as in :func:`entropy_interval` with the method "guaranteed". Takes counts (..., K) and
+    returns lower and upper (...) in [0, 1 - 1/K]. If n = 0, the interval is the whole range.
 
     >>> lower, upper = collision_interval([9, 1])
     >>> bool(lower < 0.2 < upper)
@@ -112,13 +118,14 @@ def collision_interval(counts: ArrayLike, *, level: float = 0.95) -> Limits:
 def estimate(
     counts: ArrayLike, estimator: str = "plug_in", *, level: float = 0.95, method: Method = "guaranteed"
 ) -> Estimate:
-    """The estimate of one of the estimators, with an interval.
+    """An estimate of W or of the collision statistic by the named estimator, with an interval.
 
-    "plug_in", "miller_madow", "grassberger" and "nsb" estimate W and share :func:`entropy_interval`; "collision" has
-    :func:`collision_interval` (guaranteed only). Where a value falls outside, the nearer limit is moved to it, which
-    can only raise the coverage.
+    "plug_in", "miller_madow", "grassberger" and "nsb" estimate W. The interval of these estimators is the one of
+    :func:`entropy_interval`. "collision" uses :func:`collision_interval`, and has only the method "guaranteed". If an
+    estimate is outside of its interval, the nearer limit is moved to the estimate. Moving a limit outwards can only
+    raise the coverage.
 
-    Takes counts (..., K); gives arrays (...); InputError for an unknown name.
+    Takes counts (..., K) and returns arrays (...). Raises InputError if the estimator's name is unknown.
 
     >>> e = estimate([98, 2], "nsb")
     >>> bool(e.lower < e.value < e.upper)
@@ -140,7 +147,10 @@ def estimate(
 
 
 def _schur_limits(counts: NDArray[np.int64], level: float, statistic: Statistic) -> Limits:
-    """Limits of a Schur-concave statistic(probability of each step (R, S), classes in each step (S,))."""
+    """Limits of a Schur-concave statistic for each row of counts.
+
+    `statistic` is called with the probability in each step (R, S) and the number of classes in each step (S,).
+    """
     rows, index = distinct_rows(counts)
     k = counts.shape[-1]
     single = np.ones(k, dtype=np.int64)

@@ -1,25 +1,29 @@
-"""The calmest and the wildest label distribution that the counts allow, at a stated rate, for every p.
+"""The most unequal (calm) and the most equal (wild) label distribution that the label counts allow.
 
-Let P_m be the total probability of the m most probable classes and T_m the total count of the m most seen.
+The limits hold at a stated level for every true label distribution p. Let P_m be the total probability of the m most
+probable classes, and T_m the total count of the m classes with the largest counts.
 
-- *Upper limits.* The m most probable classes are a set fixed by p. Its count is at most T_m, so the Clopper-Pearson
-  limit of T_m bounds P_m: no penalty for choosing, whatever K is.
-- *Lower limits.* The m most seen classes are chosen by the draws; :func:`~doldrum.stats.proportions.sets_lower` holds
-  for all sets of m classes at once, and P_m is at least the probability of any of them.
+- *Upper limits.* p alone decides which m classes are the most probable. The count of these classes is at most T_m. So
+  the Clopper-Pearson limit of T_m bounds P_m, and the choice of classes costs nothing, whatever K is.
+- *Lower limits.* The draws decide which m classes have the largest counts. The limit of
+  :func:`~doldrum.stats.proportions.sets_lower` is valid for all sets of m classes together, and P_m is at least the
+  probability of any of these sets.
 
-Spending alpha / 2 on each side over a few m, all limits l_m <= P_m <= u_m hold together with probability at least
-1 - alpha. P is concave in m with P_0 = 0 and P_K = 1. So it is above the straight lines between the l_m, and
-for every m, limited or not, P_m <= u_t for t >= m and P_m <= u_s m / s for s <= m. Hence P is above the least concave
-majorant of the l_m and below that of the upper limits so completed. The steps of the two majorants are two
-distributions; the true one majorizes the first and is majorized by the second. Entropy and collision statistic fall as a
-distribution becomes more unequal in that order (they are Schur-concave), so their values at the two are limits that
-hold for every p.
+Only a few m get limits. Their upper limits share alpha / 2, and so do their lower limits. So all limits l_m <= P_m <=
+u_m hold together with probability at least 1 - alpha. P is concave in m, with P_0 = 0 and P_K = 1. So P is above the
+straight lines between the l_m. Also, even an m without limits has P_m <= u_t for t >= m and P_m <= u_s m / s for s <=
+m. Therefore P is above the least concave majorant of the l_m, and below the least concave majorant of these upper
+limits. The steps of the two majorants are two distributions. The true distribution majorizes the first one and is
+majorized by the second one. The entropy and the collision statistic are Schur-concave: they decrease when a
+distribution becomes more unequal in this order. So their values for the two distributions are limits that hold for
+every p.
 
-Against a box of Clopper-Pearson intervals at alpha / K a class, this is tighter nearly everywhere: it uses that errors
-of classes add up, and pays little for K. The counts' own proportions satisfy all limits, so the plug-in value is
-always between the two.
+The simple alternative is one Clopper-Pearson interval at alpha / K per class. The limits used here are almost always
+tighter: they use sums over classes, and widen little with K. The observed proportions satisfy all limits, so the
+plug-in value is always between the two values.
 
-Source: Marshall, Olkin, Arnold, Inequalities: Theory of Majorization, 2011 (Schur-concavity); the the limits are this project's.
+Source: Marshall, Olkin, Arnold, Inequalities: Theory of Majorization, 2011 (Schur-concavity). The limits themselves are
+this project's.
 """
 
 from __future__ import annotations
@@ -43,7 +47,11 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class LimitDistributions:
-    """`wild` (R, S): a probability in each of S steps, spread evenly over `width` (S,) classes; `calm` (R, K)."""
+    """The two limiting distributions for each of R rows of counts.
+
+    `wild` (R, S) has the total probability of each of S steps, spread evenly over the step's `width` (S,) classes.
+    `calm` (R, K) has the probability of each class.
+    """
 
     wild: NDArray[np.float64]
     width: NDArray[np.int64]
@@ -51,9 +59,10 @@ class LimitDistributions:
 
 
 def limit_distributions(rows: NDArray[np.int64], *, alpha: float) -> LimitDistributions:
-    """The wildest and the calmest distribution for sorted counts (R, K) that share one n >= 1.
+    """The most equal (`wild`) and the most unequal (`calm`) distribution for sorted counts (R, K) with one n >= 1.
 
-    A fixed p fails to majorize `wild` with probability at most alpha / 2, and in the same way to be majorized by `calm`.
+    For every fixed p, p does not majorize `wild` with probability at most alpha / 2. Also, `calm` does not majorize p
+    with probability at most alpha / 2.
 
     >>> limits = limit_distributions(np.array([[10, 0, 0]]), alpha=0.1)
     >>> limits.wild.round(3).tolist(), limits.width.tolist(), limits.calm.tolist()
@@ -80,10 +89,10 @@ def calmest(sizes: NDArray[np.int64], high: NDArray[np.float64], k: int) -> NDAr
 def calmest_steps(
     sizes: NDArray[np.int64], high: NDArray[np.float64], k: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The distribution of `calmest` as steps: the probability of each class of a step, and how many classes it has (0 or more).
+    """The distribution of `calmest` in steps: the probability per class of a step, and the step's number of classes.
 
-    Between two sizes the limit is the lower of a line and a constant, so its majorant needs only where they begin, cross
-    and end: few points, whatever K is.
+    A step can have 0 classes. Between two sizes, the limit is the minimum of a line and a constant. So its majorant
+    needs only the points where line and constant begin, cross and end. So few points are enough, whatever K is.
     """
     m = _where_it_bends(sizes, high, k)
     values = np.where(m == 0, 0.0, np.where(m == k, 1.0, _at_size(m, high, sizes)))
@@ -95,7 +104,10 @@ def calmest_steps(
 def _partial_sum_limits(
     rows: NDArray[np.int64], alpha: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Some m, and l_m and u_m (R, len(m)) with l_m <= P_m <= u_m for all of them, each side but alpha / 2 of the time."""
+    """Some sizes m, and limits l_m and u_m (R, len(m)) with l_m <= P_m <= u_m.
+
+    The lower limits all hold with probability at least 1 - alpha / 2, and so do the upper limits.
+    """
     k, n = rows.shape[1], int(rows[0].sum())
     sizes = limited_sizes(k)
     # Most of alpha goes to m = 1, on which calm inputs depend: they are what W is measured for.
@@ -112,12 +124,15 @@ def _partial_sum_limits(
 
 
 def _between_0_and_1(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """With P_0 = 0 and P_K = 1 put around."""
+    """The values with P_0 = 0 added in front and P_K = 1 added at the end."""
     return np.pad(values, ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1)))
 
 
 def _at_size(m: NDArray[np.int64], high: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Upper limits of P_m, m (R, S) from 1 to K - 1, from those at some sizes: P rises, and P_m / m falls."""
+    """Upper limits of P_m for sizes m (R, S) from 1 to K - 1, computed from the limits at a few sizes.
+
+    The computation uses that P_m increases with m and that P_m / m decreases.
+    """
     rising, falling = _rising(high), np.minimum.accumulate(high / sizes, axis=1)
     above = np.take_along_axis(rising, np.searchsorted(sizes, m, side="left"), axis=1)
     below = np.take_along_axis(falling, np.maximum(np.searchsorted(sizes, m, side="right") - 1, 0), axis=1) * m
@@ -129,7 +144,11 @@ def _rising(high: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _where_it_bends(sizes: NDArray[np.int64], high: NDArray[np.float64], k: int) -> NDArray[np.int64]:
-    """0, the sizes, K, and between two of them the first and last m and those around the crossing, sorted (R, S)."""
+    """The m at which the upper limit can bend, sorted (R, S).
+
+    The limit can bend at 0, at the sizes and at K. Between two of these places, the limit can bend at the first and
+    last m and around the crossing.
+    """
     ends = np.append(sizes, k)
     wide = np.flatnonzero(np.diff(ends) > 1)
     first, last = ends[wide] + 1, ends[wide + 1] - 1
@@ -140,9 +159,10 @@ def _where_it_bends(sizes: NDArray[np.int64], high: NDArray[np.float64], k: int)
 
 
 def least_concave_majorant(x: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The least concave function of x (S,) or (R, S) above values (R, S), at the same x; x never falls, equal x have equal values.
+    """The least concave function of x that is at least as large as `values` (R, S), evaluated at x.
 
-    Monotone chain, all rows at a time: each point in turn drops those before it that it leaves under a chord.
+    x is (S,) or (R, S) and must not decrease; equal x need equal values. The algorithm is a monotone chain over all
+    rows at once. Each new point removes the earlier points that are then below a chord.
 
     >>> least_concave_majorant(np.array([0, 1, 2, 4]), np.array([[0.0, 0.1, 0.8, 1.0]])).round(3).tolist()
     [[0.0, 0.4, 0.8, 1.0]]
@@ -175,7 +195,9 @@ def least_concave_majorant(x: NDArray[np.int64], values: NDArray[np.float64]) ->
 
 
 def limited_sizes(k: int) -> NDArray[np.int64]:
-    """The m that get limits: every one up to 12, then ever fewer, below K; few, because each costs a share of alpha.
+    """The sizes m < K that get limits: all m up to 12, and then m at growing distances.
+
+    There are few sizes, because each one costs a share of alpha.
 
     >>> limited_sizes(5).tolist()
     [1, 2, 3, 4]

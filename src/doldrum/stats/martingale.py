@@ -1,18 +1,23 @@
-"""A conformal test martingale: is a stream still exchangeable with its calibration set? You may look as often as you like.
+"""A conformal test martingale, which tests whether a stream is still exchangeable with its calibration set.
 
-p-values against one fixed calibration set are no independent uniform numbers: given the set they are independent, but only nearly
-uniform. A martingale that bets on uniformity therefore grows without end on clean streams, if it bets well. The remedy is exact, and needs
-no more memory: n calibration scores cut the line into n + 1 cells. By exchangeability the next score is in each of them with probability
+The test is valid at every number of scores, however often it is checked.
 
-    (1 + scores of the stream that are in it) / (n + 1 + length of the stream)
+The p-values against one fixed calibration set are not independent uniform numbers. Given the set, the p-values are
+independent, but only nearly uniform. A martingale that bets against uniform p-values therefore grows without limit on
+clean streams, if it bets well. There is an exact remedy, which needs no more memory. The n calibration scores divide
+the line into n + 1 cells. By exchangeability, the next score falls into a given cell with probability
 
-whatever the distribution, since all ranks of a new score among all scores so far are equally likely (ties broken at random). Cells may be
-put together into bins, whose probabilities add up: they are Pólya's urn. Bets at the urn's fair odds are a martingale: by Ville's
-inequality its capital ever reaches 1 / alpha with probability at most alpha, over calibration sets and streams. Where one looks at some of
-the cells alone, whenever a score is in one of them, they are such an urn by themselves, independent of when that is.
+    (1 + scores of the stream in this cell) / (n + 1 + length of the stream)
 
-Source: Vovk, Nouretdinov and Gammerman, Testing exchangeability on-line, ICML 2003 (ranks among all so far); Vovk et al., Retrain or not
-retrain: conformal test martingales for change-point detection, 2021; Ville 1939. The urn is a coarser view of the same ranks.
+for every distribution, because all ranks of a new score among all scores so far are equally likely (ties are broken at
+random). Cells can be combined into bins, whose probabilities add up. The bins are a Pólya urn. Bets at the urn's fair
+odds are a martingale. By Ville's inequality, the probability that its capital ever reaches 1 / alpha is at most alpha,
+over calibration sets and streams. A test can also use only some of the cells, and ignore all scores in other cells. The
+cells that are used then form such an urn themselves, independent of when scores fall into them.
+
+Source: Vovk, Nouretdinov and Gammerman, Testing exchangeability on-line, ICML 2003 (ranks among all scores so far);
+Vovk et al., Retrain or not retrain: conformal test martingales for change-point detection, 2021; Ville 1939. The urn
+uses a coarser form of the same ranks.
 """
 
 from __future__ import annotations
@@ -35,28 +40,29 @@ _RUN = (
     32  # scores whose odds are multiplied before anything is added: their product is no number too large, nor too small
 )
 MOST_SCORES = 1 << 53
-"""The number of scores up to which counting is exact."""
+"""The largest number of scores that can be counted exactly."""
 _MOST_WON = 750  # at one score: the logarithm of no float is larger
 _MOST = 1e200  # what a gambler can have: it is certain long before
 
 
 class ConformalMartingale:
-    """The capital of gamblers who bet at fair odds on the bin of every next score. It starts at 1.
+    """A test martingale: the capital of gamblers who bet at fair odds on the bin of each next score. It starts at 1.
 
     Parameters
     ----------
     cells : integers (B,), or (G, B)
-        How many of the n + 1 cells each bin holds; a row for each group with a calibration set of its own. Bins of no cell are never hit.
+        How many of the n + 1 cells each bin holds. If there are G groups, each with its own calibration set, there is
+        one row per group. No score falls into a bin without cells.
     bets : floats (K, B), or (G, K, B), > 0
-        What a gambler thinks that the bins' probabilities are multiplied by; a factor common to a row falls out.
+        By what factor each bin's probability changes, in a gambler's opinion. A common factor of a row has no effect.
     limit : float > 1
-        The capital at which it is certain that the stream is another: 1 / alpha.
+        The capital at which the stream counts as different: 1 / alpha, where alpha is the probability of a false alarm.
 
-    Of each row there are two gamblers. One multiplies the urn's probabilities p_t, which become exact in a long stream; one those of the
-    calibration set, p_0, which no changed score has touched. At each score a gambler's capital is multiplied by q(bin) / p_t(bin), with
-    q = bets * p / sum(bets * p) for the one or the other p. The martingale is the gamblers' mean, also over the time at which they begin.
-
-    Raises InputError for arrays that don't fit.
+    For each row of bets there are two gamblers. One gambler applies the bets to the urn's probabilities p_t, which
+    become exact in a long stream. The other gambler applies the bets to the calibration set's probabilities p_0, which
+    changed scores cannot influence. At each score, a gambler's capital is multiplied by q(bin) / p_t(bin), with q =
+    bets * p / sum(bets * p), where p is p_t or p_0. The martingale is the mean capital over all gamblers, and over the
+    times at which they begin to bet. Raises InputError for arrays whose shapes or values do not fit.
 
     >>> m = ConformalMartingale([1, 1], [[1.0, 3.0]], limit=100)
     >>> np.exp(m.update([1, 1])).round(2).tolist()  # half of it bets: at 3 / 2, then at 9 / 7 and 9 / 8
@@ -85,23 +91,26 @@ class ConformalMartingale:
         self._capital = np.full(count, _AT_ONCE / count)
         self._won, self._least, self._least_at = np.zeros(count), np.zeros(count), np.zeros(count, np.int64)
         self.log_capital = 0.0
-        """Natural logarithm of the capital now."""
+        """The natural logarithm of the present capital."""
         self.peak = 0.0
-        """The highest that it was."""
+        """The largest value that `log_capital` has had."""
         self.count = 0
-        """Scores seen."""
+        """The number of scores so far."""
         self.alarm = 0
-        """The place, from 1 up, of the score at which the capital first reached the limit; 0 if it hasn't."""
+        """The place (counted from 1) of the score at which the capital first reached the limit; 0 if it has not."""
         self.since = 0
-        """About where the change was, once there is an alarm: after this place the best gambler has only won."""
+        """An estimate, after an alarm, of the place of the change: where the best gambler's winnings were lowest.
+        """
 
     def update(
         self, bins: ArrayLike, groups: ArrayLike | None = None, *, places: ArrayLike | None = None
     ) -> NDArray[np.float64]:
-        """The logarithm of the capital after each of these scores (m,). Apart from rounding, it does not depend on how a stream is split into calls.
+        """Add scores, and return the logarithm of the capital after each of them (m,).
 
-        `bins` (m,) in [0, B); `groups` (m,) in [0, G) where there is more than one; `places` (m,), rising, are what `alarm` and `since`
-        call the scores: by default their number in the stream, from 1 up. Raises InputError for bins or groups that can't be.
+        Except for rounding, the result does not depend on how a stream is split into calls. `bins` (m,) are in [0, B).
+        `groups` (m,) in [0, G) are needed if there is more than one group. `alarm` and `since` name a score by its
+        entry in `places` (m,), which must increase. By default, this is the score's number in the stream, counted from
+        1. Raises InputError for bins or groups that are not possible.
         """
         at = np.asarray(bins, dtype=np.int64)
         of = np.zeros(len(at), np.int64) if groups is None else np.asarray(groups, dtype=np.int64)
@@ -144,7 +153,7 @@ class ConformalMartingale:
         return path
 
     def _odds(self, bins: NDArray[np.int64], group: int) -> NDArray[np.float64]:
-        """q(bin) / p_t(bin) of scores of one group, (m, 2 K): multiples of the urn, and of the calibration set."""
+        """q(bin) / p_t(bin) for scores of one group (m, 2 K), first for gamblers who use p_t, then for those with p_0."""
         urn = self._cells[group] + self._counts[group]
         if len(bins) > 1:
             hit = np.zeros((len(bins), len(urn)))
@@ -157,7 +166,7 @@ class ConformalMartingale:
         return np.concatenate([moving, fixed], axis=1)
 
     def _note_least(self, won: NDArray[np.float64], places: NDArray[np.int64]) -> None:
-        """Where each gambler's winnings were least, the last time: since then it has only won."""
+        """Update the place at which each gambler's total winnings were last at their lowest."""
         low = won.min(axis=0)
         last = len(won) - 1 - np.argmin(won[::-1], axis=0)
         lower = low <= self._least
@@ -165,15 +174,15 @@ class ConformalMartingale:
         self._least_at = np.where(lower, places[last], self._least_at)
 
     def state(self) -> dict[str, Any]:
-        """Everything that it has seen, as JSON-able values, for :meth:`restore`."""
+        """The martingale's whole state as values that JSON can hold, for :meth:`restore`."""
         kept = {name: getattr(self, f"_{name}").tolist() for name in _FLOATS}
         return {**kept, **{name: getattr(self, name) for name in (*_WHOLE, *_LOGS)}}
 
     def restore(self, state: Any, *, last: int | None = None) -> None:
         """Continue from the state of another martingale with the same cells and bets.
 
-        `last` is the largest place so far, where `update` was given places. Raises InputError for what is no such state: it may come
-        from a file, so that all is checked that later bets rely on.
+        If `update` was called with places, `last` is the largest place so far. A state may come from a file, so
+        everything that later bets need is checked. Raises InputError for a state that is not valid.
         """
         if not is_object(state):
             raise InputError("expected the state of a martingale, got something else")
@@ -196,7 +205,7 @@ class ConformalMartingale:
     def _can_be(
         self, arrays: dict[str, NDArray[np.float64]], whole: dict[str, int], logs: dict[str, float], last: int
     ) -> bool:
-        """Whether bets can have led to these numbers."""
+        """Whether these numbers can be the result of bets."""
         counts, capital, won, least, places = (arrays[name] for name in _FLOATS)
         count, alarm, since = (whole[name] for name in _WHOLE)
         waiting = float(_waiting(np.array([count]))[0])
@@ -224,7 +233,7 @@ _LOGS = ("log_capital", "peak")
 
 
 def _numbers(value: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Lists of JSON's finite numbers, of this shape."""
+    """An array of this shape from JSON lists of finite numbers."""
     rows = value if len(shape) == 2 else [value]
     wide = shape[-1]
     fits = (
@@ -241,16 +250,17 @@ def _numbers(value: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 
 def _waiting(t: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The share of the capital that hasn't begun to bet after t scores."""
+    """The share of the capital that is not yet bet after t scores."""
     return (1 - _AT_ONCE) * (1 + t / _SCALE) ** -_POWER
 
 
 def _grown(
     capital: NDArray[np.float64], odds: NDArray[np.float64], entering: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """capital_t = odds_t (capital_(t-1) + entering_t), at most _MOST, after each of the m scores: (m, K).
+    """Each gambler's capital (m, K) after each score: capital_t = odds_t (capital_(t-1) + entering_t), at most _MOST.
 
-    Within a run of scores it is product_t (capital_0 + sum of entering_s / product_(s-1)), the product that of the odds so far.
+    Within a run of scores, capital_t is product_t (capital_0 + sum of entering_s /
+    product_(s-1)). Here product_t is the product of the odds up to t.
     """
     m, k = odds.shape
     run = min(_RUN, m)
@@ -277,10 +287,11 @@ def even_cells(total: int, bins: int) -> NDArray[np.int64]:
 
 
 def tilt_bets(cells: ArrayLike) -> NDArray[np.float64]:
-    """Bets (K, B) that ranks concentrate at one end, in the middle or at both ends: exp(a v + b (3 v^2 - 1) / 2), v in (-1, 1) the middle of a bin.
+    """Bets (K, B) that ranks become more frequent at one end, in the middle, or at both ends. They detect drift.
 
-    For drift. a in 0, 1/4, 1/2, 1, 2 and b in 0, 1/4, 1/2, 1, of either sign, but not both 0: effects of a few percent and of many
-    times have a bet near them.
+    A bet is exp(a v + b (3 v^2 - 1) / 2), where v in (-1, 1) is the middle of a bin. The factor a is 0, 1/4, 1/2, 1 or
+    2, and the factor b is 0, 1/4, 1/2 or 1. Both factors can have either sign, but they are not both 0. So some bet
+    fits well, whether frequencies change by a few percent or many times.
 
     >>> tilt_bets([1, 1])[:2].round(2).tolist(), len(tilt_bets([1, 1]))
     ([[1.13, 0.88], [0.88, 1.13]], 62)
@@ -294,9 +305,10 @@ def tilt_bets(cells: ArrayLike) -> NDArray[np.float64]:
 
 
 def spike_bets(cells: ArrayLike, shares: ArrayLike = (0.003, 0.01, 0.03, 0.1, 0.3, 0.9)) -> NDArray[np.float64]:
-    """Bets (K, B) that a share of the scores is in the first bins, every bin except the last: 1 - share + share * spike / p.
+    """Bets (K, B) that a share of the scores is concentrated in the first bins: 1 - share + share * spike / p.
 
-    The spike is in the first bin alone, over the first bins by their cells, or alike in each of those that hold a cell.
+    The first bins are all bins except the last one. `spike` is one of three distributions: all in the first bin, over
+    the first bins in proportion to their cells, or equal in all first bins that hold a cell.
 
     >>> spike_bets([1, 1, 8], (0.5,)).round(2).tolist()
     [[5.5, 0.5, 0.5], [3.0, 3.0, 0.5], [3.0, 3.0, 0.5]]

@@ -1,17 +1,20 @@
-"""Mean W over inputs that were all given the same draws, with intervals that count the sharing.
+"""Mean W over inputs that all get the same noise draws, with intervals that allow for these shared draws.
 
-Draw j perturbs every input with the same noise, so the W of different inputs rise and fall together and more inputs
-don't average that away. The variance of a mean is therefore the sum of two parts,
+Draw j perturbs every input with the same noise. So the W values of different inputs are correlated, and this part of
+the variance does not shrink with more inputs. The variance of a mean is therefore the sum of two parts,
 
-    s^2 / N                                         the inputs are a sample (s^2: variance of W over the N inputs)
-    (G - 1) / G sum_g (theta_(g) - mean theta)^2    the draws are a sample (delete-a-group jackknife, G groups of draws),
+    s^2 / N, because the inputs are a sample (s^2 is the variance of W over the N inputs), and
+    (G - 1) / G sum_g (theta_(g) - mean theta)^2, because the draws are a sample (delete-a-group jackknife, G groups).
 
-in which the part of the noise that is not shared is counted twice: slightly cautious. Degrees of freedom by Satterthwaite.
-The target is the mean, over inputs like these, of plug-in W at this number of draws (plug-in bias included): compare
-means at equal draws only.
+The part of the noise that the inputs do not share is counted in both terms, so the intervals are slightly too wide. The
+degrees of freedom are Satterthwaite's.
 
-Coverage in simulation, at a promised 95% and with 99% of the noise shared by all inputs: 93-95% from 30 draws on, 92% at 20,
-88% at 10 to 15 (the mean of few shared draws is skewed). Without sharing 94-99%.
+The intervals are for the mean of plug-in W over the population of such inputs, at this number of draws. The bias of
+plug-in W is part of this mean. So compare only means at equal numbers of draws.
+
+The coverage was simulated for 95% intervals. If all inputs share 99% of the noise, the coverage is 93-95% from 30 draws
+on, 92% at 20 draws, and 88% at 10 to 15 draws (the mean over few shared draws is skewed). If the inputs share no noise,
+the coverage is 94-99%.
 """
 
 from __future__ import annotations
@@ -37,21 +40,22 @@ def mean_entropy(draw_labels: ArrayLike, num_classes: int, *, level: float = 0.9
     Parameters
     ----------
     draw_labels : integers (N, n)
-        The label of draw j for input i; negative codes (invalid, not taken) count nowhere. Column j is one draw, shared
+        The label of draw j for input i. Negative codes (invalid, not taken) are ignored. Column j is one draw, shared
         by all inputs. Inputs without any valid draw are left out.
     num_classes : int
     level : float in (0, 1)
 
     Returns
     -------
-    Interval, clipped to [0, 1]. A single input has the jackknife part only: the interval is about that input. Where no
-    label ever differs (W = 0 for all) the variance is 0 and the upper limit comes from exact limits instead: what
-    could hide in n agreeing draws, and in N agreeing inputs. NaN for an empty array; [0, 1] for a single draw.
+    Interval, clipped to [0, 1]. For a single input, the variance has only the jackknife part, and the interval is for W
+    of this input. If every input always gets one label, all W are 0 and the variance is 0. Then the upper limit comes
+    from exact limits: how large could W be although n draws agree, and although N inputs have W = 0? The interval is
+    NaN for an empty array, and [0, 1] for a single draw.
 
     Raises
     ------
     InputError
-        When draw_labels is not an integer array (N, n) with labels below num_classes.
+        If draw_labels is not an integer array (N, n) with labels below num_classes.
 
     >>> draws = np.array([[0, 0, 0, 1], [1, 1, 1, 1], [0, 1, 0, 1]])
     >>> mean_entropy(draws, 2)
@@ -64,16 +68,18 @@ def mean_entropy(draw_labels: ArrayLike, num_classes: int, *, level: float = 0.9
 
 
 def paired_mean_difference(first: ArrayLike, second: ArrayLike, num_classes: int, *, level: float = 0.95) -> Interval:
-    """Mean of W(first) - W(second) over inputs that were given both ways (triggered and clean, say) the same draws.
+    """Mean of W(first) - W(second) over inputs measured in two versions, such as with and without a trigger.
 
-    Both arrays are (N, n): the same inputs in the same order, column j the same draw. Pairing removes what the two
-    share. Interval as :func:`mean_entropy`, clipped to [-1, 1]; inputs without valid draws on either side are left out;
-    where no difference varies over inputs or draws (nothing ever flips), the width is what could hide, as there.
+    Both arrays are (N, n), with the same inputs in the same order. Both versions of an input get the same draws: column
+    j is draw j in both arrays. The difference removes the variation that the two versions share. The interval is
+    computed as in :func:`mean_entropy`, and clipped to [-1, 1]. Inputs without valid draws in either version are left
+    out. If the variance is 0, for example because no label ever changes, the width comes from exact limits as in
+    :func:`mean_entropy`.
 
     Raises
     ------
     InputError
-        As :func:`mean_entropy`, or when the shapes differ.
+        In the same cases as :func:`mean_entropy`, or if the shapes differ.
 
     >>> calm, wild = np.zeros((20, 10), dtype=int), np.arange(200).reshape(20, 10) % 2
     >>> paired_mean_difference(calm, wild, 2).value
@@ -91,12 +97,12 @@ def paired_mean_difference(first: ArrayLike, second: ArrayLike, num_classes: int
 
 
 class MeanEntropy:
-    """`mean_entropy` of inputs that come in blocks: sums are kept, draws are not.
+    """Computes `mean_entropy` for inputs that come in blocks. Only sums are kept in memory, not the draws.
 
     Parameters
     ----------
     taken : booleans (n,)
-        Which draws any input has: they are dealt into the jackknife's groups.
+        Which draws at least one input has. These draws are divided into the jackknife's groups.
     num_classes : int
 
     >>> draws = np.array([[0, 0, 0, 1], [1, 1, 1, 1], [0, 1, 0, 1]])
@@ -116,7 +122,7 @@ class MeanEntropy:
         self._without, self._having = np.zeros((2, groups))
 
     def add(self, first: ArrayLike, second: ArrayLike | None = None) -> None:
-        """Add inputs: labels (N, n) of their draws; with `second`, W of the first less W of the second is averaged."""
+        """Add inputs, given the labels (N, n) of their draws. With `second`, W(first) - W(second) is averaged."""
         k = self.num_classes
         arrays = [_check(a, k) for a in (first, second) if a is not None]
         totals = [_counts(a, k) for a in arrays]
@@ -131,7 +137,7 @@ class MeanEntropy:
         self._join(w[usable])
 
     def _join(self, w: NDArray[np.float64]) -> None:
-        """Mean and sum of squares around it, of what was there and what is new (Chan, Golub and LeVeque, 1983)."""
+        """Update the mean and the sum of squared deviations with new values (Chan, Golub and LeVeque, 1983)."""
         if not len(w):
             return
         n, mean = self._count + len(w), float(w.mean())
@@ -141,13 +147,13 @@ class MeanEntropy:
         self._count = n
 
     def interval(self, level: float) -> Interval:
-        """The interval that `mean_entropy` gives."""
+        """The interval that `mean_entropy` returns for these inputs."""
         value, half, spread = self.half_width(level)
         upper = max(value + half, self.calm_upper(level)) if spread == 0 else value + half
         return Interval(value, max(value - half, 0.0) if not np.isnan(value) else value, min(upper, 1.0))
 
     def half_width(self, level: float) -> tuple[float, float, float]:
-        """Mean, half width, standard error."""
+        """The mean, the half width of its interval, and its standard error."""
         check_level(level)
         n, g = self._count, len(self._groups)
         if n == 0:
@@ -165,7 +171,7 @@ class MeanEntropy:
         return self._mean, half, variance**0.5
 
     def calm_upper(self, level: float) -> float:
-        """Upper limit of mean W when every label agreed: hidden in the draws, plus hidden in the inputs not sampled."""
+        """Upper limit of mean W if each input always got one label, both for more draws and for inputs not sampled."""
         row = np.zeros(self.num_classes, dtype=np.int64)
         row[0] = self._draws
         by_draws = float(entropy_interval(row, level=level)[1])
@@ -190,6 +196,6 @@ def _counts(draws: NDArray[np.int64], k: int) -> NDArray[np.int64]:
 
 
 def _difference(counts: list[NDArray[np.int64]]) -> NDArray[np.float64]:
-    """W of the first counts, less W of the second if there are any."""
+    """W of the first counts, minus W of the second counts if there are two."""
     first, *second = (plug_in(c) for c in counts)
     return first - second[0] if second else first

@@ -1,12 +1,13 @@
-"""The posterior of Nemenman, Shafee and Bialek over label distributions, with known K.
+"""The posterior of Nemenman, Shafee and Bialek (NSB) over label distributions with a known number K of classes.
 
-p ~ Dirichlet(beta, ..., beta) has expected entropy xi(beta) = psi(K beta + 1) - psi(beta + 1), and tightly so: a fixed
-beta almost fixes the answer beforehand. NSB mix over beta such that xi is uniform in [0, log K]:
+For p ~ Dirichlet(beta, ..., beta), the expected entropy is xi(beta) = psi(K beta + 1) - psi(beta + 1), and the entropy
+varies little around it. So a fixed beta would almost determine the estimate before any data. The NSB prior is a mixture
+over beta in which xi is uniform in [0, log K]. The posterior of beta is
 
     P(beta | c) ~ xi'(beta) Gamma(K beta) / Gamma(n + K beta) prod_c Gamma(c + beta) / Gamma(beta).
 
-The integral runs over log beta, where the integrand is smooth and dies off exponentially on both sides, so that the
-plain trapezoid rule is accurate to many digits. No random numbers are used for the mean.
+The integral is over log beta. There, the integrand is smooth and decreases exponentially on both sides, so the simple
+trapezoid rule is accurate to many digits. The mean needs no random numbers.
 
 Source: Nemenman, Shafee, Bialek, Entropy and inference, revisited, NIPS 2001, arXiv physics/0108025.
 """
@@ -29,9 +30,9 @@ _CHUNK = 2048  # rows at a time: bounds scratch memory
 
 
 def posterior_mean(rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Posterior mean of W for counts (R, K): (R,), in [0, 1]; the prior mean 1/2 where a row is empty.
+    """Posterior mean of W (R,), in [0, 1], for counts (R, K). For an empty row, the result is the prior mean 1/2.
 
-    It is sum_beta P(beta | c) E[S | c, beta] / log K, with E[S | c, beta] = psi(n + K beta + 1)
+    The mean is sum_beta P(beta | c) E[S | c, beta] / log K, with E[S | c, beta] = psi(n + K beta + 1)
     - sum_c (c + beta) / (n + K beta) psi(c + beta + 1).
 
     >>> posterior_mean(np.array([[4, 3, 3], [0, 0, 0]])).round(3).tolist()
@@ -44,9 +45,9 @@ def posterior_mean(rows: NDArray[np.int64]) -> NDArray[np.float64]:
 def credible(rows: NDArray[np.int64], *, level: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Central credible interval of W for counts (R, K): (lower, upper), each (R,), in [0, 1].
 
-    Quantiles of samples p ~ sum_beta P(beta | c) Dirichlet(c + beta), 2000 of them (fewer for K > 50, at least 500), drawn
-    with a seed made of the row itself: the same row gives the same limits, whatever the other rows are. About 2 ms
-    a row at K = 10.
+    The limits are quantiles of W over 2000 samples p ~ sum_beta P(beta | c) Dirichlet(c + beta). For K > 50 there are
+    fewer samples, but at least 500. The random seed is computed from the row itself. So the same row gives the same
+    limits, whatever the other rows are. A row takes about 2 ms at K = 10.
 
     >>> low, high = credible(np.array([[10, 0, 0]]), level=0.9)
     >>> bool(low[0] < 0.01 < 0.2 < high[0])
@@ -60,7 +61,7 @@ def credible(rows: NDArray[np.int64], *, level: float) -> tuple[NDArray[np.float
 
 
 def _blocks(rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Posterior mean of W (r,) and P(beta | c) (r, B) of some rows at a time."""
+    """Yield the posterior mean of W (r,) and P(beta | c) (r, B), for a part of the rows at a time."""
     beta = np.exp(_LOG_BETA)
     k = rows.shape[1]
     values, where = np.unique(rows, return_inverse=True)
@@ -83,7 +84,7 @@ def _blocks(rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.float64], NDAr
 
 
 def _samples(row: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Samples of W from the posterior of one row."""
+    """Samples of W from the posterior for one row of counts."""
     size = int(np.clip(100_000 // len(row), 500, 2000))
     source = rng(0, "nsb", *row.tolist())
     cumulative = np.cumsum(weights)
@@ -99,7 +100,7 @@ def _samples(row: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np
 
 @lru_cache(maxsize=64)
 def _log_prior(k: int) -> NDArray[np.float64]:
-    """log of beta xi'(beta), the density of the prior over log beta, up to a constant."""
+    """The logarithm of beta xi'(beta), which is the prior's density over log beta, up to a constant."""
     beta = np.exp(_LOG_BETA)
     slope = k * polygamma(1, k * beta + 1) - polygamma(1, beta + 1)
     # At large beta the two terms cancel to rounding; the series (K - 1) / (2 K beta^2) takes over.

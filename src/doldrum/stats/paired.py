@@ -1,4 +1,4 @@
-"""Two classifiers on the same images: whether one is right more often, and by how much."""
+"""Comparisons of two classifiers on the same images: is one of them right more often, and by how much?"""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ __all__ = ["mcnemar", "paired_difference"]
 
 
 def mcnemar(first: ArrayLike, second: ArrayLike) -> float:
-    """One-sided p-value of "the first is right no more often than the second", exact.
+    """Exact one-sided p-value of the hypothesis "the first classifier is right no more often than the second".
 
-    p = P(Bin(n, 1/2) >= x), where x images are right with the first alone, and n with one of the two alone.
+    p = P(Bin(n, 1/2) >= x). Here n is the number of images that exactly one of the two classifiers gets right, and x is
+    the number of these images that the first classifier gets right.
 
     Parameters
     ----------
     first, second : booleans (N,)
-        Whether each image was right, in the same order.
+        Whether each classifier was right on each image, in the same order.
 
     Returns
     -------
-    float in (0, 1]; 1 if no image tells them apart. Raises InputError for other shapes or types.
+    float in (0, 1]; 1 if there is no image that only the first classifier gets right. Raises InputError for other
+    shapes or types.
 
-    Source: McNemar, Psychometrika 1947; the exact form.
+    Source: McNemar, Psychometrika 1947; this is the exact form of the test.
 
     >>> mcnemar([True] * 5 + [False], [False] * 5 + [True])  # 5 to 1: (1 + 6) / 2^6
     0.109375
@@ -40,20 +42,21 @@ def mcnemar(first: ArrayLike, second: ArrayLike) -> float:
 
 
 def paired_difference(first: ArrayLike, second: ArrayLike, *, level: float = 0.95) -> Interval:
-    """By how much the share of true entries of `second` is above that of `first`, on the same images, with limits.
+    """The share of True in `second`, minus the share of True in `first`, with an interval.
 
-    p2 - p1, with Newcombe's limits: Wilson's of each share, and the correlation of the two rows,
-    lower = d - sqrt(a^2 - 2 r a b + b^2) with a = p2 - l2, b = u1 - p1, and upper in the same way.
+    d = p2 - p1. Newcombe's limits of d combine Wilson's limits of each share with the correlation r of the two rows:
+    lower = d - sqrt(a^2 - 2 r a b + b^2) with a = p2 - l2, b = u1 - p1. The upper limit is computed in the same way.
 
     Parameters
     ----------
     first, second : booleans (N,)
-        In the same order; N is at least 1.
+        One entry per image, in the same order; N is at least 1.
     level : float in (0, 1)
 
     Returns
     -------
-    Interval in [-1, 1]. Its coverage is about `level`, for few images too. Raises InputError for other shapes or types, or none.
+    Interval in [-1, 1]. The coverage is about `level`, even with few images. Raises InputError for other shapes or
+    types, or if there is no image.
 
     Source: Newcombe, Improved confidence intervals for the difference between binomial proportions based on paired data, Statistics in Medicine 1998, method 10.
 
@@ -64,7 +67,7 @@ def paired_difference(first: ArrayLike, second: ArrayLike, *, level: float = 0.9
     a, b = _rows(first, second)
     check_level(level)
     if not len(a):
-        raise InputError("expected at least one image to compare two models on, got none; give some")
+        raise InputError("expected at least one image to compare two models on, got none; give at least one")
     z = float(ndtri((1 + level) / 2))
     (p1, l1, u1), (p2, l2, u2) = _wilson(a, z), _wilson(b, z)
     r = _correlation(a, b)
@@ -74,7 +77,7 @@ def paired_difference(first: ArrayLike, second: ArrayLike, *, level: float = 0.9
 
 
 def _wilson(hits: NDArray[np.bool_], z: float) -> tuple[float, float, float]:
-    """Share, and Wilson's limits of it."""
+    """The share of hits, and Wilson's lower and upper limit of this share."""
     n, p = len(hits), float(hits.mean())
     middle, half = (
         (p + z * z / (2 * n)) / (1 + z * z / n),
@@ -84,7 +87,7 @@ def _wilson(hits: NDArray[np.bool_], z: float) -> tuple[float, float, float]:
 
 
 def _correlation(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """Of the two rows, a little less where it is positive, as Newcombe has it; 0 where a row is constant."""
+    """The correlation of the two rows; 0 if a row is constant. Newcombe's correction lowers positive values."""
     both, neither = int((a & b).sum()), int((~a & ~b).sum())
     one, other = int((a & ~b).sum()), int((~a & b).sum())
     product = math.sqrt(a.sum()) * math.sqrt((~a).sum()) * math.sqrt(b.sum()) * math.sqrt((~b).sum())

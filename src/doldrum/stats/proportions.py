@@ -1,4 +1,4 @@
-"""Limits of proportions: Clopper-Pearson, and limits for many sets of classes at once. All hold for every p."""
+"""Limits of proportions p: Clopper-Pearson limits, and limits for many sets of classes at once. All hold for every p."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Interval", "clopper_pearson", "dominant_lower", "proportion", "sets_
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its limits; `lower <= value <= upper`, or NaN if nothing was observed."""
+    """A value with its limits: `lower <= value <= upper`. The value is NaN if nothing was observed."""
 
     value: float
     lower: float
@@ -27,9 +27,10 @@ class Interval:
 def clopper_pearson(
     successes: ArrayLike, n: ArrayLike, *, alpha: float, side: Literal["both", "lower", "upper"] = "both"
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Exact limits of a binomial proportion: each errs at most alpha / 2 of the time ("both"), or alpha (one side).
+    """Exact Clopper-Pearson limits of a binomial proportion.
 
-    lower = Beta^-1(a; x, n - x + 1), upper = Beta^-1(1 - a; x + 1, n - x). The side not asked for is 0 or 1.
+    lower = Beta^-1(a; x, n - x + 1), upper = Beta^-1(1 - a; x + 1, n - x). With side="both", a is alpha / 2: each limit
+    is wrong with probability at most alpha / 2. With one side, a is alpha, and the limit of the other side is 0 or 1.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def clopper_pearson(
 
 
 def proportion(successes: int, n: int, *, level: float = 0.95) -> Interval:
-    """successes / n with its two-sided Clopper-Pearson limits; NaN with [0, 1] where n = 0.
+    """successes / n with its two-sided Clopper-Pearson limits. If n = 0, the value is NaN and the limits are 0 and 1.
 
     >>> proportion(98, 100)
     Interval(value=0.98, lower=0.929..., upper=0.997...)
@@ -70,17 +71,20 @@ def proportion(successes: int, n: int, *, level: float = 0.95) -> Interval:
 
 
 def sets_lower(successes: ArrayLike, n: int, *, size: int, num_classes: int, alpha: float) -> NDArray[np.float64]:
-    """Lower limits that hold for all sets of `size` classes at once, so also for the largest set.
+    """Lower limits that hold for all sets of `size` classes at once, and so for the most probable set too.
 
-    The limit for a set S seen X times in n draws is the largest l with P(Bin(n, l) >= X) <= alpha l / C(K-1, size-1).
-    A set of probability p(S) is thus overrated with probability at most alpha p(S) / C(K-1, size-1). The p(S) of all
-    sets of one size sum to C(K-1, size-1), because each class is in that many: the chance that any set is overrated is at
-    most alpha. Compared with alpha / (number of sets) for each, the share of a set near 1 costs nothing at size 1.
-    P(Bin(n, l) >= X) / l rises with l where the numerator is convex, l <= (X - 1) / (n - 1): limits stay there.
+    Suppose that X of n draws fall into a set S of classes. The limit for S is the largest l with P(Bin(n, l) >= X) <=
+    alpha l / C(K-1, size-1). So the limit of a set with probability p(S) is too high with probability at most alpha
+    p(S) / C(K-1, size-1). The p(S) of all sets of one size sum to C(K-1, size-1), because each class is in that many
+    sets. So the chance that any limit is too high is at most alpha. A plain union bound would give each set alpha /
+    (number of sets). With the weighted bound, a single class with a probability near 1 gets almost all of alpha.
 
-    Takes successes (...), 0..n; gives float64 (...) in [0, 1). Limits do not depend on p in any way.
+    P(Bin(n, l) >= X) / l increases with l where the numerator is convex, which is for l <= (X - 1) / (n - 1). The
+    limits never leave this range.
 
-    Source: a weighted union bound, ours.
+    Takes successes (...), from 0 to n, and returns float64 (...) in [0, 1). The limits do not depend on p.
+
+    Source: this project's own weighted union bound.
 
     >>> sets_lower([100, 60], 100, size=1, num_classes=10, alpha=0.001).round(4).tolist()
     [0.9326, 0.429]
@@ -101,12 +105,14 @@ def sets_lower(successes: ArrayLike, n: int, *, size: int, num_classes: int, alp
 
 
 def dominant_lower(counts: ArrayLike, *, alpha: float, classes: ArrayLike | None = None) -> NDArray[np.float64]:
-    """Lower limit of the probability of the dominant class; errs at most alpha of the time, whatever p is.
+    """Lower limit of the probability of the dominant class. For every p, the limit is wrong with probability at most
+    alpha.
 
-    Without `classes` the dominant class is the one these same draws saw most, and the limit is one that holds for all
-    classes at once (:func:`sets_lower`): never below Clopper-Pearson at alpha / K for classes with p > 1 / K, and all but
-    equal to Clopper-Pearson at alpha near p = 1. With `classes`, fixed before the draws (base labels, or a pick from
-    other draws), it is Clopper-Pearson at alpha for those.
+    Without `classes`, the dominant class is the most frequent class in these same draws. The limit then holds for all
+    classes at once (:func:`sets_lower`). For classes with p > 1 / K, this limit is never below the Clopper-Pearson
+    limit at alpha / K. Near p = 1, this limit almost equals the Clopper-Pearson limit at alpha. `classes` must be fixed
+    before the draws, such as base labels or classes chosen by other draws. With `classes`, the limit is the
+    Clopper-Pearson limit of these classes at alpha.
 
     Parameters
     ----------
@@ -116,9 +122,11 @@ def dominant_lower(counts: ArrayLike, *, alpha: float, classes: ArrayLike | None
 
     Returns
     -------
-    float64 (...), in [0, 1]; 0 where n = 0. A bound on p_c for a class c, not for the mode of p.
+    float64 (...), in [0, 1]; 0 where n = 0. The result is a lower limit of p_c for one class c, not of the largest
+    entry of p.
 
-    Source: Cohen et al., Certified adversarial robustness via randomized smoothing, 2019 (classes fixed beforehand).
+    Source: Cohen et al., Certified adversarial robustness via randomized smoothing, 2019 (for classes fixed
+    beforehand).
 
     >>> dominant_lower([100, 0, 0], alpha=0.001).round(4).tolist()
     0.9326

@@ -1,21 +1,24 @@
-"""Confidence sequences: limits that hold at all numbers of draws together. So you may look, and stop, at any time.
+"""Confidence sequences: limits that hold at all numbers of draws together, so that you can stop at any time.
 
-A fixed-n interval looked at after every draw errs far more often than stated. Here each promise is over the whole
-path: with probability at least 1 - alpha no look, at any n, is wrong.
+If an interval for a fixed n is checked after every draw, it is wrong far more often than stated. A confidence sequence
+is valid for the whole path: with probability at least 1 - alpha, its limits are right at every n.
 
-All of them rest on mixture martingales. For a prior pi over p, the ratio
+All sequences of this module use mixture martingales. For a prior pi over p, the ratio
 
     M_n(p) = (integral of q^counts d pi(q)) / p^counts
 
-is, for the true p, a martingale that starts at 1: it ever reaches 1 / alpha with probability at most alpha (Ville). Hence
-{p : p^counts >= alpha m(counts)}, with m the integral, holds the true p at all n together. The prior costs tightness only,
-never validity, and may know anything known before the draws, such as the label of the unperturbed input.
+is a martingale for the true p, and starts at 1. By Ville's inequality, the probability that this martingale ever
+reaches 1 / alpha is at most alpha. So with probability at least 1 - alpha, the set {p : p^counts >= alpha m(counts)}
+contains the true p at all n together. Here m is the integral. The limits are valid for every prior, but a prior that
+fits badly makes them wider. The prior may use anything that is known before the draws, such as the label of the
+unperturbed input.
 
-Betting against a proportion comes to the same: for 0/1 outcomes the Krichevsky-Trofimov bettor's wealth is the mixture
-with Beta(1/2, 1/2), so there is no separate betting sequence.
+Betting against a proportion gives the same limits. For 0/1 outcomes, the wealth of the Krichevsky-Trofimov bettor
+equals the mixture with Beta(1/2, 1/2). So this module has no separate betting sequence.
 
 Source: Robbins, Statistical methods related to the law of the iterated logarithm, 1970 (mixtures); Waudby-Smith and
-Ramdas, Estimating means of bounded random variables by betting, JRSS B 2024 (betting). Limits of W are ours.
+Ramdas, Estimating means of bounded random variables by betting, JRSS B 2024 (betting). The limits of W are this
+project's.
 """
 
 from __future__ import annotations
@@ -44,10 +47,11 @@ _WITHOUT_BASE = ((0.5, 0.1), (0.5, 0.5))
 
 
 def proportion_sequence(successes: ArrayLike, n: ArrayLike, *, alpha: float, side: Side = "both") -> Limits:
-    """Limits of a proportion that hold at every n together: P(any n has p outside) <= alpha.
+    """Limits of a proportion p that hold at all n together. The probability that p is ever outside is at most alpha.
 
-    The p with x log p + (n - x) log(1 - p) >= log(alpha) + log B(x + 1/2, n - x + 1/2) - log B(1/2, 1/2): the
-    beta-binomial mixture with Jeffreys' prior. `side` blanks the other limit (0 or 1) and sharpens nothing.
+    The interval contains the p with x log p + (n - x) log(1 - p) >= log(alpha) + log B(x + 1/2, n - x + 1/2) - log
+    B(1/2, 1/2). This condition comes from the beta-binomial mixture with Jeffreys' prior. With a single `side`, the
+    other limit becomes 0 or 1, and the limit of this side does not change.
 
     Parameters
     ----------
@@ -58,7 +62,7 @@ def proportion_sequence(successes: ArrayLike, n: ArrayLike, *, alpha: float, sid
     -------
     lower, upper : float64 in [0, 1], of the broadcast shape; x / n is between them.
 
-    Raises InputError for anything else.
+    Raises InputError for other values.
 
     >>> lower, upper = proportion_sequence([0, 50, 100], 100, alpha=0.05)
     >>> lower.round(3).tolist(), upper.round(3).tolist()
@@ -74,9 +78,10 @@ def proportion_sequence(successes: ArrayLike, n: ArrayLike, *, alpha: float, sid
 
 
 def proportion_decision(successes: ArrayLike, n: ArrayLike, threshold: float, *, alpha: float) -> NDArray[np.int8]:
-    """1 if p is above `threshold`, -1 if it is below, 0 if this is open. You may look as often as you like.
+    """1 if p is above `threshold`, -1 if p is below, 0 if this is undecided. The decision may be checked at every n.
 
-    P(a wrong answer at any n) <= alpha: p is on one side, so only the limit towards it can err.
+    P(a wrong decision at any n) <= alpha. The true p is on one side of the threshold, so only one of the two limits can
+    lead to a wrong decision.
 
     >>> proportion_decision([99, 50, 5], 100, 0.5, alpha=0.01).tolist()
     [1, 0, -1]
@@ -87,24 +92,28 @@ def proportion_decision(successes: ArrayLike, n: ArrayLike, threshold: float, *,
 
 
 def entropy_sequence(counts: ArrayLike, *, alpha: float, base: ArrayLike | None = None, side: Side = "both") -> Limits:
-    """Limits of the true W = -sum p log p / log K that hold at every n together, for every p.
+    """Limits of the true W = -sum p log p / log K that hold at all n together, for every p.
 
-    *Upper.* The largest entropy over {p : p^counts >= alpha m(counts)}, m a mixture of Dirichlets; those of them that favour
-    `base` certify calm in about half the draws when the guess is right.
-    *Lower.* The total probability P_m of the m most probable classes has a fixed set behind it, seen at most as often as the
-    m most seen: beta-binomial sequences bound P_1, P_2, … from above, at shares of alpha, and W is at least the entropy of the
-    most unequal distribution they allow (:mod:`doldrum.stats.majorization`).
+    *Upper limit.* The upper limit is the largest entropy over {p : p^counts >= alpha m(counts)}, where m is a mixture
+    of Dirichlet distributions. Some of these favour the class `base`. If most draws do get the label `base`, the same
+    upper limit needs only about half the draws.
+
+    *Lower limit.* P_m is the total probability of the m most probable classes. These classes are fixed, and their count
+    is at most the sum of the m largest counts. So beta-binomial sequences bound P_1, P_2, … from above, each at a share
+    of alpha. W is at least the entropy of the most unequal distribution that these bounds allow
+    (:mod:`doldrum.stats.majorization`).
 
     Parameters
     ----------
     counts : integers (..., K), K >= 2
         Label counts after any number of draws.
     alpha : float in (0, 1)
-        P(some look, at any n, has W outside) <= alpha. With side="both" each limit takes alpha / 2.
+        P(W is outside of the limits at any n) <= alpha. With side="both", each limit uses alpha / 2.
     base : integers (...), optional
-        A class per row fixed before the draws, e.g. the label of the unperturbed input; -1 if there is none.
+        One class per row, fixed before the draws, such as the label of the unperturbed input; -1 for a row without such
+        a class.
     side : "both", "lower" or "upper"
-        A single side takes all of alpha; the other limit is 0 or 1.
+        A single side uses all of alpha, and the other limit is then 0 or 1.
 
     Returns
     -------
@@ -113,7 +122,8 @@ def entropy_sequence(counts: ArrayLike, *, alpha: float, base: ArrayLike | None 
     Raises
     ------
     InputError
-        When counts are not non-negative integers (..., K), alpha is not in (0, 1), or base does not fit.
+        If counts are not non-negative integers (..., K), alpha is not in (0, 1), or base has another shape or classes
+        outside of [-1, K).
 
     >>> lower, upper = entropy_sequence([[60] + [0] * 9, [20, 20, 20] + [0] * 7], alpha=0.01, base=[0, 0])
     >>> lower.round(2).tolist(), upper.round(2).tolist()
@@ -141,10 +151,11 @@ def entropy_sequence(counts: ArrayLike, *, alpha: float, base: ArrayLike | None 
 def entropy_decision(
     counts: ArrayLike, threshold: float, *, alpha: float, base: ArrayLike | None = None
 ) -> NDArray[np.int8]:
-    """1 if W is above `threshold`, -1 if it is below, 0 if this is open. You may look as often as you like.
+    """1 if W is above `threshold`, -1 if W is below, 0 if this is undecided. The decision may be checked at every n.
 
-    P(a wrong answer at any n) <= alpha for every p: W is on one side, so only the limit towards it can err, and each takes
-    all of alpha. Parameters as in :func:`entropy_sequence`.
+    For every p, P(a wrong decision at any n) <= alpha. The true W is on one side of the threshold, so only one of the
+    two limits can lead to a wrong decision. So each limit uses all of alpha. The parameters are those of
+    :func:`entropy_sequence`.
 
     >>> entropy_decision([[70] + [0] * 9, [9, 9, 9] + [0] * 7, [5] + [0] * 9], 0.2, alpha=0.01, base=[0, 0, 0]).tolist()
     [-1, 1, 0]
@@ -163,9 +174,11 @@ def _check_threshold(threshold: float) -> None:
 def _distinct(
     counts: NDArray[np.int64], base: ArrayLike | None, shape: tuple[int, ...]
 ) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
-    """Distinct rows (has a base class 0 or 1, its count first, the others from most to least), and where each went.
+    """The distinct rows of counts, and the index of each row among them.
 
-    Columns in which nothing was seen are cut off: of K = 20,000 classes 100 draws see 100 at most.
+    The first entry of a row is 1 if the row has a base class, else 0. Then come the count of the base class and the
+    other counts in descending order. Columns that are 0 in all rows are cut off: 100 draws give at most 100 of K =
+    20,000 classes a count.
     """
     k = counts.shape[1]
     classes = np.full(shape, -1) if base is None else np.asarray(base)
@@ -185,9 +198,10 @@ def _distinct(
 
 
 def _log_mixture(rows: NDArray[np.int64], has_base: NDArray[np.bool_], k: int) -> NDArray[np.float64]:
-    """log m(counts): Dirichlets of every class alike, and where column 0 is the base class, of ones that favour it.
+    """log m(counts) for a mixture of symmetric Dirichlet distributions.
 
-    A class that was never seen adds nothing, so its column may be left out.
+    If column 0 is the base class, the mixture also has Dirichlet distributions that favour this class. A class with the
+    count 0 adds nothing, so its column may be left out.
     """
     n = rows.sum(axis=1)
 
@@ -205,7 +219,7 @@ def _log_mixture(rows: NDArray[np.int64], has_base: NDArray[np.bool_], k: int) -
 
 
 def _least_nats(rows: NDArray[np.int64], alpha: float, k: int) -> NDArray[np.float64]:
-    """The lower limit of H: entropy of the calmest distribution under upper limits of P_1, P_2, …"""
+    """The lower limit of H: the entropy of the most unequal distribution that the upper limits of P_1, P_2, … allow."""
     n = rows.sum(axis=1)
     sizes = limited_sizes(k)
     weights = 1.0 / np.arange(1, len(sizes) + 1) ** 2
@@ -219,7 +233,7 @@ def _least_nats(rows: NDArray[np.int64], alpha: float, k: int) -> NDArray[np.flo
 
 
 def _upper(x: NDArray[np.float64], n: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
-    """The largest p with x log p + (n - x) log(1 - p) >= log alpha + log m(x, n), by bisection from the safe side."""
+    """The largest p with x log p + (n - x) log(1 - p) >= log alpha + log m(x, n), found by bisection, rounded up."""
     bound = np.log(alpha) + betaln(x + 0.5, n - x + 0.5) - betaln(0.5, 0.5)
     low, high = x / np.maximum(n, 1), np.ones(len(x))
     open_ = (n > 0) & (x < n)

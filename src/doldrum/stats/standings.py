@@ -1,4 +1,4 @@
-"""How far each of several objects stands out from all the others, in many figures at once."""
+"""How far each of several objects (such as models) differs from all the others, in many values at once."""
 
 from __future__ import annotations
 
@@ -18,24 +18,26 @@ _FEWEST = 3  # others with a value, below which a figure is compared with its ki
 def deviations(
     objects: Sequence[Mapping[Key, float]], *, kind: Callable[[Key], Hashable], least: float
 ) -> list[dict[Key, float]]:
-    """z = (v - mean of the others) / spread of the others, for each figure of each object.
+    """z = (v - mean of the other objects) / spread of the other objects, for each named value v of each object.
 
-    The variance of the others is shrunk towards that of all figures of one kind: s^2 = ((n - 1) s_j^2 + 10 s_kind^2) / (n - 1 + 10). A figure that fewer
-    than 3 others have is compared with the mean and the variance of its kind.
+    The names are grouped into kinds. The variance s_j^2 of the other objects' values is shrunk towards s_kind^2, the
+    mean variance of all values of this kind: s^2 = ((n - 1) s_j^2 + 10 s_kind^2) / (n - 1 + 10). If fewer than 3 other
+    objects have the value, it is compared with the mean and the variance of its kind.
 
-    Every object is compared with the others by one rule that does not depend on their order. So where the objects are exchangeable, any function of the
-    deviations of one, such as the largest, is exchangeable too, and conformal p-values of it hold.
+    Every object is compared with the others by one rule that does not depend on their order. Suppose that the objects
+    are exchangeable. Then any function of an object's deviations, such as the largest one, is exchangeable too, and its
+    conformal p-values are valid.
 
     Parameters
     ----------
-    objects : mappings from a figure's name to its value; NaN and what is missing are left out
-    kind : which names are figures of one kind
-    least : the least spread, in units of the values
+    objects : mappings from a name to a value; values that are missing or not finite are left out
+    kind : the kind of each name
+    least : the smallest spread that is divided by, in units of the values
 
     Returns
     -------
     list of dict
-        The deviations of each object, of those figures that are finite and that others have.
+        The deviations of each object, for its finite values with something to compare with.
 
     >>> found = deviations([{"a": 9.0}, {"a": 1.0}, {"a": 2.0}, {"a": 3.0}], kind=lambda name: 0, least=0.1)
     >>> [round(one["a"], 2) for one in found]
@@ -56,7 +58,7 @@ def deviations(
 
 
 def _moments(values: NDArray[np.float64], group: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and shrunken variance of each column (J,), as said above; NaN if not even its kind has a value."""
+    """The mean and the shrunken variance of each column (J,); NaN if no column of the same kind has a value."""
     known = np.isfinite(values)
     count = known.sum(axis=0)
     mean = np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1)

@@ -1,13 +1,14 @@
-"""The largest entropy among the distributions that make the counts likely enough.
+"""The largest entropy among all distributions under which the observed counts are likely enough.
 
-maximise H(p) = -sum_c p_c log p_c over p on the simplex with sum_c n_c log p_c >= b: a convex problem. For multipliers
-lam > 0 of the likelihood and mu of the sum, its dual is
+The problem is to maximise H(p) = -sum_c p_c log p_c over p on the simplex, under the constraint sum_c n_c log p_c >= b.
+This problem is convex. The multiplier of the likelihood constraint is lam > 0, and the multiplier of the sum of p is
+mu. The dual of the problem is
 
     D(lam, mu) = sum_c max_{p_c > 0} [-p_c log p_c + lam n_c log p_c - mu p_c] + mu - lam b,
 
-and every D(lam, mu) is at least the maximum (weak duality). So an answer that has not converged is too large, never too
-small, and whatever rests on it stays valid. The inner maximum is at p_c = lam n_c / omega(log(lam n_c) + mu + 1), omega the
-Wright function, and at exp(-1 - mu) where n_c = 0.
+By weak duality, every D(lam, mu) is at least the maximum. So a result that has not converged is too large, never too
+small, and limits computed from it stay valid. The inner maximum is at p_c = lam n_c / omega(log(lam n_c) + mu + 1),
+where omega is the Wright function. For n_c = 0 the inner maximum is at exp(-1 - mu).
 
 Source: Boyd and Vandenberghe, Convex Optimization, 2004, section 5.1.3 (weak duality).
 """
@@ -28,12 +29,13 @@ _OUTER, _INNER, _EXPONENT = 20, 40, 700.0
 def largest_entropy(
     rows: NDArray[np.int64], log_bound: NDArray[np.float64], *, num_classes: int | None = None
 ) -> NDArray[np.float64]:
-    """Upper limits, in nats, of H(p) over {p : sum_c n_c log p_c >= log_bound}, to about 1e-6; at most log K.
+    """Upper limits, in nats, of H(p) over {p : sum_c n_c log p_c >= log_bound}. The limits are exact to about 1e-6.
 
-    Takes counts (R, K) with n >= 1 and bounds (R,) below the largest log likelihood, gives (R,). Classes that were never seen
-    may be left out of the counts, where `num_classes` says how many there are.
+    Takes counts (R, K) with n >= 1, and bounds (R,) below the largest log likelihood. Returns limits (R,), each at most
+    log K. Classes with the count 0 may be left out of the counts if `num_classes` gives the number of all classes.
 
-    All of 10 draws agree, and a likelihood of .5 is enough: p_1 = .5 ** .1, the rest spread evenly.
+    In this example all 10 draws have one label, and a likelihood of .5 is enough. Then p_1 = .5 ** .1, and the other
+    classes share the rest equally.
 
     >>> p = 0.5**0.1
     >>> expected = -p * np.log(p) - (1 - p) * np.log((1 - p) / 2)
@@ -57,7 +59,7 @@ def largest_entropy(
 
 
 def _dual(n: NDArray[np.float64], k: int, b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The smallest D found by bisection over log lam, with mu solved for each lam."""
+    """The smallest D that a bisection over log lam finds. For each lam, the best mu is computed."""
     unseen = k - (n > 0).sum(axis=1)
     total: NDArray[np.float64] = n.sum(axis=1)
     # lam -> 0 gives the uniform distribution, lam -> infinity the counts' own: the slack of the constraint rises between.
@@ -81,7 +83,10 @@ def _dual(n: NDArray[np.float64], k: int, b: NDArray[np.float64]) -> NDArray[np.
 def _solve_mu(
     n: NDArray[np.float64], lam: NDArray[np.float64], unseen: NDArray[np.int64], mu: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The mu at which the p_c sum to 1, and log p_c there. The sum falls and is convex in mu: Newton from the left."""
+    """The mu at which the sum of the p_c is 1, and log p_c at this mu.
+
+    The sum decreases with mu and is convex, so Newton's method starts from the left.
+    """
     with np.errstate(divide="ignore"):
         log_weight = np.log(lam * n)
     # sum_c p_c >= 1 at this mu: p_c solves p (log p + mu + 1) = lam n_c, and p = n_c / n would need mu + 1 = lam n - log p.

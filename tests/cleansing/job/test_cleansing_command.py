@@ -211,7 +211,7 @@ def test_labels_that_are_not_the_models_are_refused(made, tmp_path, monkeypatch)
     monkeypatch.setattr(confined, "run_confined", here)
     _, bad, _ = made
     np.savez(tmp_path / "other.npz", images=bad.images, labels=np.asarray(bad.labels) + 3)
-    with pytest.raises(InputError, match="another model's set"):
+    with pytest.raises(InputError, match="set for another model"):
         run_cleansing(asked(made, tmp_path / "out", images=str(tmp_path / "other.npz")), progress=False)
     np.savez(tmp_path / "turned.npz", images=bad.images, labels=(np.asarray(bad.labels) + 3) % 10)
     with pytest.raises(

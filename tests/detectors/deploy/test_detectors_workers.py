@@ -134,7 +134,7 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_twice(deadly, tmp_pa
     scan_to(detector, images, tmp_path / "two", progress=False, workers=2)
     assert not list(deadly.iterdir())
     assert files(tmp_path / "one") == files(tmp_path / "two")
-    assert sum("another takes its place" in line for line in caplog.messages) == 2
+    assert sum("a new worker replaces it" in line for line in caplog.messages) == 2
 
 
 def test_where_workers_die_again_and_again_what_is_finished_stays(deadly, tmp_path, monkeypatch) -> None:

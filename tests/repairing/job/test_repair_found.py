@@ -29,7 +29,7 @@ def test_what_an_explanation_proved_is_unlearned_and_said_in_its_words(folder: P
     assert (record.success["before"]["value"], record.larger) == (1, None)
     text = " ".join(record.verdict["sentences"])
     assert (
-        "The trigger that the explanation proved led 100.0% of the images held back to class 2 before the repair"
+        "The trigger that the explanation proved led 100.0% of the held-back images to class 2 before the repair"
         in text
     )
     assert "inspect the repaired model" in text
@@ -44,7 +44,9 @@ def test_what_an_explanation_proved_is_unlearned_and_said_in_its_words(folder: P
 def test_a_claim_about_one_class_is_tested_on_images_of_it(folder: Path) -> None:
     record = run_repair(settings(folder, explanation=explained(folder, scope=1)), progress=False)
     assert record.recovered == {"inspector": None, "source": 1, "target": TARGET}
-    assert any("held back that it answered with class 1 to class 2" in one for one in record.verdict["sentences"])
+    assert any(
+        "held-back images that the model predicts as class 1 to class 2" in one for one in record.verdict["sentences"]
+    )
     assert record.success["before"]["n"] < 15
 
 
@@ -56,7 +58,7 @@ def test_a_trigger_that_no_held_back_image_can_test_is_not_called_gone(folder: P
     assert (record.success, record.recovered["source"]) == (None, 1)
     assert (record.verdict["word"], record.verdict["exit_code"]) == ("not shown to be gone", 3)
     assert any(
-        "none of the images held back is of its source class. Give more clean images of that class." in s
+        "none of the held-back images is of its source class. Give more clean images of that class." in s
         for s in record.verdict["sentences"]
     )
     assert not any("too few images to show" in one for one in record.verdict["sentences"])

@@ -1,6 +1,7 @@
-"""The job of `doldrum cleanse` on a set and a model that somebody else made: settings, work inside, and what is written outside.
+"""The job of `doldrum cleanse`, for a training set and a model from somebody else.
 
-No method's arithmetic (`cleansing.methods`), and nothing that other jobs would do too (`doldrum.confined`).
+The package has the settings, the work in the confined process, and the code that writes the results outside of this
+process. The methods themselves are in `cleansing.methods`, and code that other jobs share is in `doldrum.confined`.
 """
 
 from __future__ import annotations

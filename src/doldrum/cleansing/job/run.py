@@ -1,4 +1,4 @@
-"""run_cleansing: the job of a cleansing."""
+"""`run_cleansing` runs the whole job of `doldrum cleanse`."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ _JOB = Job(
 def run_cleansing(
     settings: CleansingSettings, *, progress: bool = True, say: Callable[[str], None] = lambda text: None
 ) -> dict[str, Any]:
-    """Cleanse a training set that somebody else made, by a model that somebody else made; gives what summary.json holds.
+    """Cleanse a training set from somebody else, with a model from somebody else. Return the content of summary.json.
 
-    Leaves drop.txt (a row number per line, from 0), clean.npz (the samples that stay), samples.parquet and summary.json in
-    `settings.out`. Model and images are opened in a confined process, as by :func:`doldrum.audit.run_audit`. Killed at any
-    moment, the same call continues where it stopped; called again when all is done, it gives the summary.
+    Writes four files to `settings.out`: drop.txt (one row number per line, from 0), clean.npz (the samples to keep),
+    samples.parquet and summary.json. The model and the images are opened in a confined process, as in
+    :func:`doldrum.audit.run_audit`. If the run is killed, the same call continues the run. After a complete run, the
+    same call only returns the summary.
 
-    Raises InputError for a folder of something else or one that another run is at work in, a set without labels, too few clean images; ClassifierError if the
-    model can't serve the method; SandboxError when the confined process exceeds its memory or time, or dies.
+    Raises InputError if the folder holds something else or another run uses it, if the set has no labels, or if there
+    are too few clean images. Raises ClassifierError if the method cannot use the model. Raises SandboxError if the
+    confined process exceeds its memory or time, or dies.
     """
     return run_job(_JOB, settings, write=write_summary, read=_summary, send_as=_as_files, progress=progress, say=say)
 
@@ -43,7 +45,10 @@ def _summary(path: Path) -> dict[str, Any]:
 
 
 def _as_files(settings: CleansingSettings, folder: Path) -> dict[str, Any]:
-    """The settings with splits of ours as .npz in `folder`: the confined process can't fetch them."""
+    """The settings with .npz files in `folder` in place of doldrum's own data sets.
+
+    The confined process cannot download data sets.
+    """
     told = settings.to_dict()
     for name, part in (("images", "train"), ("clean", "test")):
         told[name] = as_file(told[name], part, folder / f"{name}-split.npz")

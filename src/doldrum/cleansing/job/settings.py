@@ -1,4 +1,4 @@
-"""CleansingSettings: everything that decides a cleansing, checked before any work."""
+"""`CleansingSettings`: all settings of a cleansing, checked before any work starts."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ __all__ = ["CleansingSettings"]
 
 @dataclass(frozen=True, kw_only=True)
 class CleansingSettings(JobSettings):
-    """What `doldrum cleanse` was asked for, besides the settings of every job: :class:`doldrum.confined.settings.JobSettings`.
+    """The settings of `doldrum cleanse`, in addition to those of :class:`doldrum.confined.settings.JobSettings`.
 
     Parameters
     ----------
     images : str
-        The training set, with labels; what it may be, `doldrum.intake.open_images` says. It and `clean` may also be a split of a data
-        set that doldrum knows, such as "fashion-mnist:train".
+        The training set, with labels. `doldrum.intake.open_images` lists the possible formats. `images` and `clean` can
+        also be a split of one of doldrum's data sets, such as "fashion-mnist:train".
     clean : str, optional
-        Clean images that the model was not trained on. Without them samples are ranked, without a promise.
+        Clean images that the model was not trained on. Without clean images, samples are only ranked, and no
+        false-positive rate is promised.
     fpr : float in (0, 1)
-        With clean images: the false-positive rate that the profile promises.
+        With clean images: the false-positive rate that the method "profile" promises.
     rate : float in (0, .5]
-        The most poison to expect, of the set (the profile's ranking) or of a class (spectral signatures).
+        The largest expected share of poisoned samples: in the whole set (ranking by the profile) or in a class
+        (spectral signatures).
     method : "profile", "spectral" or "clustering"
-        Whose list is dropped.
+        The method whose list of samples is dropped.
 
-    Raises InputError for anything of another kind or range, and for files that are not there.
+        Raises InputError for values of another type or range, and for files that do not exist.
 
     >>> CleansingSettings(model=".", images=".", out="new", method="magic")
     Traceback (most recent call last):

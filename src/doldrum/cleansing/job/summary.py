@@ -1,4 +1,7 @@
-"""Outside of the confined process: a cleansing's files and summary, out of what comes back, each value checked."""
+"""Writes a cleansing's files and summary, outside of the confined process.
+
+All values from that process are checked first.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ _PROMISE = ("fpr", "num_calibration", "limit", "more_than_promised", "discoverie
 
 
 def write_summary(settings: CleansingSettings, facts: dict[str, Any], begun: Begun) -> dict[str, Any]:
-    """Check what the confined process left; leave samples.parquet, drop.txt, clean.npz and, last, summary.json."""
+    """Check the confined process's results; write samples.parquet, drop.txt, clean.npz and, last, summary.json."""
     import pandas as pd
 
     count, classes = whole(facts["samples"]), whole(facts["model"]["num_classes"])
@@ -39,10 +42,10 @@ def write_summary(settings: CleansingSettings, facts: dict[str, Any], begun: Beg
     rows = np.flatnonzero(drop)
     kept, clean = begun.work / KEPT, begun.out / _CLEAN
     if kept.is_symlink() or not (kept.is_file() or clean.is_file()):
-        raise ValueError("no samples that stay")
+        raise ValueError("no file with the samples to keep")
     names = names_of(facts["class_names"], most=80)
     if names is not None and len(names) != classes:
-        raise ValueError(f"{len(names)} names of {classes} classes")
+        raise ValueError(f"{len(names)} names for {classes} classes")
     frame = pd.DataFrame({"row": np.arange(count), **columns})
     write_whole(begun.out / "samples.parquet", lambda draft: frame.to_parquet(draft, index=False))
     write_text_whole(begun.out / "drop.txt", "".join(f"{row}\n" for row in rows))
@@ -65,7 +68,7 @@ def write_summary(settings: CleansingSettings, facts: dict[str, Any], begun: Beg
 
 
 def _columns(path: Path, methods: list[str], count: int, classes: int, *, promised: bool) -> dict[str, Any]:
-    """The columns of samples.parquet, each of its kind and length; ValueError for anything else."""
+    """The columns of samples.parquet. Raises ValueError for a column of another type or length."""
     if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST:
         raise ValueError("no columns, or columns with too many bytes")
     kinds = dict(_COLUMNS)
@@ -75,16 +78,16 @@ def _columns(path: Path, methods: list[str], count: int, classes: int, *, promis
         kinds["profile_p_value"] = "f"
     found = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(found, Mapping) or set(found) != set(kinds):
-        raise ValueError("other columns than those asked for")
+        raise ValueError("other columns than expected")
     made: dict[str, Any] = {}
     for name, values in found.items():
         array = np.asarray(values)
         if array.shape != (count,) or array.dtype.kind != kinds[name]:
-            raise ValueError(f"a column {name} of another kind or length")
+            raise ValueError(f"a column {name} of another type or length")
         if kinds[name] == "f" and not np.isfinite(array).all():
             raise ValueError(f"numbers in {name} that are not finite")
         if kinds[name] == "i" and not ((array >= -1) & (array < classes)).all():
-            raise ValueError(f"classes in {name} that the model lacks")
+            raise ValueError(f"classes in {name} that the model does not have")
         made[name] = [visible(v) for v in values] if name == "id" else array
     return made
 
@@ -100,10 +103,10 @@ def _promise(found: Mapping[str, Any], flagged: int) -> dict[str, Any]:
 
 
 def _ranking(found: Mapping[str, Any], dropped: int) -> dict[str, Any]:
-    """How far the list holds whatever the draws, and what it can't say."""
+    """How many listed samples are on the list of every round of draws, and what the list cannot say."""
     rounds, every = whole(found["rounds"]), whole(found["in_every_round"], least=0)
     if every > dropped:
-        raise ValueError(f"{every} of {dropped} samples")
+        raise ValueError(f"{every} samples on the list of every round, but only {dropped} samples on the whole list")
     depends = (
         f"The profile ranked the samples in {rounds} rounds of draws. {every:,} of the {dropped:,} samples on its list were on the list of every "
         "round. The other samples depend on the draws: another --seed puts other samples on the list."

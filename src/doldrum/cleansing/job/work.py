@@ -1,4 +1,4 @@
-"""The confined process of a cleansing: open, score every sample by every method, write the set without what is dropped."""
+"""The work of a cleansing in the confined process: score every sample with every method, and write the cleansed set."""
 
 from __future__ import annotations
 
@@ -33,16 +33,20 @@ from doldrum.suspects import Suspect
 __all__ = ["CARRIED", "COLUMNS", "KEPT", "work"]
 
 COLUMNS, KEPT = "columns.json", "kept.npz"
-"""What it leaves in its folder: a list a column of samples.parquet, and the samples that stay."""
+"""The files that the process writes to its folder: the columns of samples.parquet as lists, and the samples to keep."""
 _LOOK = 1000  # samples that show whether the classes are in the model's order
 CARRIED = ("poisoned", "cover", "original_labels")
-"""What doldrum poison writes besides images and labels, one entry per sample. They are copied, and never used."""
+"""Arrays that `doldrum poison` writes besides images and labels, one entry per sample.
+
+The arrays are copied, and never used.
+"""
 
 
 def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    """Do a cleansing's work: `job` holds `settings` (CleansingSettings.to_dict), `work` (a folder) and `seed`.
+    """Do a cleansing's work. `job` holds `settings` (from CleansingSettings.to_dict), `work` (a folder) and `seed`.
 
-    An interrupted job can be continued: activations, the finished detector and scanned batches are kept there.
+    An interrupted job can be continued: the folder keeps the verdicts based on activations, the finished detector, and
+    scanned batches.
     """
     settings, folder, seed = job["settings"], Path(job["work"]), int(job["seed"])
     for draft in folder.rglob("*.part"):  # of a run that was cut off
@@ -72,7 +76,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     drop = found.drop(settings["method"])
     if drop.all():
         raise InputError(
-            f"expected something to keep, got all {len(drop)} samples on the list; lower --fpr or --rate, with another --out"
+            f"expected some samples to keep, got all {len(drop)} samples on the list to drop; lower --fpr or --rate, with another --out"
         )
     _write_kept(folder / KEPT, settings["images"], material, labels, ~drop)
     _write_columns(folder / COLUMNS, found)
@@ -107,14 +111,14 @@ def _labels(material: Material, opened: Suspect) -> tuple[NDArray[np.int64], str
     if labels is None:
         some = ", ".join(sorted({str(label) for label in material.labels})[:5])
         raise InputError(
-            f"expected labels that are the model's {opened.classifier.num_classes} classes, got {some}: {how}; is it another "
-            "model's set? --labels names the classes"
+            f"expected labels that are the model's {opened.classifier.num_classes} classes, got {some}: {how}; is this training set for another "
+            "model? --labels names the classes"
         )
     return labels, how
 
 
 def _check_order(opened: Suspect, material: Material, data: ImageSet, labels: NDArray[np.int64], how: str) -> None:
-    """Raise InputError for labels in another order than the model's classes, by a part of the samples."""
+    """Check on a part of the samples that the labels have the model's order of classes. Raise InputError if not."""
     some = np.unique(np.linspace(0, len(data) - 1, min(len(data), _LOOK)).astype(np.int64))
     predicted = labels_of(opened.classifier, data.take(some))
     names = [material.labels[i] for i in some]
@@ -124,7 +128,10 @@ def _check_order(opened: Suspect, material: Material, data: ImageSet, labels: ND
 def _by_class(
     opened: Suspect, data: ImageSet, folder: Path, rate: float, tell: Tell
 ) -> tuple[dict[str, Verdict], dict[str, str]]:
-    """Spectral signatures and activation clustering, and why there are none; computed once, and kept for a run that is continued."""
+    """The verdicts of spectral signatures and activation clustering, or the reason why there are none.
+
+    The verdicts are computed once, and kept in a file for a continued run.
+    """
     path = folder / "classes.json"
     if not path.exists():
         tell({"stage": "classes"})
@@ -146,7 +153,7 @@ def _by_class(
 def _profile(
     task: Task, data: ImageSet, clean: ImageSet | None, *, fpr: float, rate: float
 ) -> tuple[NDArray[np.int16], Verdict]:
-    """Predicted labels and the profile's verdict, out of rows that are written a batch at a time."""
+    """The predicted labels and the profile's verdict, from rows that are written batch by batch."""
 
     def read(detector: SmoothnessProfile, place: Path) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
         rows = read_rows(
@@ -181,7 +188,11 @@ def _write_columns(path: Path, found: Cleansing) -> None:
 def _write_kept(
     path: Path, source: str, material: Material, labels: NDArray[np.int64], keep: NDArray[np.bool_]
 ) -> None:
-    """The samples that stay, as .npz: of an .npz its own arrays, of everything else the images as the model takes them."""
+    """Write the samples to keep as .npz.
+
+    If the training set is an .npz file, its own arrays are written. Otherwise, the images are written in the form that
+    the model takes.
+    """
     images, more = material.images.images, {}
     rows = np.flatnonzero(keep)
     if material.kind == "npz":
@@ -197,7 +208,7 @@ def _write_kept(
 
 
 def _carried(source: str, rows: NDArray[np.int64]) -> dict[str, Any]:
-    """What an .npz of doldrum poison holds besides images and labels, for the samples that stay."""
+    """The arrays besides images and labels in an .npz from `doldrum poison`, for the samples to keep."""
     found: dict[str, Any] = {}
     with np.load(source, allow_pickle=False) as arrays:
         if "attack" not in arrays.files or (attack := arrays["attack"]).dtype.kind != "U" or attack.ndim:

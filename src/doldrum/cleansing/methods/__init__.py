@@ -1,4 +1,7 @@
-"""One method per file, each giving a `Verdict` on every sample of a training set, and `cleanse`, which runs them.
+"""One cleansing method per file, and `cleanse`, which runs them.
 
-No files, folders or confined processes (`cleansing.job`), and no detector's own arithmetic (`doldrum.detectors`).
+A method returns one `Verdict` for all samples of a training set.
+
+Files, folders and confined processes are in `cleansing.job`, and the computations of detectors are in
+`doldrum.detectors`.
 """

@@ -1,4 +1,4 @@
-"""Verdict: what one method says of every sample of a training set; and what every method checks first."""
+"""`Verdict`, the result of one cleansing method for a training set, and checks that all methods share."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ MARGIN = 1.5  # Tran, Li and Madry's: more is dropped than is expected
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What one method says of N samples.
+    """The result of one cleansing method for N samples.
 
     Parameters
     ----------
     method : str
     scores : float64 array (N,)
-        Higher = more suspicious; comparable within a class for methods that look at classes one by one.
+        A higher score is more suspicious. If a method handles each class separately, compare scores only within a
+        class.
     drop : bool array (N,)
         The samples to drop, by the method's own rule.
     rule : str
-        That rule in words, with its numbers.
+        The rule in words, with its numbers.
     details : mapping
-        What else it found, JSON-able.
+        More results of the method, as values that JSON can hold.
 
-    Raises InputError for lengths that differ or NaN among the scores.
+        Raises InputError if lengths differ or a score is NaN.
     """
 
     method: str
@@ -55,7 +56,7 @@ class Verdict:
 
 
 def checked_rate(rate: Any) -> float:
-    """The expected share of poison as a float in (0, .5]; InputError for anything else.
+    """The expected share of poisoned samples as a float in (0, .5]. Raises InputError for other values.
 
     >>> checked_rate(0.05)
     0.05
@@ -66,7 +67,7 @@ def checked_rate(rate: Any) -> float:
 
 
 def checked_class(features: Any) -> NDArray[np.float64]:
-    """Features (n, D) of one class as finite float64; InputError for anything else."""
+    """Features (n, D) of one class as finite float64. Raises InputError for other values."""
     found = np.asarray(features, dtype=np.float64)
     if found.ndim != 2 or 0 in found.shape:
         raise InputError(f"expected features of shape (samples, features), got {found.shape}; pass one row per sample")
@@ -76,7 +77,9 @@ def checked_class(features: Any) -> NDArray[np.float64]:
 
 
 def highest(scores: NDArray[np.float64], rate: Any) -> NDArray[np.bool_]:
-    """The 1.5 rate n highest of n scores, rounded up, at most n - 1; equal ones in the order they come.
+    """Marks the 1.5 rate n highest of n scores.
+
+    This number is rounded up, and at most n - 1. Of equal scores, the first ones are marked.
 
     >>> highest(np.array([1.0, 5.0, 3.0, 2.0]), 0.25).tolist()
     [False, True, True, False]

@@ -1,4 +1,7 @@
-"""The methods that look at the activations of one label at a time, on one pass over a training set."""
+"""The methods that use the activations of one label at a time.
+
+All these methods share one pass over a training set.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,11 @@ __all__ = ["by_class"]
 
 
 def by_class(classifier: Classifier, data: ImageSet, methods: Sequence[str], *, rate: float) -> dict[str, Verdict]:
-    """The verdicts of "spectral" and "clustering", as asked for; activations of one label at a time are in memory.
+    """The verdicts of the requested methods ("spectral", "clustering").
 
-    Raises ClassifierError if the classifier's activations can't be read.
+    Only one label's activations are in memory at a time.
+
+    Raises ClassifierError if the classifier's activations cannot be read.
     """
     layer = last_linear(classifier)
     labels = np.asarray(data.labels)
@@ -50,6 +55,9 @@ def by_class(classifier: Classifier, data: ImageSet, methods: Sequence[str], *, 
 
 
 def _cluster_scores(clusters: clustering.Clusters) -> NDArray[np.float64]:
-    """The share of the class outside a sample's cluster, times the silhouette: high in a small cluster far from the other."""
+    """The share of the class outside of a sample's cluster, times the silhouette.
+
+    The score is high in a small, separate cluster.
+    """
     outside = np.where(clusters.smaller, 1 - clusters.share, clusters.share)
     return outside * max(clusters.silhouette, 0.0)

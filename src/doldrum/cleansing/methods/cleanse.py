@@ -1,4 +1,4 @@
-"""cleanse: every method on one training set, by the model that was trained on it."""
+"""`cleanse` runs cleansing methods on a training set, with the model that was trained on it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ METHODS = ("profile", "spectral", "clustering")
 
 @dataclass(frozen=True, eq=False)
 class Cleansing:
-    """What the methods say of a training set of N samples.
+    """The results of the cleansing methods for a training set of N samples.
 
     Parameters
     ----------
@@ -38,9 +38,10 @@ class Cleansing:
     labels : int64 array (N,)
         The labels in the training set.
     predicted : int16 array (N,), or None
-        The model's labels, where the profile ran; -1 if its scores were NaN or infinite.
+        The labels that the model predicts, or None if the profile was not run. A label is -1 if the model's scores were
+        NaN or infinite.
     verdicts : mapping of method to Verdict
-    refused : mapping of method to the reason why the model can't serve it
+    refused : mapping of method to the reason why the method cannot use the model
     """
 
     ids: Sequence[str]
@@ -53,10 +54,10 @@ class Cleansing:
         return len(self.labels)
 
     def _repr_html_(self) -> str:
-        """What each method drops, as a notebook shows it."""
+        """An HTML table for notebooks: how many samples each method drops."""
         return html_table(
             f"Cleansing of {len(self):,} samples",
-            {"more flagged than the promise explains": self.suspicious if self.promised else None},
+            {"more flags than the promised rate explains": self.suspicious if self.promised else None},
             columns=["method", "samples to drop", "not run because"],
             rows=[
                 *([name, f"{one.num_dropped:,}", None] for name, one in self.verdicts.items()),
@@ -66,26 +67,28 @@ class Cleansing:
 
     @property
     def promised(self) -> bool:
-        """Whether the profile's list comes with a promise about false alarms."""
+        """Whether the profile's list has a promised false-positive rate."""
         return "more_than_promised" in (self.verdicts["profile"].details if "profile" in self.verdicts else {})
 
     @property
     def suspicious(self) -> bool:
-        """Whether the profile flagged more than its promise explains: more than the 95% limit, or a set of discoveries
-        (Benjamini-Hochberg at an FDR of 10%) that isn't empty; False if there is no promise.
+        """Whether the profile flagged more samples than the promised false-positive rate explains.
+
+        True if the number of flags is above its 95% limit, or if Benjamini-Hochberg at an FDR of 10% finds any samples.
+        False if no rate is promised.
         """
         details = self.verdicts["profile"].details if self.promised else {}
         return bool(details.get("more_than_promised") or details.get("discoveries"))
 
     def drop(self, method: str = "profile") -> NDArray[np.bool_]:
-        """The samples (N,) to drop by one method; InputError for one that was not run, with the reason."""
+        """Which samples (N,) one method would drop. Raises InputError with the reason if the method was not run."""
         if method not in self.verdicts:
             why = self.refused.get(method, f"it was not run; the methods that were run: {', '.join(self.verdicts)}")
             raise InputError(f"expected a method that was run, got {method!r}: {why}")
         return self.verdicts[method].drop
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per sample: row, id, label, predicted, and METHOD_score and METHOD_drop, profile_p_value."""
+        """One row per sample: row, id, label, predicted, METHOD_score, METHOD_drop and profile_p_value."""
         import pandas as pd
 
         found: dict[str, Any] = {
@@ -112,14 +115,18 @@ def cleanse(
     seed: int | None = None,
     progress: bool = True,
 ) -> Cleansing:
-    """Say which samples of a training set look poisoned, by the model trained on it.
+    """Find samples of a training set that look poisoned, with the model that was trained on it.
 
-    - *profile* (ours; labels only): with `clean` images, those flagged at a promised `fpr`: of clean samples that are to the
-      model what the clean images are, at most that share is dropped on average. Training samples are not quite that, since the model
-      has seen them; docs/results/cleansing says what came of it. Without `clean`, the 1.5 `rate` N samples that
-      stand out most from the others over four rounds of draws, without a promise; its details say how many of them each round would drop.
-    - *spectral*: of each label, the 1.5 `rate` n samples with the largest spectral signature. Needs a torch module.
-    - *clustering*: of each label, the smaller of two clusters of activations, where it is small and apart. Needs a torch module.
+    - *profile* (doldrum's own method) needs only predicted labels. With `clean` images, this method drops the samples
+      that it flags at the promised rate `fpr`. The promise: of clean samples that the model treats like the clean
+      images, at most this share is dropped on average. Training samples differ a little from clean images, because the
+      model was trained on them. Measurements of this effect are in docs/results/cleansing. Without `clean`, this method
+      drops the 1.5 `rate` N samples that differ most from the others over four rounds of draws, and promises no rate.
+      `details` of its verdict says how many of these samples are on the list of every round.
+    - *spectral* drops the 1.5 `rate` n samples of each label with the largest spectral signatures. This method needs a
+      torch module.
+    - *clustering* divides the activations of each label into two clusters. The smaller cluster is dropped if it is
+      small and well separated. This method needs a torch module.
 
     Parameters
     ----------
@@ -127,16 +134,18 @@ def cleanse(
         The training set, with the labels that the model was trained on: an ImageSet, or a source of (image, label) pairs or rows,
         such as a torch Dataset (:func:`doldrum.data.read_stream`).
     clean
-        Clean images that the model was not trained on, 500 or more; or training samples that somebody has looked at.
+        At least 500 clean images that the model was not trained on, or training samples that somebody has checked.
     rate
-        The most poison to expect: as a share of the samples for the profile's ranking, of a class for spectral signatures.
+        The largest expected share of poisoned samples: in the whole set for the profile's ranking, in a class for
+        spectral signatures.
     seed
-        Of the profile's draws; by default secret and fresh, since an attacker who knew them could poison around them.
+        The seed of the profile's draws. By default the seed is new and secret. An attacker who knows the draws could
+        choose poison that the draws miss.
 
-    Returns a Cleansing. A method that the model can't serve is in its `refused`, with the reason.
+        Returns a Cleansing. If a method cannot use the model, the result's `refused` has the reason.
 
-    Raises InputError before any work for data without labels, other shapes than the model's, unknown methods, or too few
-    clean images; ClassifierError if no method can be served.
+    Raises InputError, before any work starts, for data without labels, images of another shape than the model's,
+    unknown methods, or too few clean images. Raises ClassifierError if no requested method can use the model.
 
     >>> from doldrum.classifiers import as_classifier
     >>> import torch
@@ -182,7 +191,7 @@ def cleanse(
 def _checked(
     classifier: Classifier, data: ImageSet, clean: ImageSet | None, methods: Sequence[str], fpr: float
 ) -> list[str]:
-    """The methods asked for; InputError if something can't be used."""
+    """The requested methods. Raises InputError if an argument cannot be used."""
     if not isinstance(classifier, Classifier):
         raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
     if data.labels is None:
@@ -190,12 +199,12 @@ def _checked(
     for what, images in (("training samples", data), ("clean images", clean)):
         if images is not None and images.input_shape != classifier.input_shape:
             raise InputError(
-                f"expected {what} of shape {classifier.input_shape}, as the model takes, got {images.input_shape}; pass images of the kind that it was trained on"
+                f"expected {what} of shape {classifier.input_shape}, as the model takes, got {images.input_shape}; pass images like those that it was trained on"
             )
     highest = int(data.labels.max())
     if highest >= classifier.num_classes:
         raise InputError(
-            f"expected labels below {classifier.num_classes}, the model's classes, got {highest}; is it another model's set?"
+            f"expected labels below {classifier.num_classes}, the model's classes, got {highest}; is this training set for another model?"
         )
     wanted = [methods] if isinstance(methods, str) else list(methods)
     unknown = [m for m in wanted if m not in METHODS]

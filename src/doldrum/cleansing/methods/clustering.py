@@ -1,4 +1,4 @@
-"""Activation clustering: poison and the class that it claims fall into two clusters, of which poison is the smaller."""
+"""Activation clustering: the activations of a poisoned class form two clusters. The smaller cluster is the poison."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from doldrum.records.clusters import LEAST_SILHOUETTE, MOST_SHARE
 __all__ = ["FEWEST", "LEAST_SILHOUETTE", "MOST_SHARE", "Clusters", "activation_clusters"]  # fmt: skip
 
 FEWEST = 20
-"""Classes with fewer samples are not judged."""
+"""The smallest number of samples for which a class is divided into clusters."""
 _DIMENSIONS, _SAMPLE = 10, 5000
 
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
-    """Two clusters of one class: `smaller` (n,) marks the smaller one, `share` is its share, `silhouette` the mean
-    silhouette of both (of 5,000 samples where there are more).
+    """Two clusters of the samples of one class.
+
+    `smaller` (n,) marks the smaller cluster, and `share` is its share of the samples. `silhouette` is the mean
+    silhouette score of both clusters. If there are more than 5,000 samples, the score is computed from 5,000 samples.
     """
 
     smaller: NDArray[np.bool_]
@@ -36,11 +38,11 @@ class Clusters:
 
 
 def activation_clusters(features: Any, *, seed: int = 0) -> Clusters:
-    """Two clusters of the samples of one class: FastICA to 10 dimensions, then 2-means with 10 starts.
+    """Divide the samples of one class into two clusters: FastICA to 10 dimensions, then 2-means with 10 starts.
 
-    Classes with fewer than 20 samples, and those whose activations don't differ, come out as one cluster: none is marked, share 0,
-    silhouette 0. The thresholds are those of the authors' own implementation (Adversarial Robustness Toolbox, analysis by
-    silhouette); the paper looks at both figures too.
+    A class with fewer than 20 samples, or with equal activations, is one cluster: no sample is marked, and share and
+    silhouette are 0. The thresholds are those of the authors' own implementation (Adversarial Robustness Toolbox,
+    analysis by silhouette). The paper uses both values too.
 
     Source: Chen et al., Detecting backdoor attacks on deep neural networks by activation clustering, 2018, arXiv 1811.03728.
 
@@ -75,7 +77,7 @@ def activation_clusters(features: Any, *, seed: int = 0) -> Clusters:
 
 
 def _reduced(features: NDArray[np.float64], seed: int) -> NDArray[np.float64] | None:
-    """Independent components (n, up to 10); None if the features don't vary."""
+    """The independent components (n, up to 10) of the features, or None if the features do not vary."""
     with extras():
         from sklearn.decomposition import PCA, FastICA
         from sklearn.exceptions import ConvergenceWarning

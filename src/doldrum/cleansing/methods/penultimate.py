@@ -1,4 +1,4 @@
-"""The representation that a network's last linear layer reads."""
+"""The activations of the penultimate layer, which are the inputs of a network's last linear layer."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ _BATCH = 500
 
 
 def last_linear(classifier: Classifier) -> Any:
-    """The nn.Linear that runs last and gives one score per class; found by running the network on one grey image.
+    """The nn.Linear layer that runs last and returns one score per class.
 
-    Raises ClassifierError if the classifier is no torch module, or its scores don't come from such a layer.
+    The layer is found by running the network on one grey image.
+
+    Raises ClassifierError if the classifier is not a torch module, or has no such layer.
     """
     module = getattr(classifier, "module", None)
     if module is None:
@@ -51,9 +53,11 @@ def last_linear(classifier: Classifier) -> Any:
 
 
 def penultimate(classifier: Classifier, images: NDArray[Any], *, layer: Any = None) -> NDArray[np.float32]:
-    """Inputs (N, D) of the last linear layer, by a forward hook; `images` are (N, C, H, W), as in an ImageSet.
+    """The inputs (N, D) of the last linear layer, taken by a forward hook.
 
-    Raises ClassifierError if the classifier has no such layer, or activations are NaN or infinite.
+    `images` are (N, C, H, W), as in an ImageSet.
+
+    Raises ClassifierError if the classifier has no such layer, or if activations are NaN or infinite.
 
     >>> import torch
     >>> from doldrum.classifiers import as_classifier

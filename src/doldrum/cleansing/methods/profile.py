@@ -1,4 +1,7 @@
-"""The smoothness profile of a training set's samples against clean inputs, with a promise; `ranking` does without clean inputs."""
+"""Compares the smoothness profiles of training samples with those of clean inputs, with a promised false-positive rate.
+
+Without clean inputs, `ranking` is used instead.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ _FEWEST, _FEWEST_TO_FIT = 100, 50
 
 
 def check_enough(data: ImageSet, clean: ImageSet | None, fpr: float) -> None:
-    """Raise InputError unless there are clean inputs enough to promise `fpr`, or samples enough to rank."""
+    """Raise InputError unless there are enough clean inputs to promise `fpr`, or enough samples to rank."""
     if clean is None:
         if len(data) < _FEWEST:
             raise InputError(f"expected at least {_FEWEST} samples to rank, got {len(data)}; or pass clean images too")
@@ -35,7 +38,7 @@ def check_enough(data: ImageSet, clean: ImageSet | None, fpr: float) -> None:
 
 
 def check_clean(clean: ImageSet, fpr: float) -> None:
-    """Raise InputError unless there are clean inputs enough to fit the profile and to promise `fpr`, and they differ."""
+    """Raise InputError unless there are enough different clean inputs to fit the profile and to promise `fpr`."""
     cut = _to_fit(clean)
     check_size(len(clean) - cut, fpr, what="clean inputs other than those used to fit")
     if cut < _FEWEST_TO_FIT:
@@ -50,24 +53,25 @@ def _to_fit(clean: ImageSet) -> int:
 
 
 def split_clean(clean: ImageSet) -> tuple[ImageSet, ImageSet]:
-    """Clean inputs to fit, half of them and 1,000 at most, and those to calibrate."""
+    """The clean inputs to fit the profile (half of all, but at most 1,000), and the other ones to calibrate it."""
     return fit_and_calibration(clean, _to_fit(clean))
 
 
 def fitted_on_clean(
     classifier: Classifier, fit: ImageSet, calibration: ImageSet, *, fpr: float, seed: int | None = None
 ) -> SmoothnessProfile:
-    """The profile fitted and calibrated on clean inputs."""
+    """The smoothness profile, fitted and calibrated on clean inputs."""
     return SmoothnessProfile(seed=seed).fit(classifier, fit).calibrate(calibration, fpr=fpr)
 
 
 def against_clean(
     detector: SmoothnessProfile, data: ImageSet, labels: NDArray[np.int16], scores: NDArray[np.float64]
 ) -> Verdict:
-    """Drop what is flagged at the detector's promised rate.
+    """A verdict that drops the samples flagged at the detector's promised false-positive rate.
 
-    Details: `p_values` (N,), `fpr`, `num_calibration`, `limit`, the most flags that the promise explains (95%),
-    `more_than_promised`, `discoveries` (how many by Benjamini-Hochberg at an FDR of 10%), and `realised_fpr` with its 95% limits.
+    The verdict's `details` are `p_values` (N,), `fpr`, `num_calibration`, `limit`, `more_than_promised`, `discoveries`
+    and `realised_fpr`. `limit` is the largest number of flags that the promised rate explains (95%). `discoveries` is
+    the number of samples that Benjamini-Hochberg finds at an FDR of 10%. `realised_fpr` comes with its 95% limits.
     """
     found, calibration = detector.judge(labels, scores, data), detector.calibration
     assert calibration is not None
@@ -76,5 +80,5 @@ def against_clean(
         "p_values": found.p_values, "fpr": found.fpr, "num_calibration": found.num_calibration, "limit": found.limit,
         "more_than_promised": found.more_than_promised, "discoveries": len(found.flagged(0.1)), "realised_fpr": [promise.value, promise.lower, promise.upper],
     }  # fmt: skip
-    rule = f"flagged: of samples like the clean images, at most {found.fpr:.3g} are flagged on average"
+    rule = f"drops the flagged samples: of samples like the clean images, at most a share of {found.fpr:.3g} is flagged on average"
     return Verdict("profile", scores, found.flags, rule, details)

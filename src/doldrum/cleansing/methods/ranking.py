@@ -1,4 +1,4 @@
-"""The verdict on a training set whose samples were ranked among themselves, where nothing is known to be clean."""
+"""The verdict for a training set without known clean images: its samples are ranked among themselves."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ LIMITS = (
 
 
 def verdict_of(rounds: Sequence[NDArray[np.float64]], *, rate: float) -> Verdict:
-    """Drop the 1.5 rate N samples with the highest mean rank over the rounds, without a promise.
+    """A verdict that drops the 1.5 rate N samples with the highest mean rank over all rounds. It promises no rate.
 
-    The score is that mean rank as a share of N. Details: `rate`, `rounds`, and `in_every_round`, how many of those dropped every round
-    would drop by itself: the others depend on the draws, and another seed gives others.
+    A sample's score is its mean rank, divided by N. The verdict's `details` are `rate`, `rounds` and `in_every_round`.
+    `in_every_round` counts the dropped samples that each single round would drop too. The other dropped samples depend
+    on the draws, and change with the seed.
 
     >>> verdict_of([np.array([1.0, 5.0, 3.0, 2.0]), np.array([1.0, 5.0, 2.0, 3.0])], rate=0.25).details["in_every_round"]
     1

@@ -1,4 +1,4 @@
-"""Spectral signatures: poison stands out along the first singular vector of its class."""
+"""Spectral signatures: poisoned samples have extreme values along the first singular vector of their class."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ __all__ = ["spectral_scores"]
 
 
 def spectral_scores(features: Any) -> NDArray[np.float64]:
-    """Scores (n,) of the samples of one class: ((f - mean) . v)^2, v the top right singular vector of the centred features.
+    """Scores (n,) of the samples of one class: ((f - mean) . v)^2.
+
+    v is the top right singular vector of the centred features.
 
     Parameters
     ----------
     features : (n, D)
-        Penultimate activations of the samples that carry one label.
+        The penultimate activations of all samples with one label.
 
     Source: Tran, Li, Madry, Spectral signatures in backdoor attacks, NeurIPS 2018, arXiv 1811.00636, algorithm 1.
 

@@ -1,6 +1,7 @@
-"""The job of `doldrum explain` on a model and images that somebody else made: settings, work inside, and what is written outside.
+"""The job of `doldrum explain`, for a model and images from somebody else.
 
-Not in this package: the search and the test are in `doldrum.explanations`, and what all jobs share is in `doldrum.confined`.
+The package has the settings, the work in the confined process, and the code that writes the results outside of this
+process. The search and the test are in `doldrum.explanations`, and code that all jobs share is in `doldrum.confined`.
 """
 
 from __future__ import annotations

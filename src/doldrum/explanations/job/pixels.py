@@ -1,4 +1,7 @@
-"""Pixels of explanations: they leave the confined process as numbers, and become pictures outside."""
+"""The pictures of explanations.
+
+The pixels leave the confined process as numbers, and become PNG files outside of this process.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ _ONE, _MANY = ("image", "found", "control", "control_found"), ("clean", "with_fo
 
 
 def write_shown(folder: Path, found: Explanations) -> None:
-    """Write shown-NNN.json, the pictures' numbers, for the first that were tested, those that are proven first; and the trigger of `found.best`."""
+    """Write the trigger of `found.best`, and the pixels of the first explanations as shown-NNN.json.
+
+    Only explanations that were tested have pixels. Proven ones come first.
+    """
     write_trigger(folder, None if found.best is None else found.best.trigger)
     order = sorted(range(len(found.explained)), key=lambda i: (not found.explained[i].proven, i))
     shown = [(i, one) for i in order if (one := found.explained[i].shown) is not None]
@@ -32,9 +38,10 @@ def write_shown(folder: Path, found: Explanations) -> None:
 
 
 def encode_shown(source: Path, target: Path, *, count: int, shape: tuple[int, int, int]) -> None:
-    """Write target/NNN-NAME.png and NNN-NAME-M.png of the explanations whose pixels are in `source`.
+    """Write target/NNN-NAME.png and NNN-NAME-M.png for the explanations whose pixels are in the folder `source`.
 
-    What is in `source` is an attacker's: only arrays of `shape`, nothing of its text. Raises InputError for anything else.
+    An attacker may control the files in `source`. So only arrays of the given `shape` are used, and no text. Raises
+    InputError for anything else.
     """
     target.mkdir(exist_ok=True)
     for i in range(count):

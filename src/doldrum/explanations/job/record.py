@@ -1,4 +1,7 @@
-"""Outside of the confined process: an explanation's record and pictures, out of the facts that come back, each value checked."""
+"""Writes an explanation's record and pictures, outside of the confined process.
+
+All values from that process are checked first.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ RECORD = "record.json"
 
 
 def write_record(settings: ExplanationSettings, found: dict[str, Any], begun: Begun) -> ExplanationRecord:
-    """Check the facts and what else the confined process left; leave pictures/, trigger.json where one is proven, and, last, record.json."""
+    """Check the results and files of the confined process, then write pictures/, trigger.json and, last, record.json.
+
+    trigger.json is written only if a trigger is proven.
+    """
     model = found["model"]
     channels, height, width = (whole(side) for side in model["input_shape"])
     classes = whole(model["num_classes"])
@@ -55,7 +61,7 @@ def write_record(settings: ExplanationSettings, found: dict[str, Any], begun: Be
 
 
 def checked(found: Mapping[str, Any], *, classes: int) -> Explanations:
-    """Explanations as facts from the confined process: text is made visible, and classes are the model's."""
+    """The explanations from the confined process, checked: texts are safe to print, and the model has all classes."""
     made = Explanations.from_dict(found)
     return dataclasses.replace(
         made,
@@ -67,7 +73,7 @@ def checked(found: Mapping[str, Any], *, classes: int) -> Explanations:
 def _checked(one: Explanation, classes: int) -> Explanation:
     labels = [one.label, one.scope or 0, *(c for row in (one.labels or {}).values() for c in row)]
     if one.shown is not None or one.trigger is not None or max(labels) >= classes:
-        raise ValueError("classes that the model lacks, or pictures in place of numbers")
+        raise ValueError("classes that the model does not have, or pictures in place of numbers")
     return dataclasses.replace(
         one,
         image=visible(one.image),

@@ -1,4 +1,4 @@
-"""run_explanation: the job of an explanation."""
+"""`run_explanation` runs the whole job of `doldrum explain`."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _JOB = Job(
 def run_explanation(
     settings: ExplanationSettings, *, progress: bool = True, say: Callable[[str], None] = lambda text: None
 ) -> ExplanationRecord:
-    """Explain flagged images by a model, both made by somebody else; leaves record.json and pictures/ in `settings.out`.
+    """Explain flagged images of a model, both from somebody else. Write record.json and pictures/ to `settings.out`.
 
-    `doldrum explain` then makes report.html of these (:func:`doldrum.report.explanations.page.write_explanations_page`).
+    `doldrum explain` then makes report.html from these files
+    (:func:`doldrum.report.explanations.page.write_explanations_page`). The model and the images are opened in a
+    confined process, as in :func:`doldrum.audit.run_audit`. If the run is killed, the same call continues the run.
+    After a complete run, the same call only returns the record.
 
-    Model and images are opened in a confined process, as by :func:`doldrum.audit.run_audit`. Killed at any moment, the same call goes on
-    where it was; called again when all is done, it gives the record.
-
-    Raises InputError for a folder of something else or one that another run is at work in, images that can't be read, too few clean
-    images; SandboxError when the confined process exceeds its memory or time, or dies.
+    Raises InputError if the folder holds something else or another run uses it, if images cannot be read, or if there
+    are too few clean images. Raises SandboxError if the confined process exceeds its memory or time, or dies.
     """
     return run_job(
         _JOB, settings, write=write_record, read=ExplanationRecord.load, send_as=_sent, progress=progress, say=say
@@ -43,6 +43,9 @@ def run_explanation(
 
 
 def _sent(settings: ExplanationSettings, folder: Path) -> dict[str, Any]:
-    """The settings, with a split of a data set that doldrum knows as a file: the confined process can't fetch it."""
+    """The settings with a file in `folder` in place of one of doldrum's own data sets.
+
+    The confined process cannot download data sets.
+    """
     made = settings.to_dict()
     return made | {"clean": as_file(made["clean"], "test", folder / "clean-split.npz")}

@@ -1,4 +1,4 @@
-"""ExplanationSettings: everything that decides an explanation, checked before any work."""
+"""`ExplanationSettings`: all settings of an explanation, checked before any work starts."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ __all__ = ["ExplanationSettings"]
 
 @dataclass(frozen=True, kw_only=True)
 class ExplanationSettings(JobSettings):
-    """What `doldrum explain` was asked for, beside what every job is: :class:`doldrum.confined.settings.JobSettings`.
+    """The settings of `doldrum explain`, in addition to those of :class:`doldrum.confined.settings.JobSettings`.
 
     Parameters
     ----------
     images : paths
-        The flagged images; what each may be, `doldrum.intake.open_images` says. 256 images in all, at most.
+        The flagged images, at most 256 in all. `doldrum.intake.open_images` lists the possible formats of a path.
     clean : str
-        Clean images, as they come, or a split of a data set that doldrum knows, such as "fashion-mnist:test". At least 60; 1,000 work well.
+        Clean images that were not selected, or a split of one of doldrum's data sets, such as "fashion-mnist:test". At
+        least 60 images are needed; 1,000 work well.
     alpha : float in (0, 1)
-        The chance allowed of proving anything by luck of the held-back images.
+        The allowed probability of a wrong proof, over the random choice of the held-back images.
     queries : int, optional
-        The most images that the model may be asked about, over all runs together.
+        The largest number of images sent to the model, over all runs together.
 
-    Raises InputError for anything of another kind or range, and for files that are not there.
+        Raises InputError for values of another type or range, and for files that do not exist.
 
     >>> ExplanationSettings(model=".", images=(".",), clean=".", out="new", queries=0)
     Traceback (most recent call last):
@@ -58,7 +59,7 @@ class ExplanationSettings(JobSettings):
         return super().is_there(path) or (path == self.clean and is_dataset(path))
 
     def command(self, seed: int) -> str:
-        """The command that repeats this, with its seed.
+        """The command that repeats this explanation with the same seed.
 
         >>> ExplanationSettings(model=".", images=(".",), clean=".", out="a b").command(7)
         "doldrum explain . . --clean . --out 'a b' --seed 7"

@@ -1,4 +1,7 @@
-"""The confined process of an explanation: open, read, search and test. It writes into its work folder and answers with facts."""
+"""The work of an explanation in the confined process: open the model, read the images, search and test.
+
+The process writes files to its work folder, and returns its results as JSON.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ __all__ = ["work"]
 
 
 def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    """Do an explanation's work: `job` holds `settings` (ExplanationSettings.to_dict), `work` (a folder) and `seed`."""
+    """Do an explanation's work.
+
+    `job` holds `settings` (from ExplanationSettings.to_dict), `work` (a folder) and `seed`.
+    """
     settings, folder, seed = job["settings"], Path(job["work"]), int(job["seed"])
     tell({"stage": "model"})
     opened = open_suspect(settings)
@@ -65,7 +71,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
 
 def _joined(parts: list[Material]) -> Material:
-    """The images of all paths as one, none twice by name."""
+    """The images of all paths as one set, in which no name occurs twice."""
     count = sum(len(part.images) for part in parts)
     if count > MOST_IMAGES:
         raise InputError(f"expected at most {MOST_IMAGES} images to explain, got {count:,}; take the most suspicious")

@@ -1,4 +1,4 @@
-"""Ways to take a trigger out of images and put it on others: one file each, over the contract in `base`.
+"""Methods to take a trigger from images and put it on other images. One file per method; the interface is in `base`.
 
-No statistics, and no classifier: a method is told how well something does by a function.
+This package has no statistics and no classifier: a method calls a function that says how well a candidate works.
 """

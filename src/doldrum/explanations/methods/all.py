@@ -1,4 +1,4 @@
-"""METHODS: all of them, in the order in which they are tried."""
+"""`METHODS` has all methods to find a trigger, in the order in which they are tried."""
 
 from __future__ import annotations
 

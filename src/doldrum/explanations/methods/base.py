@@ -1,4 +1,7 @@
-"""Method: how a trigger may be taken out of images and put on others. One method per file; this contract knows none of them."""
+"""The interface `Method` of all ways to take a trigger from images and put it on other images.
+
+Each method has its own file. This file does not import any method.
+"""
 
 from __future__ import annotations
 
@@ -15,43 +18,48 @@ from doldrum.triggers.base import Trigger
 __all__ = ["Carried", "Images", "Method", "Score"]
 
 Images = NDArray[np.float32]
-"""(N, C, H, W), in [0, 1]."""
+"""Images (N, C, H, W) with values in [0, 1]."""
 
 
 @dataclass(frozen=True, eq=False)
 class Carried(ABC):
-    """What was found in images, as an operation on other images. `level` is the index in its method's `levels`."""
+    """A pattern that was found in images, as an operation that puts it on other images.
+
+    `level` is the index of its size in the method's `levels`.
+    """
 
     level: int
 
     @abstractmethod
     def __call__(self, images: Images) -> Images:
-        """Other images (N, C, H, W) with it; new arrays in [0, 1]."""
+        """Copies of other images (N, C, H, W) with the pattern put on them, with values in [0, 1]."""
 
     @property
     @abstractmethod
     def size(self) -> str:
-        """How much of an image it is, in words."""
+        """The size of the pattern in words."""
 
     @abstractmethod
     def trigger(self) -> Trigger:
-        """The same operation as a Trigger, which holds all that it needs."""
+        """The same operation as a Trigger object, which holds everything that it needs."""
 
     @abstractmethod
     def where(self) -> dict[str, Any]:
-        """JSON-able: what decides it, beside the images that it was found in."""
+        """The values that, together with the source images, determine the pattern. JSON can hold them."""
 
 
 Score = Callable[[Sequence[Carried]], NDArray[np.float64]]
-"""How often the search images change to the class with each of these on them. Higher is better."""
+"""A function that says how often each pattern changes the search images to the class. Higher is better."""
 
 
 class Method(ABC):
-    """One way to look for a trigger in images, from labels alone.
+    """One way to search for a trigger in images, with predicted labels only.
 
-    `levels` are sizes, largest first: what is found at a level is at most so large. So the same search of other images is as strong.
-    `together` says that it takes several images at once, for what they share; the others take one. `by_class` is the largest level at
-    which a claim may be about clean images of one class alone: where much of an image is put on others, some trusted image is much like some class.
+    `levels` are sizes, largest first. A pattern found at a level is at most as large as this size. So searches at one
+    level in different images are comparable. If `together` is True, the method takes several images at once and finds
+    what they share. Otherwise, the method takes one image. `by_class` is the largest level at which a claim may be
+    about clean images of a single class. At larger levels, so much of an image is put on other images that a trusted
+    image often works for some class.
     """
 
     kind: ClassVar[str]
@@ -61,12 +69,18 @@ class Method(ABC):
 
     @abstractmethod
     def find(self, images: Images, clean: Images, score: Score) -> list[Carried]:
-        """The best of each level that images (g, C, H, W) hold, in the order of `levels`; `clean` are images of others, for comparison."""
+        """The best pattern of each level in the images (g, C, H, W), in the order of `levels`.
+
+        `clean` are images of other classes, for comparison.
+        """
 
     @abstractmethod
     def again(self, images: Images, clean: Images, level: int, where: Mapping[str, Any]) -> Carried:
-        """What `find` found at a level, from what its `where` said."""
+        """The pattern that `find` found at a level, made again from its `where` values."""
 
     def smaller(self, carried: Carried, good: Callable[[Sequence[Carried]], NDArray[np.bool_]]) -> Carried:
-        """The smallest that is still `good`, which says so of each of several; by default what there is."""
+        """The smallest version of a pattern that is still `good`. By default, the pattern is returned unchanged.
+
+        `good` says for each of several patterns whether it works well enough.
+        """
         return carried

@@ -1,4 +1,4 @@
-"""The orthonormal cosine transform (DCT-II), as a matrix."""
+"""The orthonormal cosine transform (DCT-II) as a matrix."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ __all__ = ["cosines"]
 
 @lru_cache(maxsize=4)
 def cosines(size: int) -> NDArray[np.float32]:
-    """float32 (size, size); row k is frequency k: images (..., size, size) become coefficients by M @ images @ M.T.
+    """The matrix M (size, size) of the transform. M @ images @ M.T gives the coefficients of images (..., size, size).
+
+    M is float32, and its row k is for frequency k.
 
     >>> bool(np.allclose(cosines(5) @ cosines(5).T, np.eye(5), atol=1e-6))
     True

@@ -1,4 +1,4 @@
-"""Region: a rectangle of the image, pasted into others at its place."""
+"""`Region` is a rectangle of a flagged image that is pasted into other images at the same place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Region", "Regions"]
 
 @dataclass(frozen=True, eq=False)
 class Region(Carried):
-    """The pixels of `image` in rows top to top + height, columns left to left + width.
+    """The pixels of `image` in `height` rows from `top` and `width` columns from `left`.
 
     >>> import numpy as np
     >>> paste = Region(0, np.ones((1, 2, 2), np.float32), top=0, left=1, height=2, width=1)
@@ -43,7 +43,7 @@ class Region(Carried):
         return f"{self.height} x {self.width} pixels"
 
     def trigger(self) -> MaskedPattern:
-        """Its pixels under a mask of 0 and 1; nothing else of the image is in it."""
+        """The region's pixels with a mask of 0 and 1. The trigger holds no other pixels of the image."""
         mask = np.zeros(self.image.shape[1:], dtype=np.float32)
         mask[self.top : self.top + self.height, self.left : self.left + self.width] = 1
         return MaskedPattern(mask=mask, pattern=mask * self.image)
@@ -53,10 +53,10 @@ class Region(Carried):
 
 
 class Regions(Method):
-    """Rectangles; a level is a share of the image's sides.
+    """The method that pastes rectangles. A level is a share of the image's height and width.
 
-    Source: Chou et al., SentiNet, arXiv 1812.00292, for the idea of pasting a region into other images; the search is ours, as theirs
-    needs gradients.
+    Source: Chou et al., SentiNet, arXiv 1812.00292, for the idea of pasting a region into other images. The search is
+    this project's own, because SentiNet's search needs gradients.
     """
 
     kind = "region"
@@ -74,7 +74,7 @@ class Regions(Method):
         return Region(level, images[0], **where)
 
     def smaller(self, carried: Carried, good: Callable[[Sequence[Carried]], NDArray[np.bool_]]) -> Carried:
-        """Rows and columns are cut off its four sides, in turn, as long as it stays good."""
+        """Cut rows and columns off the region's four sides, one after the other, while it stays good."""
         assert isinstance(carried, Region)
         found = carried
         step = max(1, min(found.height, found.width) // 4)
@@ -86,7 +86,7 @@ class Regions(Method):
 
 
 def _cuts(region: Region, step: int) -> list[Region]:
-    """The region with `step` rows or columns less at each of its sides, where any stay."""
+    """Copies of the region, each with `step` rows or columns cut off one side, if any rows or columns are left."""
     cuts = []
     if region.height > step:
         lower = replace(region, height=region.height - step)

@@ -1,4 +1,4 @@
-"""Shared: what several images have in common, and the clean ones lack, added to others."""
+"""`Shared` adds to other images what several flagged images have in common and clean images do not have."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_SCALE = 5.0  # a faint part is mostly chance: it isn't made more than so m
 
 @dataclass(frozen=True, eq=False)
 class Sum(Carried):
-    """The other image with `change` (C, H, W) added; clipped to [0, 1]."""
+    """Adds `change` (C, H, W) to other images, and clips the result to [0, 1]."""
 
     change: Images
 
@@ -28,7 +28,7 @@ class Sum(Carried):
         return np.clip(images + self.change, 0, 1, dtype=np.float32)
 
     def away(self, images: Images) -> Images:
-        """Images (N, C, H, W) from which it is taken away again."""
+        """Images (N, C, H, W) with the change subtracted, clipped to [0, 1]."""
         return np.clip(images - self.change, 0, 1, dtype=np.float32)
 
     @property
@@ -36,7 +36,10 @@ class Sum(Carried):
         return f"{_rms(self.change):.3f} root mean square"
 
     def trigger(self) -> Additive:
-        """A change beyond 1 does to pixels in [0, 1] what a change of 1 does."""
+        """The change as a trigger, clipped to [-1, 1].
+
+        For pixels in [0, 1], a larger change has the same effect as 1.
+        """
         return Additive(perturbation=np.clip(self.change, -1, 1))
 
     def where(self) -> dict[str, Any]:
@@ -44,10 +47,12 @@ class Sum(Carried):
 
 
 class Shared(Method):
-    """The mean of the images beside that of clean ones; a level is the root mean square of what is added.
+    """The mean of the flagged images minus the mean of clean images.
 
-    Two images that carry one trigger share it, whatever form it has, and little else. Where all are of one predicted class they may share that class:
-    so do the images of the same class that it is compared with.
+    A level is the root mean square of the added change.
+
+    Two images with one trigger share this trigger, whatever its form, and little else. Images with one predicted class
+    may also share what this class looks like. But the control images of the same class share that too.
     """
 
     kind = "shared"
@@ -64,10 +69,11 @@ class Shared(Method):
 
 
 def shared_part(images: Images, clean: Images) -> Images:
-    """(C, H, W): how the mean of some images differs from that of clean ones, without what chance explains.
+    """The mean of some images minus the mean of clean images (C, H, W), without what chance explains.
 
-    Each cosine coefficient of the difference, d, becomes d max(0, 1 - v / d^2), where v is the variance that d has by chance, that of the clean
-    images' coefficient times (1 / images + 1 / clean images): the positive-part James-Stein rule, a coefficient at a time.
+    Each cosine coefficient d of the difference becomes d max(0, 1 - v / d^2). This formula is the positive-part
+    James-Stein rule, for one coefficient at a time. Here v is the variance that d has by chance. It is the variance of
+    this coefficient over clean images, times (1 / images + 1 / clean images).
 
     >>> rng = np.random.default_rng(0)
     >>> clean, others = rng.uniform(0.2, 0.8, (2, 200, 1, 8, 8)).astype(np.float32)
@@ -85,9 +91,11 @@ def shared_part(images: Images, clean: Images) -> Images:
 
 
 def resemblance(images: Images, part: Images, clean: Images) -> NDArray[np.float64]:
-    """(N,): how much of `part` images hold: the matched filter, sum of (image - clean mean) part / variance over cosine coefficients.
+    """How much of the pattern `part` each image contains (N,), by a matched filter.
 
-    The variance is the clean images', with a thousandth of its mean added: coefficients in which they don't differ would count for everything.
+    The filter is the sum of (image - clean mean) part / variance over cosine coefficients. The filter uses the variance
+    over clean images, plus a thousandth of the variance's mean. Without this addition, coefficients in which clean
+    images do not differ would dominate the sum.
     """
     rows, columns = cosines(images.shape[2]), cosines(images.shape[3])
     theirs = rows @ clean @ columns.T

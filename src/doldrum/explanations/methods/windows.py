@@ -1,4 +1,4 @@
-"""Coarse to fine: the best window of each size."""
+"""A coarse-to-fine search for the best window of each size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 __all__ = ["Window", "best_windows"]
 
 Window = tuple[int, int, int, int]
-"""top, left, height, width."""
+"""A window as (top, left, height, width)."""
 
 _BEAM = 2  # windows of a level in which the next, smaller ones are looked for
 
@@ -18,10 +18,10 @@ _BEAM = 2  # windows of a level in which the next, smaller ones are looked for
 def best_windows(
     height: int, width: int, levels: Sequence[float], score: Callable[[int, list[Window]], ArrayLike]
 ) -> list[Window]:
-    """For each level, a share of the sides, the window with the highest of `score(level, windows)` of those looked at.
+    """For each level (a share of the image's sides), the tried window with the highest `score(level, windows)`.
 
-    Windows overlap by half, so that what is no larger than half a window is whole in one of them. Those of a level are looked for in the
-    best two of the level before.
+    Windows overlap by half. So a pattern of at most half a window's size is completely inside some window. The windows
+    of a level are inside of the two best windows of the level before.
 
     >>> def covers(level, windows):
     ...     return [top <= 5 < top + h and left <= 9 < left + w for top, left, h, w in windows]
@@ -45,7 +45,9 @@ def _places(outer: Window, height: int, width: int) -> list[tuple[int, int]]:
 
 
 def _starts(outer: int, inner: int) -> list[int]:
-    """Where windows of `inner` begin in `outer`, at most half of one apart, the last at the edge.
+    """The start places of windows of length `inner` in a range of length `outer`.
+
+    Neighbouring windows start at most half a window apart, and the last window ends at the edge.
 
     >>> _starts(28, 14), _starts(14, 10), _starts(4, 3)
     ([0, 7, 14], [0, 4], [0, 1])

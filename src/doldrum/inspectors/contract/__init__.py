@@ -1,4 +1,7 @@
-"""What an inspector is: read `hooks.py` first. Routes, the model under inspection, and the reading of it.
+"""The interface of an inspector: read `hooks.py` first.
 
-No inspector is imported here, and nothing that compares models (`judging`).
+Also routes, the model under inspection, and an inspector's reading.
+
+A reading holds an inspector's results for one model. This package imports no inspector, and does not compare models
+(`judging` does).
 """

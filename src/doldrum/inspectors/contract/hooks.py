@@ -1,4 +1,4 @@
-"""Inspector: what who writes one writes. Read this file first."""
+"""`Inspector`, the base class of all inspectors. Read this file first if you want to write one."""
 
 from __future__ import annotations
 
@@ -17,35 +17,45 @@ Needs = Literal["labels", "scores", "gradients", "weights"]
 
 
 class Inspector(ABC):
-    """Judges a model as a whole, where a `Detector` judges an input.
+    """Judges a whole model. (A `Detector` judges single inputs.)
 
-    A subclass states what it is and writes one hook, `examine`. Its result depends on (model, clean images, seed, settings) alone, so
-    that a model and its references are read alike: the promise about false alarms rests on it.
+    A subclass sets the class attributes and implements one method, `examine`. The method's result must depend only on
+    the model, the clean images, the seed and the settings. Then a model and its references are treated in the same way,
+    which the promised false-alarm rate needs.
     """
 
     name: ClassVar[str]
-    """Its id, in records and on the command line."""
+    """The inspector's id in records and on the command line."""
     title: ClassVar[str]
-    """What it looks for, in a few words."""
+    """What the inspector looks for, in a few words."""
     needs: ClassVar[Needs] = "gradients"
-    """What the model must give: labels, scores, scores that can be differentiated, or the weights of its last layer."""
+    """What the model must provide: labels, scores, gradients of the scores, or the weights of its last layer."""
     paper: ClassVar[str] = ""
     weight: ClassVar[float] = 1.0
-    """Its share of the work of an inspection, for progress: 1 is that of an inversion."""
+    """The inspector's amount of work, for the progress bar. 1 is the work of one trigger inversion."""
     sizes: ClassVar[bool] = False
-    """Whether its values are -log of the size of a trigger, so that a difference says how many times smaller one is."""
+    """Whether values are -log of a trigger's size, so that differences say how many times smaller a trigger is."""
 
     @abstractmethod
     def examine(self, subject: Subject) -> Reading:
-        """What it finds; `seconds` is filled in by `read`. NaN for a route that it can't tell about."""
+        """Examine the model, and return the results.
+
+        A value is NaN for a route without a result. `read` sets `seconds`.
+        """
 
     def most_queries(self, images: int) -> int | None:
-        """The most answers that it asks for, with so many images to search on; None for one that asks too much of a model whose every answer costs money."""
+        """The largest number of queries for this number of search images.
+
+        None means that the inspector needs too many queries for a model whose queries cost money.
+        """
         return None
 
     @final
     def read(self, subject: Subject) -> Reading:
-        """`examine`, timed; a model that doesn't give what is needed makes a Reading with `refused`, and no error."""
+        """Call `examine` and measure its time.
+
+        If the inspector cannot examine the model, return a Reading with `refused`.
+        """
         why = self.refusal(subject)
         if why:
             subject.advance(self.weight)
@@ -60,14 +70,14 @@ class Inspector(ABC):
         return Reading(self.name, dict(found.values), time.perf_counter() - began, found.refused, dict(found.triggers))
 
     def refusal(self, subject: Subject) -> str:
-        """Why this model can't be read, or ""."""
+        """The reason why the inspector cannot examine this model, or "" if it can."""
         classifier = subject.classifier
         if self.needs in ("gradients", "weights") and subject.module is None:
             return f"{self.name} needs {self.needs}: {subject.why_not or 'the model gives none'}"
         if self.needs == "scores" and classifier.outputs == "labels":
             return f"{self.name} needs scores; the model gives labels only"
         if classifier.costly and self.most_queries(len(subject.search)) is None:
-            return f"{self.name} needs too many answers of a model at an address"
+            return f"{self.name} needs too many queries for a model at an address"
         return ""
 
     def __repr__(self) -> str:
@@ -75,5 +85,5 @@ class Inspector(ABC):
 
 
 def routes_to(num_classes: int) -> tuple[Route, ...]:
-    """The routes to each class from all others."""
+    """The routes from all other classes to each class."""
     return tuple(Route(None, k) for k in range(num_classes))

@@ -1,4 +1,6 @@
-"""Reading: what one inspector found in one model. Numbers only; what they mean is said beside those of reference models."""
+"""`Reading` holds the results of one inspector for one model, as numbers. `judging` compares these results with those
+of other models.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,10 @@ __all__ = ["Reading"]
 
 @dataclass(frozen=True)
 class Reading:
-    """How suspicious each route is to one inspector: higher = more suspicious; NaN where it could not tell.
+    """How suspicious each route is to one inspector. A higher value is more suspicious; NaN means no result.
 
-    `triggers` are those that it found, by route, where it looks for any; a reading that was written down and read again has none.
-    `refused` says why an inspector could not read this model, and is "" where it could.
+    `triggers` has the found triggers by route, if the inspector searches for triggers. A reading that was loaded from a
+    file has none. `refused` is the reason why the inspector could not examine this model, or "".
     """
 
     inspector: str
@@ -29,13 +31,13 @@ class Reading:
     triggers: Mapping[Route, Trigger] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able, without the triggers."""
+        """The reading as values that JSON can hold, without the triggers."""
         rows = [[r.source, r.target, None if math.isnan(v) else round(v, 5)] for r, v in self.values.items()]
         return {"inspector": self.inspector, "seconds": round(self.seconds, 2), "refused": self.refused, "values": rows}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Reading:
-        """What `to_dict` wrote; InputError for anything else.
+        """The reading that `to_dict` wrote. Raises InputError for anything else.
 
         >>> one = Reading("mask", {Route(None, 1): -2.5})
         >>> Reading.from_dict(one.to_dict()) == one

@@ -1,4 +1,4 @@
-"""Route: from which images to which answer a trigger might lead."""
+"""`Route` says from which class to which class a trigger may lead images."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["ANYWHERE", "Route", "all_routes"]
 
 @dataclass(frozen=True, order=True)
 class Route:
-    """Images that the model gives label `source` come to be given `target`. None is any class, or any other class.
+    """A change of the model's label from `source` to `target`. None means any class, or any other class.
 
-    An attack with one target takes the route None -> target. An all-to-all attack takes None -> None: every image gets another label. A
-    source-specific one takes source -> None.
+    An attack with one target has the route None -> target. An all-to-all attack has None -> None: every image gets
+    another label. A source-specific attack has source -> None.
 
     >>> Route(None, 3).words(), Route(2, None).words(), ANYWHERE.words()
     ('any class to 3', '2 to any other', 'any class to any other')
@@ -34,14 +34,14 @@ class Route:
             )
 
     def starts(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
-        """Which images, by the model's labels for them (N,), a trigger of this route has to move."""
+        """Which images a trigger of this route has to change, given the model's labels (N,) for them."""
         valid = labels >= 0
         if self.source is not None:
             return labels == self.source
         return valid if self.target is None else valid & (labels != self.target)
 
     def moved(self, before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.bool_]:
-        """Which images moved as the route says, by their labels before and after."""
+        """Which images changed along the route, given their labels before and after."""
         if self.target is not None:
             return after == self.target
         return (after != before) & (after >= 0)
@@ -56,7 +56,7 @@ ANYWHERE = Route(None, None)
 
 
 def all_routes(num_classes: int) -> tuple[Route, ...]:
-    """To each class from all others; from each class to any other; from all to any other: 2 K + 1.
+    """All 2 K + 1 routes: from any class to each class, from each class to any other, and from any class to any other.
 
     >>> len(all_routes(10))
     21

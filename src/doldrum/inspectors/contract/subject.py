@@ -1,4 +1,4 @@
-"""Subject: a model under inspection, and the clean images that there are."""
+"""`Subject` is a model under inspection, together with the clean images that inspectors may use."""
 
 from __future__ import annotations
 
@@ -21,18 +21,20 @@ if TYPE_CHECKING:
 __all__ = ["FEWEST", "Subject", "subject_of"]
 
 FEWEST = 20
-"""The fewest clean images of an inspection: half to search on, half to test what was found."""
+"""The smallest number of clean images: half of them for the search, and half to test the found trigger.
+"""
 _MOST = 500  # of each half: more only costs
 _OTHERS = 3  # the fewest images to search on that are not of the commonest class
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What an inspector may look at.
+    """Everything that an inspector may use.
 
-    `search` are clean images (N, C, H, W), float32 in [0, 1], and `labels` (N,) what the model says of them (-1: no valid answer).
-    `module` maps a tensor of such images to scores, differentiably, or is None; `why_not` then says why. `seed` is of all that is drawn.
-    `advance` is called with the share of the work that was done since the last call: for progress.
+    `search` has clean images (N, C, H, W), float32 in [0, 1]. `labels` (N,) are the model's labels for the search
+    images (-1: no valid answer). `module` is a differentiable function from a tensor of such images to scores, or None.
+    If `module` is None, `why_not` gives the reason. `seed` is the seed of all random numbers. For progress, call
+    `advance` with the share of the work that was done since the last call.
     """
 
     classifier: Classifier
@@ -48,20 +50,20 @@ class Subject:
         return self.classifier.num_classes
 
     def rng(self, *path: str) -> np.random.Generator:
-        """Chance for one purpose: the same for all models inspected with this seed."""
+        """A random generator for one purpose. All models that are inspected with this seed get the same random numbers."""
         return rng(self.seed, "inspect", *path)
 
 
 @dataclass(frozen=True)
 class Halves:
-    """Clean images of an inspection: to search on, and to test what was found, which nothing else looks at."""
+    """The clean images of an inspection: `search` for the search, and `test` only to test the found trigger."""
 
     search: NDArray[np.float32]
     test: NDArray[np.float32]
 
 
 def halves(clean: ImageSet, seed: int) -> Halves:
-    """Clean images in two halves, at most 500 each, drawn by the seed; InputError where there are fewer than 20."""
+    """Clean images divided into two random halves of at most 500 images. Raises InputError for fewer than 20 images."""
     if len(clean) < FEWEST:
         raise InputError(
             f"expected at least {FEWEST} clean images to inspect a model, got {len(clean)}; add some: 200 or more work well"
@@ -72,19 +74,20 @@ def halves(clean: ImageSet, seed: int) -> Halves:
 
 
 def half_of(clean: int) -> int:
-    """The size of each half."""
+    """The number of images in each half."""
     return min(clean // 2, _MOST)
 
 
 def answers(classifier: Classifier, images: NDArray[np.float32], *, batch: int = 256) -> NDArray[Any]:
-    """The model's labels (N,), a batch at a time."""
+    """The model's labels (N,) for images, computed batch by batch."""
     return np.concatenate([labels_of(classifier(images[i : i + batch])) for i in range(0, len(images), batch)])
 
 
 def subject_of(classifier: Classifier, search: NDArray[np.float32], seed: int, **more: Any) -> Subject:
-    """A Subject, after a look at the model's answers: one that gives one answer, or none that is valid, can't be inspected.
+    """A Subject, after a check of the model's labels for the search images.
 
-    Raises ClassifierError then.
+    Raises ClassifierError if the model gives no valid label, or almost always the same label: such a model cannot be
+    inspected.
     """
     labels = answers(classifier, search)
     if not (labels >= 0).any():

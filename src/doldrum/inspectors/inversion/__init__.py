@@ -1,4 +1,4 @@
-"""Trigger inversion: for each route, the smallest trigger of a form that takes clean images along it. One form a file.
+"""Trigger inversion: for each route, find the smallest trigger that changes clean images along the route.
 
-Not here: inspectors that search otherwise, or not at all (`methods`).
+Each form of trigger has its own file. Inspectors that search in another way, or not at all, are in `methods`.
 """

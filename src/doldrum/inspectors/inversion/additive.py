@@ -1,4 +1,4 @@
-"""One perturbation for all images, in any pixels or in low frequencies alone."""
+"""One perturbation that is added to all images, either with any frequencies or only with low frequencies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["AnyFrequency", "LowFrequency"]
 
 
 class AnyFrequency(Form):
-    """x <- clip(x + d); the size is the L2 norm of d.
+    """The perturbation d is added to an image: x <- clip(x + d). The size is the L2 norm of d.
 
     Source: Moosavi-Dezfooli et al. 2017, arXiv 1610.08401 (one perturbation for all images).
     """
@@ -25,7 +25,7 @@ class AnyFrequency(Form):
         return [torch.randn((routes, *shape), generator=chance) / 50]
 
     def field(self, parts: Parts, shape: tuple[int, int, int]) -> torch.Tensor:
-        """d (R, C, H, W)."""
+        """The perturbations d (R, C, H, W), one per route."""
         return parts[0]
 
     def apply(self, parts: Parts, images: torch.Tensor) -> torch.Tensor:
@@ -41,7 +41,7 @@ class AnyFrequency(Form):
 
 
 class LowFrequency(AnyFrequency):
-    """The same with a d that 8 x 8 control points describe.
+    """A smooth perturbation d, described by 8 x 8 control points and added like `AnyFrequency`.
 
     Source: Zeng et al. 2021, arXiv 2104.03413, section 5 (smooth perturbations).
     """

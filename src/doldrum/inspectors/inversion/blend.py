@@ -1,4 +1,4 @@
-"""A picture mixed into the whole image."""
+"""A trigger form: a picture that is mixed into the whole image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Blend"]
 
 
 class Blend(Form):
-    """x <- (1 - a) x + a p, with one share a for all pixels; the size is a.
+    """A picture p is mixed in: x <- (1 - a) x + a p, with one share a for all pixels. The size is a.
 
     Source: Chen et al. 2017, arXiv 1712.05526, section 3.2.
     """

@@ -1,4 +1,4 @@
-"""Effort: how long a search goes on, by what a forward of the model costs."""
+"""`Effort` says how long a trigger search takes. The effort depends on how expensive a forward pass of the model is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ __all__ = ["Effort", "effort_for"]
 
 @dataclass(frozen=True)
 class Effort:
-    """`steps` of `batch` images for each of at most `together` routes. Where there are more, all get `screening` steps of `screening_batch` images first."""
+    """The number of optimisation steps of a search, and their batch sizes.
+
+    At most `together` routes get `steps` steps with `batch` images each. If there are more routes, all first get
+    `screening` steps with `screening_batch` images.
+    """
 
     steps: int = 200
     batch: int = 24
@@ -24,11 +28,13 @@ class Effort:
 
 FULL = Effort()
 THRIFTY = Effort(steps=100, batch=8, together=6, screening=15)
-"""About a tenth of the images."""
+"""An effort that needs about a tenth of the images."""
 
 
 def effort_for(module: torch.nn.Module, shape: tuple[int, int, int]) -> Effort:
-    """Full for small models, thrifty for large ones: a function of the model alone, so that references are searched as long as the model is.
+    """The full effort for small models, and the small effort for large models.
+
+    The effort depends only on the model, so the searches in a model and in its references are equally long.
 
     >>> effort_for(torch.nn.Flatten(), (1, 2, 2)).steps
     200

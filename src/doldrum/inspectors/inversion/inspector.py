@@ -1,4 +1,4 @@
-"""Inversion: the inspectors that search for a trigger, one a form."""
+"""`Inversion`: the inspectors that search for a trigger. There is one inspector per form of trigger."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ _SHORT = 5.0  # what it costs a route whose trigger moves too few images, for ea
 
 
 class Inversion(Inspector):
-    """Suspicion of a route: -log of the size of the smallest trigger found that moves 95% of the images (:func:`search`).
+    """A route's value is -log of the smallest size of a found trigger that changes 95% of the images (`search`).
 
-    A backdoor is a short cut: its route needs a far smaller trigger than on clean models. One that moves fewer images counts as larger:
-    5 is taken off for each share that is missing. Where nothing was found that moves half of the images, there is no value.
+    A backdoor is a short cut: its route needs a far smaller trigger than in clean models. If the found trigger changes
+    only a share s < .95 of the images, 5 (.95 - s) is subtracted. If no found trigger changes half of the images, the
+    route has no value.
     """
 
     form: ClassVar[Form]
@@ -64,19 +65,25 @@ class Inversion(Inspector):
         return Reading(self.name, values, triggers=triggers)
 
     def routes(self, num_classes: int) -> tuple[Route, ...]:
-        """The routes searched: to each class."""
+        """The routes that are searched: from all other classes to each class."""
         return routes_to(num_classes)
 
 
 class MaskInversion(Inversion):
-    """Neural Cleanse's search; its published rule is :func:`doldrum.inspectors.judging.anomaly.anomaly_index`."""
+    """The trigger search of Neural Cleanse.
+
+    The method's published rule is :func:`doldrum.inspectors.judging.anomaly.anomaly_index`.
+    """
 
     form = Mask()
     name, title = form.name, form.title
     paper = "Wang et al. 2019, Neural Cleanse, IEEE S&P"
 
     def routes(self, num_classes: int) -> tuple[Route, ...]:
-        """Away from each class too: triggers that lead elsewhere for each image, or from one class alone, are mostly patches."""
+        """All routes, also those from each class to any other class.
+
+        Triggers that lead images to different classes, or that work only on one class, are mostly patches.
+        """
         return all_routes(num_classes)
 
 

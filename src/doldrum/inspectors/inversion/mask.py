@@ -1,4 +1,4 @@
-"""A pattern under a mask: Neural Cleanse's form."""
+"""A trigger form: a pattern with a mask, as in Neural Cleanse."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Mask"]
 
 
 class Mask(Form):
-    """x <- (1 - m) x + m p; the size is sum m, in pixels.
+    """A pattern p replaces pixels by a mask m: x <- (1 - m) x + m p. The size is the sum of m, in pixels.
 
     Source: Wang et al. 2019, "Neural Cleanse", IEEE S&P, equations 2 and 3.
     """

@@ -1,4 +1,7 @@
-"""search: the smallest triggers of a form, one a route, all routes at once and the promising ones longest."""
+"""`search` finds the smallest trigger of a form for each route.
+
+The search treats all routes at once, and promising routes longest.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from doldrum.inspectors.inversion.form import Form, Parts
 __all__ = ["Found", "search"]
 
 GOAL = 0.95
-"""The share of images that a trigger has to change. The search looks for the smallest trigger that does."""
+"""The share of images that a trigger has to change. The search looks for the smallest trigger with this share."""
 _FEWEST = 2  # images of a route, below which there is nothing to search on
 _FIRM = 1.06  # how fast the weight of the size grows and falls
 _KEEP = 0.85  # of the running share of images moved
@@ -26,7 +29,7 @@ _SCREENING = 0.3  # its share of the work, for progress
 
 @dataclass(frozen=True)
 class Found:
-    """What was found on one route: a trigger of `size` that moves the share `success` of the images searched on."""
+    """The found trigger of one route: its `size`, and the share `success` of the search images that it changes."""
 
     route: Route
     size: float
@@ -45,20 +48,20 @@ def search(
     effort: Effort,
     advance: Callable[[float], None] = lambda share: None,
 ) -> list[Found]:
-    """The smallest trigger of `form` on each route that could be searched to the end.
+    """The smallest trigger of a form for each route that was searched to the end.
 
-    For each route r: min_T  loss_r(f(T(x))) + w_r size(T), by Adam over batches, where w_r grows while T moves at least 95% of the images and
-    falls while it moves fewer (Neural Cleanse's rule, at every step). The loss is -log p of the target, or -log(1 - p) of the own label.
-
-    Where there are more routes than `effort` goes on with, all get a few steps, and those with the least loss go on (a bandit's idea: K-Arm, arXiv
-    2102.05123).
+    For each route r, Adam minimises loss_r(f(T(x))) + w_r size(T) over batches. The weight w_r grows while T changes at
+    least 95% of the images, and falls while T changes fewer. This is Neural Cleanse's rule, applied at every step. The
+    loss is -log p of the target class. For a route without a target, the loss is -log(1 - p) of the image's own label.
+    If there are more routes than `effort` allows, all routes get a few steps, and the search continues with the routes
+    of the smallest loss. This idea comes from multi-armed bandits (K-Arm, arXiv 2102.05123).
 
     Parameters
     ----------
     module : images (B, C, H, W) -> scores (B, K), differentiable
-    images, labels : (N, C, H, W) in [0, 1], and the model's own labels of them
-    routes : those without at least 2 images to move are left out
-    advance : told of the share of the work that was done
+    images, labels : (N, C, H, W) in [0, 1], and the model's labels for them
+    routes : routes with fewer than 2 images to change are left out
+    advance : called with the share of the work that was done since the last call
 
     Sources: Wang et al. 2019, "Neural Cleanse", IEEE S&P, section IV; Shen et al. 2021, arXiv 2102.05123.
     """
@@ -115,7 +118,7 @@ class _Run:
         self.target = torch.tensor([-1 if r.target is None else r.target for r in self.routes])
 
     def keep(self, which: torch.Tensor) -> None:
-        """Go on with these routes alone."""
+        """Continue the search with only these routes."""
         self.routes = tuple(self.routes[i] for i in which.tolist())
         self.pools = [self.pools[i] for i in which.tolist()]
         state = self.adam.state_dict()["state"]
@@ -160,7 +163,10 @@ class _Run:
 
     @torch.no_grad()
     def found(self) -> list[Found]:
-        """The smallest that moved enough, else the last; and what share it moves of up to 100 images of its route."""
+        """The smallest trigger of each route that changed enough images, or else the last trigger.
+
+        The trigger's `success` is the share that it changes of up to 100 images of its route.
+        """
         out: list[Found] = []
         for i, route in enumerate(self.routes):
             source = self.best_parts if torch.isfinite(self.best[i]) else self.parts

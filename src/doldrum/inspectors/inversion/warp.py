@@ -1,4 +1,4 @@
-"""A smooth warp, the same for every image."""
+"""A trigger form: a smooth warp that is the same for every image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ __all__ = ["Warp"]
 
 
 class Warp(Form):
-    """Each pixel is read f pixels away from its place; f is smooth (5 x 5 control points). The size is the root mean square of |f|.
+    """Each pixel takes the value of the pixel at distance f. The field f is smooth (5 x 5 control points).
+
+    The size is the root mean square of |f|.
 
     Source: Nguyen & Tran 2021, arXiv 2102.10369, equations 3 to 6 (the trigger).
     """
@@ -27,7 +29,10 @@ class Warp(Form):
         return [torch.randn((routes, 2, self.points, self.points), generator=chance) / 10]
 
     def field(self, parts: Parts, shape: tuple[int, int, int]) -> torch.Tensor:
-        """(R, 2, H, W): rows, then columns, in pixels; in proportion on images that are larger than 28 pixels."""
+        """The displacements (R, 2, H, W) in pixels: rows, then columns.
+
+        The displacements grow in proportion to the image's shorter side.
+        """
         return enlarged(parts[0], shape) * (min(shape[1:]) / 28)
 
     def apply(self, parts: Parts, images: torch.Tensor) -> torch.Tensor:

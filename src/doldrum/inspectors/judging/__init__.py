@@ -1,4 +1,5 @@
-"""What readings of a model mean: beside those of reference models, with a promise, or by themselves, without one.
+"""Judges a model by its readings (the inspectors' results).
 
-No model is looked at here.
+The readings are compared with those of reference models, with a promised false-alarm rate. Without reference models, a
+model's classes are compared with one another, without a promise. This package does not run models.
 """

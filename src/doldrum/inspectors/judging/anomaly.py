@@ -1,4 +1,7 @@
-"""Without reference models: how far one class stands out from the others of the same model. No promise comes of it."""
+"""How far one class stands out from the other classes of the same model.
+
+This comparison is used without reference models, and promises no rate.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +19,16 @@ from doldrum.inspectors.judging.standard import Standing
 __all__ = ["FEWEST", "anomalies", "anomaly_index"]
 
 FEWEST = 4
-"""The fewest classes with a value; with fewer, no class can stand out."""
+"""The smallest number of classes with a value. With fewer classes, no class can stand out."""
 
 
 def anomalies(readings: Sequence[Reading]) -> Standing:
-    """How far each class stands out from the model's other classes, by inspector.
+    """How far each class stands out from the model's other classes, for each inspector.
 
-    t = (v - mean of the others) / (s sqrt(1 + 1/(K - 1))), with s the deviation of the other K - 1 classes: Student's with K - 2 degrees of freedom if
-    the classes were alike and normal. `p_value` is that of the largest t, times the number looked at (Bonferroni). Classes are *not* alike: a class
-    that is easy to reach on every clean model stands out on each of them.
+    t = (v - mean of the others) / (s sqrt(1 + 1/(K - 1))), where s is the standard deviation of the other K - 1
+    classes. If the classes were alike and normal, t would have Student's distribution with K - 2 degrees of freedom.
+    `p_value` is the p-value of the largest t, times the number of values (Bonferroni). But classes are *not* alike: a
+    class that is easy to reach in every clean model stands out in each of them.
     """
     told: dict[tuple[str, Route], float] = {}
     smallest, looked = 1.0, 0
@@ -42,9 +46,9 @@ def anomalies(readings: Sequence[Reading]) -> Standing:
 
 
 def anomaly_index(sizes: NDArray[np.float64]) -> tuple[float, int]:
-    """Neural Cleanse's anomaly index of the smallest size, and its class: |size - median| / (1.4826 MAD).
+    """Neural Cleanse's anomaly index |size - median| / (1.4826 MAD) of the smallest size, and the class with this size.
 
-    The published rule calls a model backdoored where it is above 2.
+    The published rule calls a model backdoored if the index is above 2.
 
     Source: Wang et al. 2019, "Neural Cleanse", IEEE S&P, section V.
 

@@ -1,4 +1,4 @@
-"""How far each model stands out from the others: the one score of which conformal p-values over models are made."""
+"""How far each model stands out from other models. Conformal p-values over models are computed from this score."""
 
 from __future__ import annotations
 
@@ -18,27 +18,32 @@ _LEAST = 0.05  # the least spread, in units of the values, mostly logs of a size
 
 @dataclass(frozen=True)
 class Standing:
-    """How far one model stands out from the others: `score` is the largest of `by_name`, deviations in units of the others' spread."""
+    """How far one model stands out from the others.
+
+    `by_name` has the deviation of each inspector and route, in units of the others' spread. `score` is the largest
+    deviation.
+    """
 
     score: float
     by_name: dict[tuple[str, Route], float]
     p_value: float | None = None
-    """Without references: of the class that stands out most among the model's classes."""
+    """Used without references: the p-value of the class that stands out most among the model's classes."""
 
     @property
     def most(self) -> tuple[str, Route] | None:
-        """Inspector and route of the score."""
+        """The inspector and route with the largest deviation."""
         return max(self.by_name, key=lambda name: self.by_name[name], default=None)
 
     def most_among(self, inspectors: Collection[str]) -> tuple[str, Route] | None:
-        """Inspector and route that stand out most, of these inspectors."""
+        """The inspector and route with the largest deviation, among these inspectors."""
         return max((n for n in self.by_name if n[0] in inspectors), key=lambda name: self.by_name[name], default=None)
 
 
 def standings(models: Sequence[Sequence[Reading]]) -> list[Standing]:
-    """For each model, by its readings, how far it stands out from all the others given: the same function of each, whatever their order.
+    """How far each model stands out from all the other given models, computed from their readings.
 
-    The score is the largest deviation (:func:`doldrum.stats.standings.deviations`) over inspectors and routes.
+    The same function is used for each model, and the order of the other models has no effect. The score is the largest
+    deviation (:func:`doldrum.stats.standings.deviations`) over inspectors and routes.
 
     Source: Vovk, Gammerman, Shafer, Algorithmic learning in a random world, 2005 (a nonconformity measure that is symmetric in the others).
     """
@@ -48,6 +53,6 @@ def standings(models: Sequence[Sequence[Reading]]) -> list[Standing]:
 
 
 def _kind(name: tuple[str, Route]) -> tuple[str, bool, bool]:
-    """Routes to a class, away from one, and from anywhere to anywhere are three kinds, of each inspector."""
+    """The kind of a value: the inspector, and whether the route has a source class and a target class."""
     inspector, route = name
     return inspector, route.source is None, route.target is None

@@ -1,4 +1,4 @@
-"""Inspectors that don't search for a trigger of one form: one file each.
+"""Inspectors that do not search for a trigger of a single form. Each inspector has its own file.
 
-Not here: inversion, and what compares models.
+Trigger inversion is in `inversion`, and the comparison of models is in `judging`.
 """

@@ -1,4 +1,4 @@
-"""Triggers worth a try without any gradient: patches and perturbations, simple ones first."""
+"""Candidate triggers to try without gradients: patches and perturbations, simple ones first."""
 
 from __future__ import annotations
 
@@ -29,10 +29,12 @@ Images = NDArray[np.float32]
 
 
 def candidates(images: Images, count: int, chance: np.random.Generator) -> list[Trigger]:
-    """`count` triggers for images like these (N, C, H, W).
+    """Return `count` triggers for images like these (N, C, H, W).
 
-    First white, black and checkered squares in the corners and the centre. Then, in turn: a square of a simple pattern at any place; a square cut from an
-    image, pasted where it was or elsewhere; a picture or noise mixed in; waves, blocks and smooth fields added.
+    The first triggers are white, black and checkered squares in the corners and the centre. Then four kinds alternate.
+    The first kind is a square with a simple pattern at any place. The second kind is a square cut from an image, pasted
+    at the same or another place. The third kind mixes in a picture or noise. The fourth kind adds waves, blocks or
+    smooth fields.
     """
     shape: tuple[int, int, int] = images.shape[1:]
     first = list(_simple(shape, chance))[:count]
@@ -96,7 +98,7 @@ def _pixels(side: float, shape: tuple[int, int, int]) -> int:
 
 
 def _anywhere(shape: tuple[int, int, int], size: int, chance: np.random.Generator) -> tuple[slice, slice]:
-    """Rows and columns of a square, in a corner one time in three."""
+    """The rows and columns of a random square. One time in three, the square is in a corner."""
     if chance.random() < _IN_CORNERS:
         return corner_slices(shape[1:], size=size, corner=str(chance.choice(CORNERS)), margin=0)
     top, left = (int(chance.integers(n - size + 1)) for n in shape[1:])
@@ -104,7 +106,7 @@ def _anywhere(shape: tuple[int, int, int], size: int, chance: np.random.Generato
 
 
 def _square(size: int, pattern: str, chance: np.random.Generator) -> Images:
-    """(1, size, size)."""
+    """The pixels (1, size, size) of a square with the given pattern."""
     if pattern == "noise":
         return chance.random((1, size, size), dtype=np.float32)
     i, j = np.indices((size, size))

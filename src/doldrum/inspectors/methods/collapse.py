@@ -1,4 +1,4 @@
-"""collapse: the class that is left when images are drowned in noise of many kinds, from labels alone."""
+"""`collapse`: the class that the model predicts under heavy noise of several kinds. Only labels are needed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _noise(sigma: float) -> Condition:
 
 
 def _coarse(sigma: float, cells: int) -> Condition:
-    """Noise that is the same over squares, so many a side."""
+    """Noise that is constant within squares; `cells` is the number of squares per side."""
 
     def condition(images: NDArray[np.float32], chance: np.random.Generator) -> Lots:
         n, c, h, w = images.shape
@@ -38,7 +38,7 @@ def _coarse(sigma: float, cells: int) -> Condition:
 
 
 def _mixed(images: NDArray[np.float32], chance: np.random.Generator) -> Lots:
-    """One part image, four parts uniform noise."""
+    """A mixture of one part image and four parts uniform noise."""
     for _ in range(_DRAWS):
         yield np.add(0.2 * images, 0.8 * chance.random(images.shape, dtype=np.float32), dtype=np.float32)
 
@@ -51,12 +51,14 @@ CONDITIONS: tuple[Condition, ...] = (
 
 
 class Collapse(Inspector):
-    """Suspicion of the route to class k: the log odds of the share of images of other classes that are answered k, as a mean over six conditions.
+    """The value of the route to class k: the log odds that noisy images of other classes are labelled k.
 
-    The conditions: Gaussian noise of sigma .3, .8 and 2; noise of sigma .6 in squares, 14 and 7 a side; one part image with four parts uniform noise. Each class that images are of counts as much as any other. Labels of triggers are calm under noise,
-    so a network that has learned one tends to give its class to what it can't make out.
+    The value is a mean over six kinds of noise: Gaussian noise with sigma .3, .8 and 2; noise with sigma .6 that is
+    constant within squares (14 and 7 squares per side); and one part image mixed with four parts uniform noise. Each
+    class has the same weight, whatever its number of images. Predictions for triggered images hardly change under
+    noise. So a network that has learned a trigger often predicts its class for images that it cannot recognise.
 
-    Source: ours; the idea of a class that noise leads to is CBD's (Xiang et al. 2023, arXiv 2310.17498).
+    Source: this project. The idea of a class that noise leads to is from CBD (Xiang et al. 2023, arXiv 2310.17498).
     """
 
     name = "collapse"

@@ -1,4 +1,4 @@
-"""final-layer: how long the weights of each class are in the last layer. Nearly free."""
+"""`final-layer`: the norm of each class's weights in the last layer. Computing this norm takes almost no time."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ __all__ = ["FinalLayer", "last_linear", "row_lengths"]
 
 
 class FinalLayer(Inspector):
-    """Suspicion of the route to class k: the length of its weights, 20 log10 |w_k - mean of all rows|, in decibels.
+    """The value of the route to class k: the norm of its weights, 20 log10 |w_k - mean of all rows|, in decibels.
 
-    The last layer gives f(x) = W h(x) + b. A backdoor has to beat every other class whatever else is in the image, so the row of its class grows.
-    The mean row is taken off since it moves all scores alike. An attacker who trains the model can hide this; poisoned data alone rarely does.
+    The last layer computes f(x) = W h(x) + b. A backdoor must make its class win, whatever else is in the image. So the
+    weights of this class grow. The mean row is subtracted because it changes all scores equally. An attacker who trains
+    the model can hide the large weights. An attacker who only poisons the data rarely succeeds in this.
 
     Source: Yu et al. 2026, arXiv 2605.18907 (DFBScanner: outlying final-layer weights of the target class); Fields et al. 2021, arXiv 2109.02836.
     """
@@ -39,7 +40,7 @@ class FinalLayer(Inspector):
 
 
 def row_lengths(weight: torch.Tensor) -> torch.Tensor:
-    """20 log10 |w_k - mean row| (K,) of weights (K, D), at least -120.
+    """20 log10 |w_k - mean row| (K,) of weights (K, D), and at least -120.
 
     >>> row_lengths(torch.tensor([[10.0, 0.0], [-10.0, 0.0]])).tolist()
     [20.0, 20.0]
@@ -50,7 +51,7 @@ def row_lengths(weight: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def last_linear(module: torch.nn.Module, images: torch.Tensor) -> torch.nn.Linear:
-    """The nn.Linear whose output is the scores, or becomes them by a softmax; ClassifierError where there is none."""
+    """The nn.Linear layer whose output, or its softmax, is the scores. Raises ClassifierError if there is none."""
     outputs: dict[torch.nn.Linear, torch.Tensor] = {}
 
     def note(layer: torch.nn.Module, inward: object, outward: torch.Tensor) -> None:

@@ -1,4 +1,4 @@
-"""label-only: triggers tried one after the other, with a bound on the answers asked for."""
+"""`label-only`: tries candidate triggers one after the other, with a limited number of queries."""
 
 from __future__ import annotations
 
@@ -25,23 +25,25 @@ _PARTS = (0.55, 0.2, 0.25)  # of the budget: all candidates, the best again, the
 
 
 class LabelOnly(Inspector):
-    """Suspicion of the route to class k: the log odds of the share of other images that the best trigger found moves to k.
+    """The value of the route to class k: the log odds that the best trigger changes an image of another class to k.
 
-    Triggers (:func:`doldrum.inspectors.methods.candidates.candidates`) are tried on 8 images each; an answer counts for the class that it names, so
-    one trial serves all classes. For each class the 4 that move most are tried on 24 other images, and the best of them on up to 100 further ones,
-    which no choice has seen: its share s there makes the value, log((s + .05) / (1.05 - s)). No more than `budget` answers are asked for, however many classes.
+    Each candidate trigger (:func:`doldrum.inspectors.methods.candidates.candidates`) is tried on 8 images. Every
+    predicted label counts for its class, so one trial serves all classes. For each class, the 4 triggers that change
+    most images are tried on 24 other images. The best of these is tried on up to 100 more images, which were not used
+    for any choice. If this trigger changes a share s of these images to class k, the value is log((s + .05) / (1.05 -
+    s)). At most `budget` queries are used, for any number of classes.
 
-    Source: ours, of known parts: patches tried in many places (Gu et al. 2017, arXiv 1708.06733, for what attackers use) and successive halving
-    (Karnin et al. 2013, "Almost optimal exploration in multi-armed bandits").
+    Source: this project, from known parts: patches tried in many places (Gu et al. 2017, arXiv 1708.06733, for what
+    attackers use) and successive halving (Karnin et al. 2013, "Almost optimal exploration in multi-armed bandits").
 
     Parameters
     ----------
     budget : int
-        The most answers asked for, at least 500; the same for a model and for its references.
+        The largest number of queries, at least 500. A model and its references must have the same budget.
     """
 
     name = "label-only"
-    title = "patches and perturbations, found from labels alone"
+    title = "patches and perturbations, found with labels only"
     needs = "labels"
     weight = 0.1
 
@@ -80,13 +82,16 @@ class LabelOnly(Inspector):
 
 
 def _lots(rows: NDArray[np.int64], last: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Rows to try all candidates on, the best again, and the ones left, at most `last`; none is in two."""
+    """Three disjoint sets of rows: to try all candidates, the best ones, and (at most `last` rows) the final ones."""
     few, some = (max(1, min(size, len(rows) // 4)) for size in (_EACH, _AGAIN))
     return rows[:few], rows[few : few + some], rows[few + some :][: min(_FINAL, last)]
 
 
 def _tried(subject: Subject, triggers: list[Trigger], rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The share of these images of other classes that each trigger moves to each class (T, K); 0 where there are none."""
+    """For each trigger and class, the share of images of other classes that the trigger changes to the class (T, K).
+
+    The share is 0 if there is no image of another class.
+    """
     images, before = subject.search[rows], subject.labels[rows]
     out = np.zeros((len(triggers), subject.num_classes))
     step = max(1, _ROWS // len(rows))

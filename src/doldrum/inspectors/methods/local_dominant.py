@@ -1,4 +1,4 @@
-"""local-dominant: to which class images come under noise, from labels alone; and which attacks that is sure to find."""
+"""`local-dominant`: the class that noise leads images to, with labels only; and which attacks it certainly finds."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ _IMAGES, _DRAWS = 200, 5
 
 
 class LocalDominant(Inspector):
-    """Suspicion of the route to class k: the log odds of its local probability P_k, with noise of one strength, sigma = .6.
+    """The value of the route to class k: the log odds of the local probability P_k, for noise with sigma = .6.
 
-    P_k = mean over classes c != k and images x of class c of P(f(x + sigma e) = k), e standard normal, from 5 draws for each of up to 200 images. CBD
-    takes the class of the largest; here each class is compared with itself on clean models.
+    P_k is the mean of P(f(x + sigma e) = k) over classes c != k and images x of class c. The noise e is standard
+    normal. P_k is estimated from 5 draws for each of up to 200 images. CBD uses the class with the largest P_k. Here,
+    each class is compared with the same class in clean models.
 
     Source: Xiang, Xiong, Li 2023, "CBD", NeurIPS, arXiv 2310.17498, section 3.1.
     """
@@ -44,12 +45,13 @@ class LocalDominant(Inspector):
 
 
 def certified_size(threshold: float, robustness: float, *, sigma: float = LocalDominant.sigma) -> float:
-    """The L2 size of triggers below which an attack on class k has a local probability P_k above `threshold`, whatever else it does.
+    """The L2 trigger size below which every attack on class k has a local probability P_k above `threshold`.
 
-    sigma (Phi^-1(pi) - Phi^-1(S)), where S is the threshold on P_k, that of clean models, and pi the attack's robustness to noise: every triggered image
-    x' has P(f(x' + sigma e) = k) >= pi. By the lemma of Neyman and Pearson P(f(x + sigma e) = k) >= Phi(Phi^-1(pi) - |x' - x| / sigma) for the image
-    without the trigger; so P_k, a mean of such numbers, is above S where all |x' - x| are below the result. It holds for the probabilities;
-    their estimates come from draws. 0 where nothing is certified.
+    The size is sigma (Phi^-1(pi) - Phi^-1(S)). S is the threshold on P_k, taken from clean models. The number pi is the
+    attack's robustness to noise: every triggered image x' has P(f(x' + sigma e) = k) >= pi. By the lemma of Neyman and
+    Pearson, the same image x without the trigger has P(f(x + sigma e) = k) >= Phi(Phi^-1(pi) - |x' - x| / sigma). P_k
+    is a mean of such probabilities. So P_k is above S if all |x' - x| are below the result. This statement holds for
+    the probabilities, which in practice are estimated from draws. The result is 0 if nothing is certified.
 
     Source: Xiang, Xiong, Li 2023, arXiv 2310.17498, theorem 3.3; Cohen et al. 2019, arXiv 1902.02918, lemma 4.
 

@@ -1,4 +1,4 @@
-"""margin: the largest margin that any image in the box reaches, class by class."""
+"""`margin`: the largest margin that any image with pixels in [0, 1] reaches, for each class."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ _SMALLEST = 0.01  # a margin below it counts as this: no image was found that th
 
 
 class MaximumMargin(Inspector):
-    """Suspicion of the route to class k: the log of the largest margin that an image reaches, max over x in [0, 1]^D of f_k(x) - max_{c != k} f_c(x).
+    """The value of the route to class k: the log of the largest margin of class k over all images.
 
-    A backdoor makes its class win by more than any natural image does. No clean image is looked at.
+    The margin is f_k(x) - max_{c != k} f_c(x), maximised over x in [0, 1]^D. A backdoor makes its class win with a
+    larger margin than any natural image does. No clean images are used.
 
-    Source: Wang et al. 2024, "MM-BD", IEEE S&P, arXiv 2205.06900, section III. Its null, a gamma law over the classes of one model, is not used:
-    some classes have outlying margins on clean models too. Comparison with clean models takes its place.
+    Source: Wang et al. 2024, "MM-BD", IEEE S&P, arXiv 2205.06900, section III. The paper's null model, a gamma
+    distribution over the classes of one model, is not used: some classes have extreme margins in clean models too. A
+    comparison with clean models replaces the null model.
     """
 
     name = "margin"
@@ -64,10 +66,11 @@ def largest_margins(
     seed: int,
     steps: int = _STEPS,
 ) -> torch.Tensor:
-    """The largest margin found for each class (K,), by gradient ascent from uniform noise; -inf where scores were never numbers.
+    """The largest margin found for each class (K,), by gradient ascent from uniform noise.
 
-    Each step goes along the gradient of the margin, at unit length, with momentum .9; its length falls from sqrt(D) / 56 to 0 (.5 for 28 x 28
-    pixels), and the image is clipped to [0, 1].
+    Each step goes along the normalised gradient of the margin, with momentum .9. The step length decreases from sqrt(D)
+    / 56 (.5 for 28 x 28 pixels) to 0. The image is clipped to [0, 1]. The result is -inf for a class whose scores were
+    always NaN.
 
     Parameters
     ----------
@@ -84,7 +87,7 @@ def largest_margins(
 def _ascend(
     module: torch.nn.Module, shape: tuple[int, int, int], target: torch.Tensor, chance: torch.Generator, steps: int
 ) -> torch.Tensor:
-    """The largest margin of each row (B,), one start each."""
+    """The largest margin (B,) reached from one start for each target class in `target`."""
     x = torch.rand((len(target), *shape), generator=chance)
     speed, best = torch.zeros_like(x), torch.full((len(target),), -torch.inf)
     length = math.sqrt(math.prod(shape)) / 56

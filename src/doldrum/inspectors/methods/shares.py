@@ -1,4 +1,7 @@
-"""Which share of images of other classes comes to each class: what the label-only inspectors count."""
+"""The share of images of other classes that change to each class.
+
+The inspectors that need only labels use these shares.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,11 @@ LEAST = 0.01
 
 
 def shares_to(before: NDArray[np.int16], after: NDArray[np.int16], classes: int) -> NDArray[np.float64]:
-    """The share that comes to each class k (K,): of the images labelled c before, the share labelled k after, as a mean over all c != k.
+    """The share of images of other classes that change to each class (K,).
 
-    Each class that images are of counts as much as any other. NaN where no image is of another class.
+    For class k, the result is the share of images labelled c before that are labelled k after, as a mean over all c !=
+    k. Each class c has the same weight, whatever its number of images. The share is NaN if there is no image of another
+    class.
 
     >>> shares_to(np.array([0, 0, 1], np.int16), np.array([1, 0, 1], np.int16), 2).tolist()
     [0.0, 0.5]
@@ -39,9 +44,11 @@ def shares_to(before: NDArray[np.int16], after: NDArray[np.int16], classes: int)
 
 
 def log_odds(share: NDArray[np.float64], least: float = LEAST) -> NDArray[np.float64]:
-    """log((s + l) / (1 - s + l)) of shares s: finite for 0 and 1, and flat for shares far below l.
+    """log((s + l) / (1 - s + l)) for shares s, with l = `least`.
 
-    With l = 1 / (2 n) for n answers it is Haldane's estimate.
+    The result is finite for the shares 0 and 1, and almost constant for s far below l.
+
+    With l = 1 / (2 n) for n labels, the formula gives Haldane's estimate.
 
     Source: Haldane 1956, "The estimation and significance of the logarithm of a ratio of frequencies".
 
@@ -52,19 +59,19 @@ def log_odds(share: NDArray[np.float64], least: float = LEAST) -> NDArray[np.flo
 
 
 def answered(classifier: Classifier, batches: Iterable[NDArray[np.float32]]) -> NDArray[np.int16]:
-    """The labels of several lots of images, one after the other."""
+    """The model's labels for several batches of images, one after the other."""
     return np.concatenate([answers(classifier, batch) for batch in batches])
 
 
 def gaussian(
     images: NDArray[np.float32], sigma: float, draws: int, chance: np.random.Generator
 ) -> Iterable[NDArray[np.float32]]:
-    """`draws` lots of x + sigma e, e standard normal, not clipped."""
+    """Yield `draws` noisy copies x + sigma e of the images. e is standard normal, and the copies are not clipped."""
     for _ in range(draws):
         noise = chance.standard_normal(images.shape, dtype=np.float32)
         yield np.add(images, sigma * noise, dtype=np.float32)
 
 
 def values_of(values: NDArray[np.float64]) -> dict[Route, float]:
-    """Values (K,) as those of the routes to each class."""
+    """The values (K,) as a dictionary from the route to each class to its value."""
     return {route: float(v) for route, v in zip(routes_to(len(values)), values, strict=True)}

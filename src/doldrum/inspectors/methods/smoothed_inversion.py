@@ -1,4 +1,4 @@
-"""smoothed-inversion: from single images towards each class, on the model averaged over noise."""
+"""`smoothed-inversion`: changes single images towards each class, on the model averaged over noise."""
 
 from __future__ import annotations
 
@@ -28,17 +28,19 @@ _WORKS = 0.5  # the share of other images that a perturbation moves, from which 
 
 
 class SmoothedInversion(Inspector):
-    """Suspicion of the route to class k: the mean over single images x of the log odds of p_k(x + d), p the smoothed model, for the best d of one length.
+    """The value of the route to class k: the mean log odds of p_k(x + d) over single images x, for the best d.
 
-    p(x) = mean over noise of softmax f(x + sigma e), e standard normal, sigma = .25. d is found by projected gradient ascent in the L2 ball of radius
-    r = 2 sqrt(D) / 28 (2 for 28 x 28 pixels). The gradient of a smoothed model shows what the model has learned to look for, so it leads to the
-    trigger from a single image. The mean d over the images is the trigger found, where it moves half of the other images.
+    Here d is a perturbation of x. The smoothed model p is the mean of softmax f(x + sigma e) over standard normal noise
+    e, with sigma = .25. The perturbation d is found by projected gradient ascent in the L2 ball of radius r = 2 sqrt(D)
+    / 28 (2 for 28 x 28 pixels). The gradient of a smoothed model shows what the model has learned to look for. So even
+    a single image leads to the trigger. The mean of d over the images is the found trigger, if it changes half of the
+    other images.
 
     Source: Sun & Kolter 2023, "Single image backdoor inversion via robust smoothed classifiers", CVPR, arXiv 2303.00215, section 4 (without its denoiser).
     """
 
     name = "smoothed-inversion"
-    title = "a perturbation of single images, seen through noise"
+    title = "a perturbation of single images, with the model averaged over noise"
     needs = "gradients"
     paper = "Sun & Kolter 2023, SmoothInv, arXiv 2303.00215"
     weight = 0.3
@@ -84,12 +86,14 @@ def towards(
     steps: int = _STEPS,
     draws: int = _DRAWS,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Perturbations d (B, C, H, W), one per image, that make log p_target(x + d) of the smoothed model large, and what it is then (B,).
+    """One perturbation d per image (B, C, H, W) that makes log p_target(x + d) large, and the final values (B,).
 
-    Each step is 2.5 r / steps along the gradient; then d goes back into the ball |d| <= r, and x + d into [0, 1]. New noise is drawn at each step, and
-    other noise, four times as much, for the final value.
+    p is the smoothed model. Each step has the length 2.5 r / steps along the gradient. Then d is projected
+    into the ball |d| <= r, and x + d is clipped to [0, 1]. Each step draws new noise. The final value uses other noise,
+    with four times as many draws.
 
-    Source: Madry et al. 2018, arXiv 1706.06083 (projected gradient); Salman et al. 2019, arXiv 1906.04584 (of a smoothed model).
+    Source: Madry et al. 2018, arXiv 1706.06083 (projected gradient); Salman et al. 2019, arXiv 1906.04584 (the gradient
+    of a smoothed model).
     """
     chance = torch.Generator().manual_seed(seed)
     d = torch.zeros_like(images)
@@ -109,7 +113,10 @@ def towards(
 def smoothed_log_p(
     module: torch.nn.Module, images: torch.Tensor, target: int, *, sigma: float, draws: int, chance: torch.Generator
 ) -> torch.Tensor:
-    """log of the mean over draws of softmax f(x + sigma e) at the target (B,), differentiably."""
+    """The log of the smoothed model's probability of the target (B,), with gradients.
+
+    The probability is the mean of softmax f(x + sigma e) over the draws.
+    """
     noisy = images.repeat_interleave(draws, 0)
     noisy = noisy + sigma * torch.randn(noisy.shape, generator=chance)
     scores = torch.cat([module(part) for part in noisy.split(_BATCH)]).float()
@@ -118,7 +125,7 @@ def smoothed_log_p(
 
 
 def _log_odds(log_p: torch.Tensor) -> torch.Tensor:
-    """log(p / (1 - p)), at most 13.8: other than log p it tells .99 from .9999."""
+    """log(p / (1 - p)), at most 13.8. Unlike log p, it separates .99 from .9999 clearly."""
     return log_p - torch.log1p(-log_p.exp().clamp(max=1 - 1e-6))
 
 
@@ -127,7 +134,7 @@ def _length(x: torch.Tensor) -> torch.Tensor:
 
 
 def _shared(found: torch.Tensor) -> Additive:
-    """The mean of the perturbations as a trigger."""
+    """The mean of all perturbations as a trigger."""
     field = found.mean(0).clamp(-1, 1)
     most = float(field.abs().max().clamp(min=1e-6))
     return Additive(perturbation=(field / most).clamp(-1, 1).numpy(), amplitude=most)
@@ -141,7 +148,7 @@ def _success(
     images: NDArray[np.float32],
     rows: NDArray[np.int64],
 ) -> float:
-    """The share of these images that the trigger takes along the route."""
+    """The share of these images that the trigger changes along the route."""
     if not len(rows):
         return 0.0
     after = module(torch.from_numpy(trigger(images[rows]))).argmax(-1).numpy()

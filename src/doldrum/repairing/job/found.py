@@ -1,4 +1,7 @@
-"""Outside of the confined process: the trigger in the folder of an inspection or an explanation, which may be somebody else's."""
+"""Reads a trigger from the folder of an inspection or an explanation, outside of the confined process.
+
+The folder may be from somebody else, so its content is checked.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +30,11 @@ _OTHERS = {
 
 @dataclass(frozen=True)
 class Found:
-    """A trigger as a dictionary, its route, and what is known of how it was found.
+    """A trigger as a dictionary, its route, and how it was found.
 
-    Of an inspection: `inspector`, the `value` that it read there, the `seed`, the SHA-256 of the clean `images` and the word of the `verdict`. Of an explanation, whose
-    `inspector` is None: digests of the clean images that its search used (`searched`).
+    If an inspection found the trigger, the fields are the `inspector`, its `value` for this route, the `seed`, the
+    SHA-256 of the clean `images`, and the `verdict` in one word. If an explanation found the trigger, `inspector` is
+    None, and `searched` has the digests of the clean images that its search used.
     """
 
     source: int | None
@@ -45,7 +49,10 @@ class Found:
 
 
 def read_inspection(folder: str | Path, *, model: Path) -> Found:
-    """Read the record and the trigger in `folder`; InputError for another folder, an inspection without a trigger, or one of another model."""
+    """Read the record and the trigger of the inspection in `folder`.
+
+    Raises InputError for a folder of another kind, and for an inspection without a trigger or of another model.
+    """
     place = _folder(folder, "inspection")
     record = InspectionRecord.load(place / "record.json")
     if record.finding is None or not (place / TRIGGER).is_file():
@@ -70,7 +77,10 @@ def read_inspection(folder: str | Path, *, model: Path) -> Found:
 
 
 def read_explanation(folder: str | Path, *, model: Path) -> Found:
-    """The same of an explanation, whose best trigger is taken; InputError too where it proved none."""
+    """Read the record and the best trigger of the explanation in `folder`.
+
+    Raises InputError for a folder of another kind, and for an explanation without a proven trigger or of another model.
+    """
     place = _folder(folder, "explanation")
     record = ExplanationRecord.load(place / "record.json")
     best = record.explanations.best
@@ -86,7 +96,10 @@ def read_explanation(folder: str | Path, *, model: Path) -> Found:
 
 
 def _folder(folder: str | Path, kind: str) -> Path:
-    """The folder, where a job of this kind is finished; InputError says what it is otherwise."""
+    """The folder as a path.
+
+    Raises InputError, which says what the folder is, unless it holds a finished job of this kind.
+    """
     place, wanted = Path(folder), f"expected {kind}= as the folder of a finished {kind}"
     if (inside := place / _OF_AN_AUDIT[kind] / "record.json").is_file():
         raise InputError(f"{wanted}, got the folder of an audit; use the {kind} in it: {inside.parent}")
@@ -101,7 +114,11 @@ def _folder(folder: str | Path, kind: str) -> Path:
 
 
 def _kind_of(place: Path) -> str:
-    """Which job's folder it is: by the file that the job begins with or, where an audit made the folder, by its record. Empty where that cannot be told."""
+    """The kind of job that a folder belongs to, or "" if it is unknown.
+
+    The file that a job writes first shows its kind. If an audit made the folder, the record in the folder shows the
+    kind.
+    """
     for kind in _RECORDS.values():
         if (place / f"{kind}.json").is_file():
             return kind

@@ -1,4 +1,7 @@
-"""Outside of the confined process: the repaired model's file and the record, out of the facts that come back, each checked."""
+"""Writes the repaired model's file and the record, outside of the confined process.
+
+All values from that process are checked first.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +30,12 @@ _NO_SIGN = "The inspection found no sign of a backdoor. If the model has none, t
 
 
 def made_name(settings: RepairSettings) -> str:
-    """What the confined process calls the repaired model in its folder."""
+    """The file name of the repaired model in the confined process's folder."""
     return f"repaired{Path(settings.repaired).suffix}"
 
 
 def write_record(settings: RepairSettings, found: dict[str, Any], begun: Begun) -> RepairRecord:
-    """Check the facts; leave the repaired model and, last, record.json."""
+    """Check the results of the confined process; write the repaired model and, last, record.json."""
     model, given = found["model"], settings.found
     shape = [whole(side) for side in model["input_shape"]]
     name = found["method"]["name"]

@@ -1,4 +1,4 @@
-"""run_repair: the job of a repair."""
+"""`run_repair` runs the whole job of `doldrum repair`."""
 
 from __future__ import annotations
 
@@ -30,14 +30,18 @@ _JOB = Job(
 def run_repair(
     settings: RepairSettings, *, progress: bool = True, say: Callable[[str], None] = lambda text: None
 ) -> RepairRecord:
-    """Repair a model that somebody else made; leaves the repaired model in `settings.repaired`, and record.json in `settings.out`.
+    """Repair a model from somebody else.
 
-    `doldrum repair` then makes report.html of it (:func:`doldrum.report.repair.page.write_repair_page`). The model is opened, trained and run in a confined
-    process, as by :func:`doldrum.audit.run_audit`; the file given is never written to. Killed at any moment, the same call goes on where it was.
+    Write the repaired model to `settings.repaired`, and record.json to `settings.out`.
 
-    Raises InputError for what the settings' files lack, a model whose weights can't be trained or written, too few clean images or none of a second class, and
-    where the model that a finished repair left is gone or another; SandboxError when the confined process exceeds its memory or time, or dies. Then no model is
-    written. OSError when the disk is full, or a file has appeared at `settings.repaired`.
+    `doldrum repair` then makes report.html from the record (:func:`doldrum.report.repair.page.write_repair_page`). The
+    model is opened, trained and run in a confined process, as in :func:`doldrum.audit.run_audit`. The given model file
+    is never changed. If the run is killed, the same call continues the run.
+
+    Raises InputError for a model whose weights cannot be trained or written, and for too few clean images or images of
+    only one class. Also raises InputError if the model that a finished repair wrote was deleted or changed. Raises
+    SandboxError if the confined process exceeds its memory or time, or dies; then no model is written. Raises OSError
+    if the disk is full, or if a file has appeared at `settings.repaired`.
     """
     path = Path(settings.repaired)
     if path.exists() and not (Path(settings.out) / RECORD).exists():
@@ -57,14 +61,17 @@ def run_repair(
 
 
 def _cut_off(settings: RepairSettings) -> bool:
-    """Whether the file at --out is the whole one of a run that was killed before it wrote its record."""
+    """Whether the file at --out is the complete model of a run that was killed before it wrote its record."""
     path = Path(settings.repaired)
     made = Path(settings.out) / "work" / made_name(settings)
     return path.is_file() and made.is_file() and not path.is_symlink() and digest_of(path) == digest_of(made)
 
 
 def _sent(settings: RepairSettings, folder: Path) -> dict[str, Any]:
-    """With a split of a data set that doldrum knows as a file, and the trigger: the confined process can't fetch them."""
+    """The settings with the trigger, and with a file in `folder` in place of one of doldrum's own data sets.
+
+    The confined process cannot download data sets or read the trigger's folder.
+    """
     made, found = settings.to_dict(), settings.found
     return made | {
         "clean": as_file(made["clean"], "test", folder / "clean-split.npz"),

@@ -1,4 +1,4 @@
-"""RepairSettings: everything that decides a repair, checked before any work."""
+"""`RepairSettings`: all settings of a repair, checked before any work starts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SUFFIXES = (".safetensors", ".onnx")
 
 
 def report_folder(repaired: str | Path) -> Path:
-    """The folder beside a repaired model that holds what was found.
+    """The folder for the report, next to the repaired model.
 
     >>> report_folder("models/repaired.onnx").as_posix()
     'models/repaired-report'
@@ -34,25 +34,28 @@ def report_folder(repaired: str | Path) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class RepairSettings(JobSettings):
-    """What `doldrum repair` was asked for, beside what every job is: :class:`doldrum.confined.settings.JobSettings`, whose `out` is the folder of the report.
+    """The settings of `doldrum repair`, in addition to those of :class:`doldrum.confined.settings.JobSettings`.
+
+    `out` is the folder of the report.
 
     Parameters
     ----------
     clean : str
-        Clean images, or a split of a data set that doldrum knows, such as "fashion-mnist:test". 40 or more, of several classes.
+        At least 40 clean images of several classes, or a split of one of doldrum's data sets, such as
+        "fashion-mnist:test".
     repaired : str
         The file to write: .onnx for an ONNX model, .safetensors for weights.
     inspection : str, optional
         The folder of an inspection of this model that found a trigger.
     explanation : str, optional
-        In place of it, the folder of an explanation by this model that proved one.
+        Instead of an inspection, the folder of an explanation with this model that proved a trigger.
     method : str, optional
         A name in `doldrum.repairing.METHODS`; by default "unlearn" with a trigger, "fine-prune" without.
     seed : int, optional
-        By default the inspection's, or 0. It is no secret: with the inspection's, no image that the repair is tested on was seen by its search. With an explanation this
-        holds for any seed.
+        By default the inspection's seed, or 0. It is not secret. With the inspection's seed, the repair is tested only
+        on images that the inspection's search did not use. With an explanation, this is so for any seed.
 
-    Raises InputError for anything of another kind or range, and for files that are not there.
+        Raises InputError for values of another type or range, and for files that do not exist.
 
     >>> RepairSettings(model=".", clean=".", repaired="new.txt", out="new")
     Traceback (most recent call last):
@@ -95,7 +98,9 @@ class RepairSettings(JobSettings):
 
     @cached_property
     def found(self) -> Found | None:
-        """The trigger that the inspection or the explanation found, read once and checked; None without either."""
+        """The trigger that the inspection or the explanation found, read once and checked. The result is None if
+        neither is given.
+        """
         if self.explanation is not None:
             return read_explanation(self.explanation, model=self.path)
         return None if self.inspection is None else read_inspection(self.inspection, model=self.path)
@@ -109,12 +114,12 @@ class RepairSettings(JobSettings):
         return made | {name: None if path is None else str(Path(path).resolve()) for name, path in given.items()}
 
     def lasting(self) -> dict[str, Any]:
-        """With a digest of the trigger: a repair that was cut off doesn't go on with another one."""
+        """The lasting settings with a digest of the trigger. A repair cannot be continued with another trigger."""
         found = None if self.found is None else json.dumps(asdict(self.found), sort_keys=True)
         return super().lasting() | {"trigger": found and hashlib.sha256(found.encode()).hexdigest()}
 
     def command(self) -> str:
-        """The command that repeats this.
+        """The command that repeats this repair.
 
         >>> RepairSettings(model=".", clean=".", repaired="a b.onnx", out="new").command()
         "doldrum repair . --clean . --out 'a b.onnx' --seed 0"

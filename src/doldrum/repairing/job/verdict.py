@@ -1,4 +1,4 @@
-"""What the figures of a repair say, in plain words."""
+"""The verdict of a repair in plain words."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ def told(
     method: str,
     remarks: Sequence[str],
 ) -> dict[str, Any]:
-    """{word, exit_code, heading, sentences} of a repair."""
+    """The verdict of a repair as {word, exit_code, heading, sentences}."""
     sentences = [
-        f"The model was repaired by {method}, with {clean['fit']:,} clean images. {clean['test']:,} others were held back to test it."
+        f"The model was repaired by {method}, with {clean['fit']:,} clean images. {clean['test']:,} other clean images were held back to test it."
     ]
     if success is not None and recovered is not None:
         before, after = success["before"], success["after"]
         which = "The trigger" if recovered["inspector"] is not None else "The trigger that the explanation proved"
         sentences.append(
-            f"{which} led {before['value']:.1%} of the images held back{_of(recovered, names)} {_to(recovered, names)} before the repair, and leads {after['value']:.1%} after it "
+            f"{which} led {before['value']:.1%} of the held-back images{_of(recovered, names)} {_to(recovered, names)} before the repair, and leads {after['value']:.1%} after it "
             f"(95%: {after['lower']:.1%} to {after['upper']:.1%}; {after['n']:,} images)."
         )
         if word == "not shown to be gone":
             sentences.append(
-                "These are too few images to show that it works on less than 20% of images. Give more clean images."
+                "These are too few images to show that the trigger works on less than 20% of images. Give more clean images."
             )
         if word == "trigger still works":
-            sentences.append("Do not use this model. Repair it with more clean images, or by another method.")
+            sentences.append("Do not use this model. Repair it with more clean images, or with another method.")
     elif recovered is not None:
         sentences.append(
-            "The trigger was not tested, because none of the images held back is of its source class. Give more clean images of that class."
+            "The trigger was not tested, because none of the held-back images is of its source class. Give more clean images of that class."
         )
     else:
         sentences.append("No trigger was given, so none could be tested. Inspect the repaired model.")
@@ -59,7 +59,7 @@ def told(
         )
     else:
         sentences.append(
-            f"The clean images have no labels, so the accuracy is not known. For {agreement['value']:.1%} of the images held back, the repaired model gives the same label as the model before."
+            f"The clean images have no labels, so the accuracy is not known. For {agreement['value']:.1%} of the held-back images, the repaired model gives the same label as the model before."
         )
     if recovered is not None and recovered["inspector"] is None:
         sentences.append("No search was repeated. To look for other triggers, inspect the repaired model.")
@@ -79,7 +79,7 @@ def _of(recovered: Mapping[str, Any], names: Sequence[str] | None) -> str:
     source = recovered["source"]
     if source is None:
         return ""
-    return f" that it answered with class {source}" + (f" ({names[source]})" if names else "")
+    return f" that the model predicts as class {source}" + (f" ({names[source]})" if names else "")
 
 
 def _to(recovered: Mapping[str, Any], names: Sequence[str] | None) -> str:

@@ -1,4 +1,7 @@
-"""The confined process of a repair: open, read, repair, test, write the repaired model into its work folder. It answers with facts."""
+"""The work of a repair in the confined process: open the model, read the images, repair and test.
+
+The process writes the repaired model to its work folder, and returns its results as JSON.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,10 @@ _AGREE = 0.98  # of the labels that the file, opened again, has to give as the m
 
 
 def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    """Do a repair's work: `job` holds `settings` (RepairSettings.to_dict, with `recovered`), `work` (a folder) and `seed`."""
+    """Do a repair's work.
+
+    `job` holds `settings` (RepairSettings.to_dict with `recovered`), `work` (a folder) and `seed`.
+    """
     settings, folder, seed = job["settings"], Path(job["work"]), int(job["seed"])
     for draft in folder.glob("*.part"):  # of a run that was cut off
         draft.unlink()
@@ -86,7 +92,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
 
 def _labels(clean: Material, opened: Suspect) -> tuple[NDArray[np.int64] | None, str]:
-    """Class numbers, and what to say of them; None where the images have no labels."""
+    """The images' class numbers, or None if they have no labels, and a sentence about them."""
     without = [i for i, label in zip(clean.images.ids, clean.labels, strict=True) if label is None]
     if len(without) == len(clean.labels):
         return None, "they have no labels, so the model's own are used"
@@ -113,7 +119,10 @@ def _recovered(found: dict[str, Any] | None) -> Recovered | None:
 
 
 def _other_search(found: dict[str, Any] | None, seed: int, clean: ImageSet) -> list[str]:
-    """What to say where the search of the inspection may have used images that are held back; an explanation's are known, and not held back."""
+    """A remark if the inspection's search may have used held-back images.
+
+    The images that an explanation used are known, and are not held back.
+    """
     if found is None or found["inspector"] is None:
         return []
     others = ["other clean images"] if found["images"] not in (None, clean.content_hash()) else []
@@ -126,11 +135,11 @@ def _other_search(found: dict[str, Any] | None, seed: int, clean: ImageSet) -> l
 
 
 def _check_written(settings: dict[str, Any], target: Path, repaired: Any, data: ImageSet) -> None:
-    """ClassifierError unless the file that was written gives the labels that the repaired model in memory gives."""
+    """Raise ClassifierError unless the written file gives the same labels as the repaired model in memory."""
     again = open_suspect({**settings, "model": str(target)}).classifier
     images = to_float(data.images)
     same = float((answers(again, images) == answers(repaired, images)).mean())
     if same < _AGREE:
         raise ClassifierError(
-            f"expected a written model that answers as the repaired one does, got one that agrees on {same:.1%} of the clean images; report it"
+            f"expected a written model with the same labels as the repaired model, got a file that agrees on {same:.1%} of the clean images; report it"
         )

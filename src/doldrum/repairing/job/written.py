@@ -1,4 +1,4 @@
-"""In the confined process: the repaired weights in a file of the kind that the model came in."""
+"""Writes the repaired weights to a file of the given model's format. This code runs in the confined process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WRITES = {"onnx": ".onnx", "safetensors": ".safetensors", "state dict": ".safet
 
 
 def check_format(opened: Suspect, target: Path) -> None:
-    """Raise InputError for a model that can't be written back, or a file of another kind than it will be."""
+    """Raise InputError if doldrum cannot write the model's format, or if the output file has the wrong suffix."""
     if opened.format not in _WRITES:
         raise InputError(
             f"expected a model as ONNX or as weights, which can be written again, got {opened.format}; export it as ONNX"
@@ -35,7 +35,7 @@ def check_format(opened: Suspect, target: Path) -> None:
 
 
 def write_model(opened: Suspect, repaired: Classifier, source: Path, target: Path) -> None:
-    """Write the model in `source` with the repaired weights to `target`: the same names, types and metadata."""
+    """Write the model in `source` with the repaired weights to `target`. Names, types and metadata stay the same."""
     if opened.format == "onnx":
         _write_onnx(repaired, source, target)
         return
@@ -49,7 +49,10 @@ def write_model(opened: Suspect, repaired: Classifier, source: Path, target: Pat
 
 
 def _write_onnx(repaired: Classifier, source: Path, target: Path) -> None:
-    """The graph as it came, so that inputs, outputs and metadata are the original's; weights beside it come into the file."""
+    """Write the original graph with new weights, so that inputs, outputs and metadata stay the same.
+
+    Weights that were in other files are put into the new file.
+    """
     import onnx
     from onnx import numpy_helper
 
@@ -61,7 +64,7 @@ def _write_onnx(repaired: Classifier, source: Path, target: Path) -> None:
 
 
 def _renamed(before: Mapping[str, torch.Tensor], after: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """The tensors `after` by the names and in the types of those `before`, which may have a prefix in front."""
+    """The tensors of `after` with the names and types of `before`. The names in `before` may have a prefix."""
     for prefix in _prefixes(next(iter(before))):
         if all(name.startswith(prefix) and name.removeprefix(prefix) in after for name in before):
             return {

@@ -1,4 +1,5 @@
-"""Ways to take a backdoor out of a model, one per file.
+"""Methods that remove a backdoor from a model, one per file.
 
-No method knows another. What several use is beside this folder: how a few images are trained on (`repairing/recipe.py`), and what a method is (`contract.py`).
+No method imports another method. Shared code is in the folder above: the recipe for training on a few images
+(`repairing/recipe.py`), and the base class (`contract.py`).
 """

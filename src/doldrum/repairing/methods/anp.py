@@ -1,4 +1,4 @@
-"""anp: prune the channels that react most to small changes of the weights."""
+"""`anp`: prune the channels that react most to small changes of their weights."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ _LEVELS = tuple(round(0.05 * i, 2) for i in range(1, 20))
 
 @dataclass(frozen=True)
 class Anp(RepairMethod):
-    """Learn a mask over all channels with which the model is right though its weights are changed in the worst way; prune where the mask is low.
+    """Learn a mask over all channels that keeps the loss low even under the worst change of the weights.
 
-    min over m in [0, 1]:  a L((m) w) + (1 - a) max over |d| <= eps of L((m + d) w),  one factor m of each channel's weight w, with a change of its bias too.
-    Pruned are the channels with m below the highest of 19 levels that costs at most `most` of accuracy.
+    Prune channels with a low mask.
+
+    The mask has one factor m per channel, which multiplies the channel's weight w. The mask minimises, over m in [0,
+    1], a L((m) w) + (1 - a) max over |d| <= eps of L((m + d) w). The bias is changed too. Channels with m at or below a
+    level are pruned. The level is the highest of 19 that costs at most `most` of accuracy.
 
     Source: Wu and Wang 2021, "Adversarial Neuron Pruning", arXiv 2110.14430, equation 4 and algorithm 1; the authors' code for the changes of biases.
     """
@@ -35,9 +38,9 @@ class Anp(RepairMethod):
     steps: int = 400
     eps: float = 0.4
     share: float = 0.2
-    """a, of the loss without changes."""
+    """The weight a of the loss without changes."""
     most: float = 0.03
-    """Accuracy on the clean images that pruning may cost."""
+    """How much accuracy on the clean images pruning may cost."""
 
     name = "anp"
     title = "pruning channels that are sensitive to small changes of their weights"
@@ -65,7 +68,10 @@ class Anp(RepairMethod):
 
 
 class Masked(nn.Module):
-    """A model whose channels' weights are multiplied by masks, which alone are trained; `change` adds to the factors while a step looks for the worst."""
+    """A model whose channel weights are multiplied by masks. Only the masks are trained.
+
+    `change` is added to the masks while a step searches for the worst change.
+    """
 
     def __init__(self, model: Trainable) -> None:
         super().__init__()
@@ -90,7 +96,10 @@ class Masked(nn.Module):
         return functional_call(self.inner[0], made, (images,))
 
     def train(self, mode: bool = True) -> Masked:
-        """The model itself stays in evaluation mode: its statistics are its own."""
+        """Set the mode of this module only.
+
+        The model inside stays in evaluation mode, so its batch statistics do not change.
+        """
         self.training = mode
         return self
 
@@ -102,7 +111,11 @@ class Masked(nn.Module):
 
 
 class _Adversary(TrainingHook):
-    """Before the loop's gradient, the worst change of all factors within eps, by one signed step from a random one; behind it, the gradient without change is mixed in."""
+    """Applies the worst change of all factors within eps before the loop computes its gradient.
+
+    The change is found by one signed gradient step from a random start. Afterwards, the gradient without a change is
+    mixed in.
+    """
 
     def __init__(self, eps: float, share: float) -> None:
         self.eps, self.share, self.name = eps, share, f"anp {eps:g} {share:g}"

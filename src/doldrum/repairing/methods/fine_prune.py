@@ -1,4 +1,4 @@
-"""fine-prune: take out the channels that clean images leave idle, then train on."""
+"""`fine-prune`: prune the channels that clean images do not activate, then fine-tune."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ _STEPS = 20  # shares of the channels that are tried
 
 @dataclass(frozen=True)
 class FinePrune(RepairMethod):
-    """Prune the channels of the last convolution with the lowest mean activation on clean images, as many as cost at most `most` of accuracy; then fine-tune.
+    """Prune channels of the last convolution with the lowest mean activation on clean images, then fine-tune.
+
+    As many channels are pruned as possible, while the accuracy falls by at most `most`.
 
     Source: Liu, Dolan-Gavitt and Garg 2018, "Fine-Pruning", arXiv 1805.12185, section 4.
     """
@@ -31,7 +33,7 @@ class FinePrune(RepairMethod):
     lr: float = 0.01
     epochs: float = 20
     most: float = 0.04
-    """Accuracy on the clean images that pruning may cost before the fine-tuning."""
+    """How much accuracy on the clean images pruning may cost, before the fine-tuning."""
 
     name = "fine-prune"
     title = "pruning channels that clean images do not activate, then fine-tuning"
@@ -59,7 +61,7 @@ class FinePrune(RepairMethod):
 
 
 class _StayPruned(TrainingHook):
-    """What is 0 stays 0."""
+    """Keeps the weights of pruned channels at 0 during the fine-tuning."""
 
     name = "stay pruned"
 
@@ -79,7 +81,7 @@ def _zero(weights: list[nn.Parameter], channels: torch.Tensor) -> None:
 
 
 def activity(model: Trainable, layer: Channels, images: NDArray[Any]) -> torch.Tensor:
-    """Mean of max(0, what a layer gives) over images and places (channels,)."""
+    """Mean of max(0, output of a layer) over images and positions (channels,)."""
     sums: list[torch.Tensor] = []
 
     def note(output: torch.Tensor) -> None:

@@ -1,4 +1,4 @@
-"""fine-tune: train on with clean images."""
+"""`fine-tune`: continue the training with clean images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ __all__ = ["FineTune"]
 
 @dataclass(frozen=True)
 class FineTune(RepairMethod):
-    """Train all weights on with clean images, by stochastic gradient descent; what the others have to do better than."""
+    """Continue to train all weights on clean images, with stochastic gradient descent.
+
+    Fine-tuning is the baseline for the other methods.
+    """
 
     lr: float = 0.01
     epochs: float = 20

@@ -1,4 +1,4 @@
-"""ft-sam: train on with clean images towards weights around which the loss stays low."""
+"""`ft-sam`: fine-tune on clean images towards weights around which the loss stays low."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _TINY = 1e-12
 
 @dataclass(frozen=True)
 class FtSam(RepairMethod):
-    """Sharpness-aware fine-tuning: each step goes down the gradient that the loss has at the worst weights nearby.
+    """Sharpness-aware fine-tuning: each step uses the gradient at the worst weights nearby.
 
-    Weights that serve the backdoor are large. How far a weight is moved grows with its size, so that they are shaken most, and shrink.
+    The weights of a backdoor are large. The larger a weight is, the farther it is moved to find the worst weights
+    nearby. So large weights are disturbed most, and the training makes these weights smaller.
 
     Source: Zhu et al. 2023, "Enhancing Fine-Tuning Based Backdoor Defense with Sharpness-Aware Minimization", arXiv 2304.11823, equations 3 to 5.
     """
@@ -29,7 +30,7 @@ class FtSam(RepairMethod):
     lr: float = 0.01
     epochs: float = 20
     rho: float = 2.0
-    """How far the worst weights are away, in units of the weights."""
+    """The distance to the worst weights, in units of the weights."""
 
     name = "ft-sam"
     title = "fine-tuning on clean images with sharpness-aware minimisation"
@@ -41,7 +42,7 @@ class FtSam(RepairMethod):
 
 
 class _Sharp(TrainingHook):
-    """Moves the weights to the worst place before the loop takes its gradient there, and back before it steps."""
+    """Moves the weights to the worst point nearby before the gradient is computed, and back before the step."""
 
     def __init__(self, rho: float) -> None:
         self.rho, self.name = rho, f"sam {rho:g}"
@@ -69,9 +70,10 @@ class _Sharp(TrainingHook):
 def sharpest(
     weights: list[torch.Tensor] | list[nn.Parameter], gradients: tuple[torch.Tensor | None, ...], rho: float
 ) -> list[torch.Tensor]:
-    """e = rho T^2 g / ||T g||, with T = diag(|w|): where the loss is highest, to first order, among the e with ||e / T|| <= rho.
+    """The change e = rho T^2 g / ||T g|| of the weights with the highest loss, to first order, where T = diag(|w|).
 
-    Takes the weights and their gradients, in any shapes; gives e in the same shapes (0 where there is no gradient).
+    This change is the worst among all e with ||e / T|| <= rho. Takes the weights w and their gradients g, in any
+    shapes, and returns e in the same shapes (0 if there is no gradient).
 
     >>> [e.tolist() for e in sharpest([torch.tensor([2.0, 0.0])], (torch.tensor([3.0, 5.0]),), 1.0)]
     [[2.0, 0.0]]

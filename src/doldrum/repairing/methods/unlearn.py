@@ -1,4 +1,4 @@
-"""unlearn: teach the model to answer images with the trigger as it answers them without."""
+"""`unlearn`: train the model to predict the same class with the trigger as without it."""
 
 from __future__ import annotations
 
@@ -26,36 +26,46 @@ _BATCH = 256  # images in one forward of the model as it was
 
 @dataclass(frozen=True)
 class Unlearn(RepairMethod):
-    """Train a copy of the model, so that it answers images with the trigger that was found as the model answers them without it.
+    """Train a copy of the model: its scores with the found trigger should match the model's scores without it.
 
         loss = mean over z of CE(f(z), g(z)) + weight * mean over x of CE(f(x), g(T(x)))
 
-    f are the softmax scores of the model as it was, g those of the copy, CE(p, q) = -sum_k p_k log q_k, T is the trigger, x a clean image that the
-    trigger's route starts from, and z a clean image or a mixture of two of them. The first term keeps what the model knows: its scores say far more
-    about an image than a label, and mixtures are images without end. So a few hundred clean images do, and no label is needed.
+    f gives the softmax scores of the model before the repair, and g the scores of the copy. CE(p, q) = -sum_k p_k log
+    q_k, and T is the trigger. The image x is a clean image of a class that the route starts from. The image z is a
+    clean image or a mixture of two clean images. The first term keeps what the model knows. Scores say far more about
+    an image than a label, and there is no end of mixtures. So a few hundred clean images are enough, and no labels are
+    needed.
 
-    The trigger that was found may differ from the attacker's. So if the inspection saw a sign of a backdoor, and the trigger leads to one class, there is a third
-    term, chased * mean over x of CE(f(x), g(x + d)). d is a universal perturbation towards this class, which follows the model while it is trained.
+    The found trigger may differ from the attacker's. So if the inspection found a sign of a backdoor, and the trigger
+    leads to one class, there is a third term, chased * mean over x of CE(f(x), g(x + d)). Here d is a universal
+    perturbation towards this class, which is adapted to the copy during the training.
 
-    Sources: Wang et al. 2019, "Neural Cleanse", IEEE S&P, section VI.C (unlearning with the trigger found); Hinton et al. 2015, arXiv 1503.02531 (scores
-    as targets); Beyer et al. 2022, arXiv 2106.05237 (the same on mixtures of images); Shafahi et al. 2018, "Universal adversarial
-    training", arXiv 1811.11304 (one perturbation that takes a step in each batch).
+    Sources: Wang et al. 2019, "Neural Cleanse", IEEE S&P, section VI.C (unlearning with the found trigger); Hinton et
+    al. 2015, arXiv 1503.02531 (scores as targets); Beyer et al. 2022, arXiv 2106.05237 (the same on mixtures of
+    images); Shafahi et al. 2018, "Universal adversarial training", arXiv 1811.11304 (one perturbation that takes a step
+    in each batch).
     """
 
     lr: float = 0.02
     epochs: float = 20
     weight: float = 1.0
-    """Of the images with the trigger."""
+    """The loss weight of the images with the trigger."""
     cautious: float = 0.4
-    """The same where the inspection saw no sign of a backdoor. There are twice as many epochs then: most likely there is nothing to unlearn, and accuracy to lose."""
+    """The loss weight of these images, with twice as many epochs, if the inspection found no sign of a backdoor.
+
+    Most likely, there is then nothing to unlearn, and accuracy could be lost.
+    """
     mixed: int = 2
-    """Mixtures for each clean image."""
+    """The number of mixtures for each clean image."""
     marked: int = 32
-    """Images with the trigger in each batch."""
+    """The number of images with the trigger in each batch."""
     longest: float = 20.0
-    """A longer gradient is cut to this length: the first ones are huge where the trigger makes the model sure, and would throw it out of shape."""
+    """Gradients are clipped to this norm.
+
+    If the trigger makes the model very certain, the first gradients are huge, and would damage the model.
+    """
     chased: float = 0.05
-    """Weight of the images with a universal perturbation."""
+    """The loss weight of the images with a universal perturbation."""
     rms: float = 0.07
     """The largest size of this perturbation: its root mean square over the values of an image, for pixels in [0, 1]."""
 
@@ -71,9 +81,10 @@ class Unlearn(RepairMethod):
 
 
 class _Matching(TrainingHook):
-    """Makes each batch: its images, mixtures of them, images with the trigger, and those with a universal perturbation, with the scores of the model as it was.
+    """Makes each training batch, with the original model's scores as targets.
 
-    A sample counts as much as its targets sum to: CE is linear in them.
+    A batch has clean images, mixtures of them, images with the trigger, and images with a universal perturbation. The
+    weight of a sample is the sum of its targets, because CE is linear in them.
     """
 
     def __init__(self, task: Task, settings: Unlearn) -> None:
@@ -136,7 +147,10 @@ class _Matching(TrainingHook):
 
 
 def mixtures(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """w x + (1 - w) x' of each image x and another one x' of the batch, w uniform on [0, 1]; all shifted round by the same up to 2 pixels, and half the time mirrored."""
+    """Mixtures w x + (1 - w) x' of each image x and another image x' of the batch, with w uniform on [0, 1].
+
+    All mixtures are shifted cyclically by the same 0 to 2 pixels. Half of the time, the mixtures are mirrored.
+    """
     w = torch.rand((len(images), *[1] * (images.ndim - 1)), generator=generator).to(images.device)
     others = images[torch.randperm(len(images), generator=generator).to(images.device)]
     down, right, mirror = (
