@@ -118,6 +118,13 @@ CODE = '''"""A docstring with more words than five.
 
 >>> doctest.of(more, words, than, five)
 an answer of more words than five
+
+Parameters
+----------
+name
+    What this parameter of the function says.
+other
+    What this other parameter of it says.
 """
 raise ValueError(f"expected a number of words, got {count} of them")
 '''
@@ -133,7 +140,9 @@ def test_sentences_are_those_of_paragraphs_lists_and_messages(tmp_path) -> None:
     ]
     assert [(each.line, each.said) for each in sentences(tmp_path / "code.py")] == [
         (1, "A docstring with more words than five."),
-        (6, "expected a number of words, got … of them"),
+        (9, "What this parameter of the function says."),
+        (11, "What this other parameter of it says."),
+        (13, "expected a number of words, got … of them"),
     ]
 
 

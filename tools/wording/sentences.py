@@ -15,8 +15,8 @@ __all__ = ["Sentence", "draw", "sentences"]
 _FENCE = re.compile(r"^( *)(```|~~~).*?^\1\2 *$|<!--.*?-->", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)\s]*\)")
 _MARKUP = re.compile(r"\{[{%#].*?[}%#]\}|<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL)
-_APART = re.compile(r"^ *$|^ *(?=[-*+] |\d+\. |#|\||>>> |!!!)", re.MULTILINE)
-_SKIPPED = re.compile(r"#|\||>>>|!!!|\.\. ")
+_APART = re.compile(r"^ *$|^\f|^ *(?=[-*+] |\d+\. |#|\||>>> |!!!|[\w*, ]+ : |---)", re.MULTILINE)
+_SKIPPED = re.compile(r"#|---|Sources?: |\||>>>|!!!|\.\. ")
 _LIST = re.compile(r"^(?:[-*+]|\d+\.) +")
 _END = re.compile(r"(?<=[.!?])[)\"”*]* +(?=[A-Z`\"“*(])")
 _WORD = re.compile(r"[A-Za-z]{2,}")
@@ -65,7 +65,7 @@ def _strings(text: str) -> Iterator[tuple[int, str]]:
                 "".join(str(p.value) if isinstance(p, ast.Constant) else "…" for p in node.values), node.lineno
             )
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts:
-            yield from _blocks(node.value, node.lineno)
+            yield from _blocks(_by_indent(node.value), node.lineno)
 
 
 def _blocks(text: str, first: int) -> Iterator[tuple[int, str]]:
@@ -75,6 +75,16 @@ def _blocks(text: str, first: int) -> Iterator[tuple[int, str]]:
         block = text[start:end]
         if block.strip() and not _SKIPPED.match(block.strip()):
             yield first + text.count("\n", 0, start + len(block) - len(block.lstrip())), block
+
+
+def _by_indent(text: str) -> str:
+    """The text with a form feed before each line that is indented more or less than the one before: what is said of a parameter is a block of its own."""
+    made: list[str] = []
+    depth = None  # of the first line nothing is known: it follows the quotes
+    for line in text.split("\n"):
+        before, depth = depth, len(line) - len(line.lstrip()) if made and line.strip() else None
+        made.append(f"\f{line}" if None not in (before, depth) and before != depth else line)
+    return "\n".join(made)
 
 
 def _lines(match: re.Match[str]) -> str:
