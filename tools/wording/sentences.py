@@ -83,7 +83,8 @@ def _by_indent(text: str) -> str:
     depth = None  # of the first line nothing is known: it follows the quotes
     for line in text.split("\n"):
         before, depth = depth, len(line) - len(line.lstrip()) if made and line.strip() else None
-        made.append(f"\f{line}" if None not in (before, depth) and before != depth else line)
+        goes_on = made and _LIST.match(made[-1].strip())
+        made.append(f"\f{line}" if None not in (before, depth) and before != depth and not goes_on else line)
     return "\n".join(made)
 
 

@@ -170,8 +170,8 @@ def ranked(*, scanned: int, doubts: Sequence[str], remarks: Sequence[str], unrea
     sentences = [
         *doubts,
         *_unreached(unreached, scanned),
-        f"The {scanned:,} images are sorted, most suspicious first. No image is flagged, and no false-alarm rate is promised: in every set "
-        "some image comes first.",
+        f"The {scanned:,} images are sorted, most suspicious first. No image is flagged, and no false-alarm rate is promised: every "
+        "sorted list has a first image, even if all images are clean.",
         "Each image was compared with the other images. Some of those other images may carry a trigger too. The more images carry the same trigger, the more normal they "
         "look compared with one another. If half of the images or more carry the same trigger, the order means nothing.",
         "So the list only says where to look first. The list cannot say whether any image is triggered, how many images are triggered, or anything about the model.",

@@ -44,8 +44,8 @@ def as_classifier(
         (C, H, W) and K. Modules and functions need both. Models of other libraries may state shape and number of
         classes themselves.
     outputs : "logits", "probabilities" or "labels", optional
-        What the model returns. By default, the kind of output that a model of another library states, and otherwise
-        "logits". Labels are enough for every core result. ART does not say whether its neural networks return logits or
+        What the model returns. By default, "logits". If a model of another library declares the kind of its output, the
+        default is that kind. Labels are enough for every core result. ART does not say whether its neural networks return logits or
         probabilities. For detectors that use scores, say here which of both the model returns.
 
     Examples

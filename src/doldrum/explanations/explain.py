@@ -200,7 +200,7 @@ def _check(model: Any, flagged: ImageSet, trusted: ImageSet) -> None:
             )
     if len(flagged) > MOST_IMAGES:
         raise InputError(
-            f"expected at most {MOST_IMAGES} images to explain, got {len(flagged):,}; take the most suspicious"
+            f"expected at most {MOST_IMAGES} images to explain, got {len(flagged):,}; give only the most suspicious ones"
         )
 
 

@@ -44,7 +44,7 @@ class Inspection:
         The inspector and route that stand out most. Inspectors that find a trigger with a size are preferred. If
         nothing can be compared, the inspector and route of the smallest trigger.
     leads_to
-        The class that at least half of the images changed by the trigger get.
+        The class that the model predicts for at least half of the images with the trigger.
     smaller
         How many times smaller the trigger is than what the same search finds in the references, as a geometric mean.
         None without references, and for inspectors whose values are not sizes.

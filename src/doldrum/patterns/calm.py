@@ -29,7 +29,7 @@ def calm_pattern(
     batch: int = 32,
     seed: int,
 ) -> Additive:
-    """Find the perturbation d, |d| <= budget at every value, that minimises W, the entropy of labels under noise.
+    """Find the perturbation d, with |d| <= budget at every pixel value, that minimises W, the entropy of labels under noise.
 
     W of the perturbed images clip(x + d) is computed from counts of hard labels, which have no gradient. Therefore a
     straight-through estimator is used. The forward pass counts hard labels over `draws` Gaussian draws; the backward

@@ -39,7 +39,7 @@ class AuditRecord(Record):
         claimed or null}, or null without clean images
     images : {source, scanned, skipped: [{id, why}], unlisted}
     promise : {detector, fpr, forwards, lower, upper, num_calibration}, or null if inputs were ranked only. fpr is the promised
-        false-positive rate; lower and upper are the 95% interval of the realised one
+        false-positive rate; lower and upper are the 95% interval of the actual rate
     flags : {count, expected, limit, more_than_promised, discoveries, fdr}, or null
     concentration : {label, flagged, scanned, p_value}, or null: the predicted class that has more flags than chance explains
     band : {name, strengths, low, middle, high} for each kind of perturbation: the 5%, 50% and 95% quantiles of the share of

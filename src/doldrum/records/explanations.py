@@ -51,7 +51,7 @@ class Success(Record):
 class Shown(Record):
     """Pictures that show the test of one flagged image on a few held-back images.
 
-    `image` (C, H, W) is the flagged image, and `found` the part of the flagged image that was put into the held-back images.
+    `image` (C, H, W) is the flagged image, and `found` is the part of the flagged image that was put into the held-back images.
     `control` is the trusted image whose part changed the most held-back images, and `control_found` is that part. `clean`,
     `with_found` and `with_control` are (M, C, H, W): the held-back images unchanged, with `found`, and with `control_found`.
     """

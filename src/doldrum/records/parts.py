@@ -143,7 +143,7 @@ class ModelSummary(Record):
 class Example(Record):
     """One input, a few noisy copies of it, and the labels that the model predicts for them.
 
-    `image` is (C, H, W). `noisy` is (M, C, H, W), clipped for display. `labels` has M classes (-1 for no valid label).
+    `image` is (C, H, W). `noisy` is (M, C, H, W), clipped for display. `labels` holds M class numbers (-1 means no valid label).
     `base_label` is the predicted label of `image` without noise. `w` is W of the image at `sigma`, from all noisy copies.
     """
 

@@ -160,7 +160,7 @@ def _check_whole(root: Path, paths: list[Path], manifest: ReferencesManifest) ->
     names, there = {model_name(number) for number in range(manifest.count)}, {path.name for path in paths}
     if others := sorted(there - names):
         raise InputError(
-            f"expected only models that doldrum references made in {root}, got {visible(others[0])} too; move it to another folder"
+            f"expected only models made by `doldrum references` in the folder {root}, got {visible(others[0])} too; move it to another folder"
         )
     if there != names:
         fewer = f", or pass --count {len(there)} to use only the models that are there" if there else ""

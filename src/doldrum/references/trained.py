@@ -48,7 +48,7 @@ def train_references(
     Parameters
     ----------
     out
-        A new folder, or the folder of an earlier such call. The folder holds reference-0000.safetensors, ..., and
+        A new folder, or the folder that an earlier call of this function wrote. The folder holds reference-0000.safetensors, ..., and
         references.json, which says how the models were made. The same call continues an interrupted training: finished
         models are kept, and a model in training continues from its last epoch. A larger `count` adds models.
     data

@@ -2,7 +2,7 @@
 
 Addresses begin with s3://, gs://, https:// or another prefix that fsspec knows.
 
-This package does not interpret the content of files. fsspec is imported only if an address is used, and not for paths.
+This package does not interpret the content of files. fsspec is imported only for addresses, not for local paths.
 Every address that is shown or recorded goes through `redacted`, and every text of a library through `scrubbed`. So
 passwords and signatures stay out of logs, records and reports.
 """

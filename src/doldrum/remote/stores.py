@@ -120,7 +120,7 @@ class LocalStore(Store):
         parts = name.split("/")
         if "\0" in name or any(part in ("", ".", "..") for part in parts):
             raise InputError(
-                f"expected a name that stays inside of {self.root}, got {visible(name)!r}; rename it, or name an address with --out"
+                f"expected a name that does not lead out of {self.root}, got {visible(name)!r}; rename it, or give an address with --out"
             )
         if max(len(os.fsencode(part)) for part in parts) > _LONGEST:
             raise InputError(

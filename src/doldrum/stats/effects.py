@@ -49,7 +49,7 @@ def mean_effect(values: ArrayLike, *, level: float = 0.95, method: Method = "t",
         "t": mean ± t_{n-1} s / sqrt(n), for values that are about normally distributed over models. (With uniform
         values of 6 models, the test at 5% rejects in 7% of cases.) "sign-flip": exact for every distribution that is
         symmetric around its mean. The p-value is the share of the 2^n sign assignments whose mean is at least as far
-        from 0. The limits are the k-th smallest and the k-th largest mean of the 2^n - 1 subsets, with k = floor(2^n (1
+        from 0 as the observed mean. The limits are the k-th smallest and the k-th largest mean of the 2^n - 1 subsets, with k = floor(2^n (1
         - level) / 2). If k is 0, the limits are infinite (at 95%: fewer than 6 models). With more than 16 models,
         16,384 random assignments or subsets are used.
     seed : int

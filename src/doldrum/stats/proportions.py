@@ -140,7 +140,7 @@ def dominant_lower(counts: ArrayLike, *, alpha: float, classes: ArrayLike | None
         chosen = np.asarray(classes)
         if chosen.shape != n.shape or chosen.dtype.kind not in "iu" or (chosen < 0).any() or (chosen >= k).any():
             raise InputError(
-                f"expected classes of shape {n.shape} in [0, {k}), got {chosen.dtype} of shape {chosen.shape}; pass one class per row"
+                f"expected class numbers in [0, {k}) of shape {n.shape}, got {chosen.dtype} of shape {chosen.shape}; pass one class per row"
             )
         seen = np.take_along_axis(c, chosen[..., None], axis=-1)[..., 0]
         return clopper_pearson(seen, n, alpha=alpha, side="lower")[0]

@@ -47,7 +47,7 @@ class Cell:
         `inputs` is how many test images are measured (fewer if fewer are eligible). `pick` is how many other test images
         are used to compute sigma-half, the noise strength at which W is measured.
     draws, strengths
-        The number of draws and the strengths of the Gaussian noise; sigma-half is added to the strengths.
+        The number of draws and the strengths of the Gaussian noise; sigma-half is one more strength.
     sigma
         The noise strength at which W is measured; None means the clean model's sigma-half.
 

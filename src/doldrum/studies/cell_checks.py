@@ -63,8 +63,7 @@ def at_most(data: ImageSet, name: str, asked: int, *, what: str) -> None:
     """Check that a cell does not need more images than the data set has."""
     if asked > len(data):
         raise InputError(
-            f"expected at most {len(data):,} images for {what}, because {name} has no more, "
-            f"got {asked:,}; lower these numbers"
+            f"expected at most {len(data):,} images for {what} (all images of {name}), got {asked:,}; ask for fewer"
         )
 
 

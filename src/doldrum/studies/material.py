@@ -58,7 +58,7 @@ class Inputs:
     """The test images of a cell, in three disjoint sets.
 
     `pick` is used to compute sigma-half, the noise strength at which W is measured. `chosen` are measured without and with the
-    trigger. `control` are clean images of the classes that the attacker wants. `attacker` is the label that the attacker wants
+    trigger. `control` holds clean images of the attacker's target classes. `attacker` is the label that the attacker wants
     for each of `chosen`.
     """
 

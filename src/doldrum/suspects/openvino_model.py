@@ -83,7 +83,7 @@ def open_openvino(
 
 
 class _Source:
-    """A checked file that can be read again for each attempt, because building a graph changes the model that was read."""
+    """A checked file that is read again for each attempt, because building a graph changes the model that was read."""
 
     def __init__(self, ov: Any, path: str | os.PathLike[str], kind: str, folder: Path, shown: str) -> None:
         self.ov, self.kind, self.shown, self.signed = ov, kind, shown, False

@@ -41,8 +41,8 @@ def tune(
     model : images (B, C, H, W) in [0, 1] -> logits or log-probabilities (B, K)
     data : an ImageSet with labels, or anything with `images` and `labels`; labels are below `num_classes`
     checkpoint
-        A resume file, as in `train`: an interrupted run can be continued, and ends with the same weights. A file with
-        another model, data, recipe, seed or hook is refused.
+        A resume file, as in `train`: an interrupted run can be continued, and ends with the same weights. A file is
+        refused if its model, data, recipe, seed or hook differs from this run's.
 
     Raises InputError for data that cannot be used, and if the loss is no longer finite.
     """

@@ -75,7 +75,7 @@ class Trigger(ABC):
 
     @final
     def in_training(self, images: NDArray[Any], *, seed: int, rows: Sequence[int] | NDArray[Any]) -> Images:
-        """Add the form of the trigger for poisoned training samples.
+        """Add the trigger in the form that is used for poisoned training samples.
 
         `rows` are the samples' row numbers in the training set.
         """

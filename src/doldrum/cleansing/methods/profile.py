@@ -53,7 +53,7 @@ def _to_fit(clean: ImageSet) -> int:
 
 
 def split_clean(clean: ImageSet) -> tuple[ImageSet, ImageSet]:
-    """The clean inputs to fit the profile (half of all, but at most 1,000), and the other ones to calibrate it."""
+    """The clean inputs to fit the profile (half of all, but at most 1,000), and the remaining ones to calibrate it."""
     return fit_and_calibration(clean, _to_fit(clean))
 
 

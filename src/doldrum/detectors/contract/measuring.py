@@ -49,7 +49,7 @@ def prepared(
         if engine == "auto":
             raise
         raise type(error)(
-            f"expected the engine {engine!r}, on which the detector was fitted, but this engine cannot be used here: {error}. Or calibrate again with an engine that this machine has: detector.engine = 'auto', then detector.calibrate(clean)"
+            f"expected the engine {engine!r}, because the detector was fitted on it, but it cannot be used here: {error}. Or calibrate again with an engine that this machine has: detector.engine = 'auto', then detector.calibrate(clean)"
         ) from error
 
 

@@ -114,7 +114,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     with zipfile.ZipFile(path) as file:
         names = [i.filename for i in file.infolist()]
         if len(names) > _MOST_ENTRIES or len(set(names)) != len(names) or _MANIFEST not in names:
-            raise InputError(f"expected {_MANIFEST} and at most {_MOST_ENTRIES} arrays, got {len(names)} entries")
+            raise InputError(
+                f"expected at most {_MOST_ENTRIES} entries, {_MANIFEST} among them and none twice, got {len(names)} entries"
+            )
         with file.open(_MANIFEST) as entry:
             text = entry.read(_MOST_TEXT + 1)
         if len(text) > _MOST_TEXT:

@@ -52,8 +52,8 @@ class SmoothnessProfile(OfFamilies):
        few clean inputs are outliers: their perturbed copies get another label. A trigger decides each draw with a
        probability that falls as the strength rises, averaged over many such curves.
     2. *unlikeliness* (0.7): -log p(labels | a clean input of this label).
-    3. *likelihood ratio, by family* (0.5): the mean surprise of this likelihood ratio, computed for each family of
-       perturbations separately.
+    3. *likelihood ratio, by family* (0.5): the same ratio for each family of perturbations separately; the surprises of
+       these ratios are averaged.
     4. *stability under noise* (0.5): the share of draws that kept the label, under the families that do not move
        pixels, minus the class's mean, divided by its standard deviation.
     5. *stability under overlays* (1): the same stability when clean images are laid over the input, as in STRIP, but
@@ -118,7 +118,7 @@ class SmoothnessProfile(OfFamilies):
                     f"expected a name other than {OVERLAY!r} for a family, got this name, which is used for the overlays; rename it"
                 )
         if overlays is not None and (not is_whole(overlays) or overlays < 0):
-            raise InputError(f"expected a whole number of overlays of at least 0, got {overlays!r}")
+            raise InputError(f"expected the number of overlays to be a whole number from 0 on, got {overlays!r}")
         self.families = None if families is None else dict(families)
         self.overlays = None if overlays is None else int(overlays)
         self.components = whole_number(components, "components", least=1, hint="e.g. 4")

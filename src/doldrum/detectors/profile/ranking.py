@@ -1,4 +1,4 @@
-"""Rank the images of a set with the smoothness profile if none of them is known to be clean, in several rounds of
+"""Rank the images of a set of which none is known to be clean, with the smoothness profile and in several rounds of
 draws."""
 
 from __future__ import annotations

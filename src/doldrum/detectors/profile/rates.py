@@ -34,9 +34,9 @@ class Rates:
     - of a label at a place: logit P(label, strength) + logit P(place) - logit P(strength).
 
     The labels that inputs change to are first counted in the whole family, where all draws of an input count as one
-    input. The changes of all inputs at the place are then mixed in, at the weight of 2 inputs. (These changes have
-    those of all inputs in the family mixed in, also at the weight of 2.) A label's rates at a place are its counts
-    there, mixed with this estimate at the weight of 4 inputs. So a label without any clean input has rates too.
+    input. The changes of all inputs at this place are then added, with a total weight of 2 inputs. (Before that, the
+    changes of all inputs in the whole family are added to them, also with a total weight of 2 inputs.) A label's rates at a place are its counts
+    there, mixed with this estimate, which has the weight of 4 inputs. So a label without any clean input has rates too.
 
     Parameters
     ----------

@@ -74,7 +74,9 @@ def _joined(parts: list[Material]) -> Material:
     """The images of all paths as one set, in which no name occurs twice."""
     count = sum(len(part.images) for part in parts)
     if count > MOST_IMAGES:
-        raise InputError(f"expected at most {MOST_IMAGES} images to explain, got {count:,}; take the most suspicious")
+        raise InputError(
+            f"expected at most {MOST_IMAGES} images to explain, got {count:,}; give only the most suspicious ones"
+        )
     if len(parts) == 1:
         return parts[0]
     ids = [str(i) for part in parts for i in part.images.ids]

@@ -87,7 +87,7 @@ class Judged:
 
     @property
     def points_to(self) -> int | None:
-        """The target class that the inspector names: the target of the route, or the class that the trigger leads to."""
+        """The target class that the inspector names: the target of the pair (source class, target class), or the class that the trigger leads to."""
         return self.most[2] if self.most[2] is not None else self.model.leads.get(self.most)
 
 
