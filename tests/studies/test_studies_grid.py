@@ -127,15 +127,15 @@ def test_what_a_user_sees_who_misspells(smoothing, grid, message):
         (
             "patterns",
             {"calibration": 300},
-            "expected at most 359 images for calibration, pick and inputs together, because digits has no more, got 500; lower these numbers",
+            r"expected at most 359 images for calibration, pick and inputs together \(all images of digits\), got 500; ask for fewer",
         ),
         ("detection", {"stress": "yes"}, "expected stress to be true or false, got 'yes'"),
         (
             "detection",
             {},
-            "expected at most 359 images for fit, calibration, test and inputs together, because digits has no more, got 1,100",
+            r"expected at most 359 images for fit, calibration, test and inputs together \(all images of digits\), got 1,100",
         ),
-        ("cleansing", {}, "expected at most 1,438 images for samples, because digits has no more, got 10,000"),
+        ("cleansing", {}, r"expected at most 1,438 images for samples \(all images of digits\), got 10,000"),
     ],
 )
 def test_what_other_studies_refuse_before_any_work(name, grid, message):
