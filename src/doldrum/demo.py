@@ -38,8 +38,8 @@ _PRECISIONS = (None, "fp32", "bf16")
 class DemoSettings:
     """The settings of the demo: the networks it trains, and the number of inputs and draws it measures.
 
-    `pick` inputs are used only to find sigma-half, the noise strength for comparisons. `inputs` other inputs, none of
-    the target class, are measured without and with the trigger. The trigger is a white square with sides of `patch`
+    `pick` inputs are used only to find sigma-half, the noise strength for comparisons. `inputs` is the number of
+    further inputs, none of the target class, that are measured first without and then with the trigger. The trigger is a white square with sides of `patch`
     pixels. If `precision` is None, the fastest precision on this machine is used: "bf16" on a machine with AMX, and
     "fp32" on one without it.
     """

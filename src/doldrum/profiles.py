@@ -180,7 +180,7 @@ def sigma_half(clean: Smoothness) -> float:
     Mean W of clean inputs rises from 0 to a peak. If the noise is much stronger than the image, mean W falls back to 0
     if one class then always wins. Mean W falls to a plateau if the winner depends on the draw (a nearly scale-free
     network gives x + s*eps the same label as eps). At strengths where mean W rises, results depend little on the
-    attack. At the peak, results depend on the attack. Sigma-half is interpolated linearly between the two measured
+    attack. At the strength where mean W is highest, results depend on the attack. Sigma-half is interpolated linearly between the two measured
     strengths around it. (Below the first measured strength, the interpolation starts at W = 0 for strength 0.)
 
     Parameters

@@ -1,4 +1,4 @@
-"""Job: describes a job on somebody else's files, such as an audit, to the code that all jobs share."""
+"""Job: what the code that all jobs share needs to know about one job (such as an audit) on somebody else's files."""
 
 from __future__ import annotations
 

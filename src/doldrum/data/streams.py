@@ -113,7 +113,7 @@ def as_labelled(source: Images, *, shape: tuple[int, int, int] | None = None, wh
     found = as_image_set(source, shape=shape)
     if found.labels is None:
         raise InputError(
-            f"expected {what} with labels, got a {type(source).__name__} without a class number from 0 up for each item; give (image, "
+            f"expected {what} with labels, got a {type(source).__name__} in which some items have no class number (0, 1, …); give (image, "
             "label) pairs, or dd.ImageSet(images, labels)"
         )
     return found

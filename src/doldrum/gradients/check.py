@@ -16,7 +16,7 @@ __all__ = ["check_agreement", "check_gradients"]
 def check_agreement(
     module: nn.Module, images: NDArray[np.float32], wanted: NDArray[np.float32], *, log: bool, tolerance: float
 ) -> None:
-    """Compare the scores of `module` (their logarithms if `log` is true) with the model's own scores `wanted` (N, K).
+    """Compare the scores of `module` (their logarithms if `log` is true) with `wanted` (N, K), the model's own scores.
 
     The largest allowed difference for an image is `tolerance` times its spread, the distance from its median score to
     its highest score. (The spread is at least that of the median image, and at least 1% of the largest score.) So the

@@ -16,7 +16,7 @@ _IN_WORDS = {
     "num_classes": "another number of classes",
     "classifier": "another model, or one opened in another way",
     "outputs": "another kind of outputs",
-    "mixes_inputs": "an engine that now puts several inputs into a batch, or no longer does",
+    "mixes_inputs": "an engine that has started, or stopped, to put several inputs into a batch",
 }
 
 

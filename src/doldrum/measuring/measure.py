@@ -80,7 +80,7 @@ def measure(
         engine's own batches always have the same number of rows.
     engine : "auto" or a name in `doldrum.engines.ENGINES`
         "auto" selects the fastest engine whose labels agree with fp32 on these images. `Responses.info` says which
-        engine was selected, and how well its labels agree. For a probe that perturbs the model, "auto" selects "eager",
+        engine was selected, and how well its labels agree with those of fp32. For a probe that perturbs the model, "auto" selects "eager",
         since compiling each perturbed model takes a second or two. Compiling is faster from a few thousand inputs on;
         name an engine in this case.
     progress : bool

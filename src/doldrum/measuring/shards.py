@@ -62,7 +62,7 @@ def measure_to(
     manifest is replaced. So a killed run leaves complete shards, and a manifest with ``"complete": false`` that lists
     them with their SHA-256. If a shard is damaged when a run is continued, this shard and all later shards are measured
     again, and a warning says so. The folder is locked during the run. `workers` above 1 distributes the work over
-    processes with one thread each. `ray`, the address of a Ray cluster, distributes the work over the cluster's
+    processes with one thread each. If `ray` is the address of a Ray cluster, the work is distributed over the cluster's
     machines (:func:`doldrum.spread.spread`). The labels do not depend on the number of workers or machines.
 
     A row holds: id, label (base label, -1 invalid), strength, w with w_lower and w_upper (at `level`), dominant (the

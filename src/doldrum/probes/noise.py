@@ -14,7 +14,7 @@ __all__ = ["NoiseBank", "tensor_on"]
 class NoiseBank:
     """The noise of all n draws for one input shape.
 
-    The noise takes n * C * H * W * 4 bytes of memory, and as many on a device that adds the noise.
+    The noise takes n * C * H * W * 4 bytes of memory. If a device adds the noise, the noise takes as much memory there.
     """
 
     def __init__(self, bank: NDArray[np.float32], strengths: Sequence[float], *, clip: bool) -> None:

@@ -22,8 +22,9 @@ __all__ = ["Recovered", "RepairMethod", "Task"]
 class Recovered:
     """A trigger that was found in the model, and its route: from which class to which class it leads images.
 
-    If an inspection found the trigger, `inspector` is the inspector's name. `value` is its result for this route (-log
-    of the trigger's size), and `sign` says whether the inspection found any sign of a backdoor. If an explanation found
+    If an inspection found the trigger, `inspector` is the inspector's name. `value` is the inspector's result for this
+    pair of source class and target class (-log of the trigger's size). `sign` says whether the inspection found
+    evidence of a backdoor. If an explanation found
     the trigger, `searched` has the digests (:func:`doldrum.pixels.digest_of_image`) of the clean images that its search
     used. A repair is not tested on these images.
     """

@@ -29,7 +29,7 @@ class Verdict:
 class Answer:
     """The verdicts of a request, in the order of its images.
 
-    `flagged` images are flagged at the promised rate `fpr`.
+    `flagged` is the number of images that are flagged at the promised false-positive rate `fpr`.
     """
 
     results: Sequence[Verdict]

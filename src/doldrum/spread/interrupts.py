@@ -22,8 +22,8 @@ def interrupts_held() -> Iterator[None]:
     This needs two steps:
 
     - SIGINT is blocked in this thread. Processes that the thread starts inherit this.
-    - For this process, blocking is not enough. The system gives the signal to another thread (for example that of a
-      queue), and Python still runs the handler in the main thread. If the handler raised an error between the start of
+    - For this process, blocking is not enough. The system may deliver the signal to another thread (for example a
+      queue's thread), but Python still runs the handler in the main thread. If the handler raised an error between the start of
       a worker and the message with its work, the worker would get half a message. So the handler only records the
       signal until the end of the block.
 

@@ -161,7 +161,7 @@ def _where_it_bends(sizes: NDArray[np.int64], high: NDArray[np.float64], k: int)
 def least_concave_majorant(x: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The least concave function of x that is at least as large as `values` (R, S), evaluated at x.
 
-    x is (S,) or (R, S) and must not decrease; equal x need equal values. The algorithm is a monotone chain over all
+    x has the shape (S,) or (R, S) and must not decrease. Where two x are equal, their values must be equal too. The algorithm is a monotone chain over all
     rows at once. Each new point removes the earlier points that are then below a chord.
 
     >>> least_concave_majorant(np.array([0, 1, 2, 4]), np.array([[0.0, 0.1, 0.8, 1.0]])).round(3).tolist()

@@ -49,7 +49,7 @@ _WITHOUT_BASE = ((0.5, 0.1), (0.5, 0.5))
 def proportion_sequence(successes: ArrayLike, n: ArrayLike, *, alpha: float, side: Side = "both") -> Limits:
     """Limits of a proportion p that hold at all n together. The probability that p is ever outside is at most alpha.
 
-    The interval contains the p with x log p + (n - x) log(1 - p) >= log(alpha) + log B(x + 1/2, n - x + 1/2) - log
+    The interval contains every p for which x log p + (n - x) log(1 - p) >= log(alpha) + log B(x + 1/2, n - x + 1/2) - log
     B(1/2, 1/2). This condition comes from the beta-binomial mixture with Jeffreys' prior. With a single `side`, the
     other limit becomes 0 or 1, and the limit of this side does not change.
 

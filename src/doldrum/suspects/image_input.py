@@ -80,7 +80,7 @@ class ImageInput:
             )
         if self.values is not None and math.prod(given.input_shape) != self.values:
             raise InputError(
-                f"expected images of {self.values} values, which {shown} requires, got {given.input_shape} (channels, height, width); "
+                f"expected images of {self.values} values (channels x height x width), which {shown} requires, got {given.input_shape} (channels, height, width); "
                 "pass another size"
             )
 

@@ -51,8 +51,8 @@ def open_model(
     outputs
         "logits", "probabilities" or "labels". By default, the kind of output is found from the model.
     output
-        The name of the output to use, if an ONNX, OpenVINO or TensorFlow Lite file has several. By default, the output with the shape or
-        name of scores is used, and a note says so.
+        The name of the output to use, if an ONNX, OpenVINO or TensorFlow Lite file has several. By default, the output
+        whose shape or name is that of class scores is used, and a note says so.
     preprocessing
         How images become the model's input. By default, the preprocessing is read from the model's own files, or derived from their shapes with a note.
     num_classes

@@ -83,7 +83,7 @@ def choose_output(
 ) -> Chosen:
     """Choose the output called `name`. Without a name, choose scores (N, K), or else labels (N,), or else one number per image (N, 1).
 
-    Among several outputs of one form, the one with `num_classes` classes is chosen. If that does not decide, the choice is an output with a
+    If several outputs could be the scores, the one with `num_classes` classes is chosen. If that does not decide, the choice is an output with a
     name that is typical for scores, then the one computed last, then the first. A note says which output was chosen. Raises InputError if no output has the name, and ClassifierError if
     no output can be scores or labels.
     """

@@ -134,7 +134,7 @@ def _shape(processor: Any, given: tuple[int, int, int] | None) -> tuple[int, int
         )
     if len(made) == 1 and given is not None and tuple(given) != found:
         raise InputError(
-            f"expected input_shape={found}, which the pipeline's processor makes, got {given}; leave out input_shape="
+            f"expected input_shape={found}, the shape that the pipeline's processor produces, got {given}; leave out input_shape="
         )
     c, h, w = found if len(made) == 1 or given is None else given
     return c, h, w

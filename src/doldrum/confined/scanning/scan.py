@@ -69,7 +69,7 @@ def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def whole_rows(folder: Path) -> int:
-    """How many images the batches written so far cover without a gap. The file rows-A-B.jsonl holds images A to B - 1."""
+    """Number of images, counted from the first one without a gap, whose batches have been written. The file rows-A-B.jsonl holds images A to B - 1."""
     done = 0
     for path in sorted(folder.glob("rows-*.jsonl")):
         _, first, last = path.stem.split("-")

@@ -74,7 +74,7 @@ def unit_of(source: Any) -> str:
 def values_of(source: Any) -> Iterator[tuple[int, Any]]:
     """Each value of `source` as (number, value or `Failed`), in the source's own order. Each value is requested once.
 
-    If the source has items, an item that raises is followed by the next item. A generator or stream cannot continue
+    If the source can be indexed, and an item raises an error, reading continues with the next item. A generator or stream cannot continue
     after it raised: its last value is then a `Failed` with 0 `images`.
     """
     if _is_loader(source):
@@ -139,7 +139,7 @@ def _tried(read: Callable[[], Any], *, lost: int = 1) -> Any:
 
 
 def _in_worker(text: str) -> tuple[str, str] | None:
-    """Type and message of an error in a DataLoader's worker process, whose traceback is in `text`.
+    """Type and message of an error in a DataLoader's worker process. `text` holds the traceback of this error.
 
     None for other errors.
     """

@@ -19,7 +19,7 @@ _SEVERITIES = (1, 2, 3, 4, 5)
 class TeCo(Detector):
     """Score: the standard deviation, over kinds of corruption, of the severity at which the label first changes.
 
-    s_k(x) = min {s in 1..5 : C(corrupt_k(x, s)) != C(x)}, or 6 if there is none; score = std_k s_k(x) (population).
+    s_k(x) = min {s in 1..5 : C(corrupt_k(x, s)) != C(x)}, or 6 if there is none; score = std_k s_k(x) (the population standard deviation).
 
     The detector needs labels, and clean data only for calibration. The detector takes 5 forward passes per kind of
     corruption, and one more (71 with all 14 kinds; the paper's 15th kind, frost, needs photographs). Every corruption

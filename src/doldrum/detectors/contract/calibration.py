@@ -99,7 +99,7 @@ class Calibration:
         return p_values <= self.fpr * (1 + 1e-9)
 
     def limit(self, groups: NDArray[np.int64]) -> int:
-        """The most flags among inputs of these groups (m,) that the promised false-positive rate explains."""
+        """The largest number of flags among the inputs of these groups (m,) that is consistent with the promised false-positive rate."""
         names, sizes = np.unique(groups, return_counts=True)
         return self.limit_of(dict(zip(names.tolist(), sizes.tolist(), strict=True)))
 

@@ -41,8 +41,8 @@ class ScanResult:
     fpr : float
         The promised false-positive rate.
     num_calibration : int
-        Number of calibration inputs behind the promised rate; with class-conditional calibration, of the smallest
-        class.
+        Number of calibration inputs that the promised rate is based on. With class-conditional calibration, this is the
+        number for the class with the fewest inputs.
     limit : int
         The most flags among N clean inputs that the promised rate explains: more are expected in fewer than 5% of
         cases.

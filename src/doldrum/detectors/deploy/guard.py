@@ -53,7 +53,7 @@ class Guard:
         logged once, and images are still answered.
 
     An answer does not depend on the other images in the batch. An answer costs at most `detector.forwards` forward
-    passes per image, rounded up to whole batches of the engine. With `SmoothnessProfile`, one batch of 64 is enough for
+    passes per image. The engine runs whole batches, so the total number is rounded up to a multiple of the batch size. With `SmoothnessProfile`, one batch of 64 is enough for
     an image. With `StagedProfile`, one batch of 13 is enough for most images. Model and engine were checked at `fit`.
     On another machine, or with other versions, the first call checks them again on its images, which costs a few
     hundred forward passes. Make a new Guard if the model's weights have changed.

@@ -75,7 +75,7 @@ def scan_shards(
     Parameters
     ----------
     detector : Detector
-        Calibrated, and bound to its classifier.
+        The detector, calibrated and bound to its classifier.
     source : str
         A pattern (`s3://bucket/shard-{000000..000099}.tar`), one shard, or a folder of shards at any depth, given as a
         path or an address.
@@ -132,7 +132,7 @@ def scan_shards(
 
 
 def is_unfinished_at(out: str | Path) -> bool:
-    """Whether `out` holds a scan of shards that can be continued. The result is False if the place cannot be read."""
+    """Whether `out` holds a scan of shards that can be continued. The result is False if the folder or address cannot be read."""
     try:
         found = _manifest(store_of(out))
     except (DoldrumError, OSError):

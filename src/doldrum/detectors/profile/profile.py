@@ -59,8 +59,8 @@ class SmoothnessProfile(OfFamilies):
     5. *stability under overlays* (1): the same stability when clean images are laid over the input, as in STRIP, but
        computed from labels.
 
-    The first three parts use the class that the label changes to when a perturbation destroys the trigger (all-to-all,
-    patches under shift). The last two parts find triggers that no perturbation destroys. The sum is calibrated like any
+    The first three parts use the class that the label changes to when a perturbation destroys the trigger (for example,
+    when a patch is shifted, or in an all-to-all attack). The last two parts find triggers that no perturbation destroys. The sum is calibrated like any
     score, so the promised rate does not depend on this model being right.
 
     The scores of clean inputs are computed on those of `fit`, a tenth at a time, with a model of the other nine tenths.

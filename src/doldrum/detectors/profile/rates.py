@@ -35,8 +35,8 @@ class Rates:
 
     The labels that inputs change to are first counted in the whole family, where all draws of an input count as one
     input. The changes of all inputs at this place are then added, with a total weight of 2 inputs. (Before that, the
-    changes of all inputs in the whole family are added to them, also with a total weight of 2 inputs.) A label's rates at a place are its counts
-    there, mixed with this estimate, which has the weight of 4 inputs. So a label without any clean input has rates too.
+    changes of all inputs in the whole family are added to them, also with a total weight of 2 inputs.) A label's rates
+    at a place are computed from its counts there plus this estimate, which counts as much as 4 inputs. So a label without any clean input has rates too.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Rates:
     labels : int16 (N,)
     num_classes : int
     shapes : sequence of (strengths, draws)
-        The shape of each family. The places of all families are concatenated.
+        The numbers of strengths and draws of each family. The places of all families are concatenated.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ def sparse_tally(
     num_classes: int,
     rows: NDArray[np.int64] | None = None,
 ) -> Any:
-    """Counts (places * K, width) like those of `tally`, as a csr_array with the row place * K + label. A csr_array
+    """The counts of `tally` as a csr_array (places * K, width). The counts of a label at a place are in row place * K + label. A csr_array
     saves memory if few labels occur.
 
     An input counts in `columns` (N, P) with `weights` (N, P). Places with the same number in `rows` (places,) are counted together.

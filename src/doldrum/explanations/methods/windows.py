@@ -45,7 +45,7 @@ def _places(outer: Window, height: int, width: int) -> list[tuple[int, int]]:
 
 
 def _starts(outer: int, inner: int) -> list[int]:
-    """The start places of windows of length `inner` in a range of length `outer`.
+    """The start positions of windows of length `inner` in a range of length `outer`.
 
     Neighbouring windows start at most half a window apart, and the last window ends at the edge.
 

@@ -29,7 +29,7 @@ class LabelOnly(Inspector):
 
     Each candidate trigger (:func:`doldrum.inspectors.methods.candidates.candidates`) is tried on 8 images. Every
     predicted label counts for its class, so one trial serves all classes. For each class, the 4 triggers that change
-    most images are tried on 24 other images. The best of these is tried on up to 100 more images, which were not used
+    the label of the largest numbers of images are tried on 24 other images. The best of these is tried on up to 100 more images, which were not used
     for any choice. If this trigger changes a share s of these images to class k, the value is log((s + .05) / (1.05 -
     s)). At most `budget` queries are used, for any number of classes.
 

@@ -24,8 +24,8 @@ LEAST = 0.01
 def shares_to(before: NDArray[np.int16], after: NDArray[np.int16], classes: int) -> NDArray[np.float64]:
     """The share of images of other classes that change to each class (K,).
 
-    For class k, the result is the share of images labelled c before that are labelled k after, as a mean over all c !=
-    k. Each class c has the same weight, whatever its number of images. The share is NaN if there is no image of another
+    For class k, the result is a mean over all classes c != k: of the images with label c before the perturbation, the
+    share with label k after it. Each class c has the same weight, whatever its number of images. The share is NaN if there is no image of another
     class.
 
     >>> shares_to(np.array([0, 0, 1], np.int16), np.array([1, 0, 1], np.int16), 2).tolist()

@@ -97,7 +97,7 @@ def stress(
 
 
 def long_tail(classes: int, total: int, ratio: float) -> NDArray[np.int64]:
-    """The number of inputs of each class: it falls geometrically from the first class to the last, by `ratio` in all.
+    """The number of inputs of each class: it falls geometrically from the first class to the last, by a total factor of `ratio`.
 
     >>> long_tail(3, 111, 100).tolist(), long_tail(4, 40, 1).tolist()
     ([100, 10, 1], [10, 10, 10, 10])

@@ -172,7 +172,7 @@ def sample_of(
 def _resized(
     candidates: Sequence[Candidate], answers: Sequence[Answers], truth: NDArray[Any] | None, other: Resize
 ) -> list[Candidate]:
-    """Two more candidates with images resized the other way: the preprocessing in use, and the best one so far."""
+    """Two more candidates: the preprocessing in use and the best candidate so far, each with the other method of resizing."""
     from dataclasses import replace
 
     best = max(range(len(candidates)), key=lambda k: float(figure(answers[k], truth).mean()))

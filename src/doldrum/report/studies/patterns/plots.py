@@ -20,7 +20,7 @@ def _colour(true: bool) -> str:
 
 
 def plot_falls(rows: Sequence[PatternRow], kinds: Sequence[tuple[str, bool]], ax: Axes) -> None:
-    """Plot the fall of W with the pattern, with one dot per model and one row per kind of pattern."""
+    """Plot how far W falls when the pattern is added: one dot per model, and one row per kind of pattern."""
     ax.axvline(0, color=INK, linewidth=1)
     for place, (kind, true) in enumerate(kinds):
         values = [r.fall for r in rows if r.kind == kind and r.level == "full"]
