@@ -11,7 +11,16 @@ from typing import Any
 
 from doldrum.errors import InputError
 
-__all__ = ["check_file_writable", "check_folder_writable", "parquet_table", "tidied", "write_text_whole", "write_whole"]
+__all__ = [
+    "check_file_writable",
+    "check_folder_writable",
+    "holds_files",
+    "parquet_table",
+    "remove_drafts",
+    "tidied",
+    "write_text_whole",
+    "write_whole",
+]
 
 
 def write_whole(path: str | os.PathLike[str], write: Callable[[Path], Any]) -> Path:
@@ -49,6 +58,26 @@ def write_text_whole(path: str | os.PathLike[str], text: str) -> Path:
     back unchanged.
     """
     return write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8", errors="backslashreplace"))
+
+
+def holds_files(folder: str | os.PathLike[str]) -> bool:
+    """Whether `folder` exists and holds anything other than partly written files of a killed run (*.part).
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as here:
+    ...     _ = (Path(here) / "audit.json.4711.part").write_text("{")
+    ...     holds_files(here)
+    False
+    """
+    path = Path(folder)
+    return path.is_dir() and any(p.suffix != ".part" for p in path.iterdir())
+
+
+def remove_drafts(folder: str | os.PathLike[str]) -> None:
+    """Remove the drafts of `write_whole` that killed processes left in `folder` (NAME.PID.part). Call this only while the folder is locked."""
+    for path in Path(folder).glob("*.part"):
+        if path.is_file() and path.stem.rpartition(".")[2].isdecimal():
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

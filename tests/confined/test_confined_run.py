@@ -84,6 +84,13 @@ def test_it_is_sent_its_settings_and_done_once(asked, inside, tmp_path):
         run_job(dataclasses.replace(COUNTING, name="other"), asked, write=write, read=read, progress=False)
 
 
+def test_a_run_that_was_killed_before_its_first_file_was_whole_is_no_hindrance(asked, inside, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "counting.json.4711.part").write_text("{")
+    assert go(asked) == 3
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["count.json", "counting.json"]
+
+
 def test_settings_may_be_sent_otherwise_than_they_were_given(asked, inside, tmp_path):
     def send_as(settings, place):
         (place / "copy.npy").write_text("copy")

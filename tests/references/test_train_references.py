@@ -99,6 +99,19 @@ for wait in rng(0, "kills").uniform(0, 0.3, size=8):
     assert sorted(os.listdir(tmp_path / "stormy")) == [*calm.names, MANIFEST]
 
 
+def test_what_a_kill_can_leave_at_its_worst_moments_is_no_hindrance(tmp_path, digits):
+    out = tmp_path / "refs"
+    out.mkdir()
+    (out / f"{MANIFEST}.4711.part").write_text("{")  # killed before the manifest was renamed
+    made = train_references(out, data=digits, recipe=SHORT, count=2)
+    (out / f"{made.names[1]}.resume").write_text("killed before this was removed")
+    (out / f"{made.names[1]}.4711.part").write_text("killed while this was written")
+    (out / "mine.part").write_text("a download of mine")
+    again = train_references(out, data=digits, recipe=SHORT, count=2)
+    assert again.fingerprints == made.fingerprints
+    assert sorted(os.listdir(out)) == ["mine.part", *made.names, MANIFEST]
+
+
 def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path, digits):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="holds something else; name another"):

@@ -15,7 +15,7 @@ from typing import Any
 from doldrum.confined.job import Begun, Job
 from doldrum.confined.settings import JobSettings
 from doldrum.errors import InputError
-from doldrum.files import tidied, write_text_whole
+from doldrum.files import holds_files, remove_drafts, tidied, write_text_whole
 from doldrum.intake import visible
 from doldrum.locks import check_out_apart, locked
 from doldrum.opening.files import digest_of
@@ -42,6 +42,7 @@ def begin(job: Job, settings: JobSettings) -> Iterator[Begun]:
         _recognised(job, settings, digest, states)
         with locked(out):
             seed = _recognised(job, settings, digest, states)  # again: one that was here first may have ended since
+            remove_drafts(out)
             yield Begun(out=out, work=out / "work", seed=seed, model_sha256=digest)
 
 
@@ -52,7 +53,7 @@ def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapp
     if out.exists() and not out.is_dir():
         raise InputError(f"expected a folder for --out, got the file {out}; name another")
     seed = secrets.randbits(63) if settings.seed is None else settings.seed
-    if out.is_dir() and any(out.iterdir()):
+    if holds_files(out):
         try:
             found = json.loads((out / f"{job.name}.json").read_text(encoding="utf-8"))
             begun_with, seed, before = dict(found["settings"]), int(found["seed"]), found["sources"]

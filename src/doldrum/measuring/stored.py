@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from doldrum.checks import is_object
 from doldrum.errors import InputError
-from doldrum.files import check_folder_writable, parquet_table
+from doldrum.files import check_folder_writable, holds_files, parquet_table
 from doldrum.intake import visible
 from doldrum.responses import Responses
 
@@ -58,7 +58,7 @@ def check_new_folder(out: str | Path) -> Path:
     Partly written files of a killed run (*.part) are ignored.
     """
     folder = Path(out)
-    if folder.is_dir() and any(p.suffix != ".part" for p in folder.iterdir()):
+    if holds_files(folder):
         raise InputError(f"expected a new or empty folder, got {folder}, which holds files; name another with --out")
     check_folder_writable(folder)
     return folder

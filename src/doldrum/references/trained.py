@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from doldrum.checks import whole_number
 from doldrum.data.streams import as_labelled
 from doldrum.errors import InputError
-from doldrum.files import check_folder_writable, tidied
+from doldrum.files import check_folder_writable, holds_files, remove_drafts, tidied
 from doldrum.locks import locked
 from doldrum.progress import progress_bar
 from doldrum.provenance import versions_and_machine
@@ -130,7 +130,7 @@ def _checked(data: Any, recipe: str | Recipe, count: int, seed: int) -> tuple[Im
 def _begin(folder: Path, wanted: ReferencesManifest) -> int:
     """Check an existing folder of references, or start a new one. Return the number of models for the folder."""
     found = read_references_manifest(folder)
-    if found is None and any(folder.iterdir()):
+    if found is None and holds_files(folder):
         raise InputError(
             f"expected a new or empty folder, or one of reference models, got {folder}, which holds something else; name another with --out"
         )
@@ -138,10 +138,11 @@ def _begin(folder: Path, wanted: ReferencesManifest) -> int:
         raise InputError(
             f"expected the settings with which the reference models in {folder} were trained, got other settings ({'; '.join(differs)}); ask for the same settings, or name another folder with --out"
         )
-    for draft in folder.glob("*.part"):  # what a kill left of a file
-        draft.unlink()
+    remove_drafts(folder)
     # Never fewer than are there: all of them are of these seeds, and all are read.
     there = [number for number in range(MOST) if (folder / model_name(number)).is_file()] if found else []
+    for number in there:  # a run that was killed before it removed this file
+        _resume(folder, number).unlink(missing_ok=True)
     count = max([wanted.count, *(number + 1 for number in there)])
     if found is None or found.count != count:
         ReferencesManifest.from_dict(wanted.to_dict() | {"count": count}).save(folder / MANIFEST)
@@ -165,8 +166,11 @@ def _finished(work: Callable[[int], None], todo: list[int], workers: int) -> Ite
 def _train_one(folder: Path, data: ImageSet, recipe: Recipe, seed: int, number: int) -> None:
     from doldrum.training import train
 
-    path = folder / model_name(number)
-    resume = path.with_name(f"{path.name}.resume")
+    path, resume = folder / model_name(number), _resume(folder, number)
     own = child_seed(seed, "reference", number) % 2**63
     train(data, recipe, seed=own, checkpoint=resume, progress=False).save(path)
     resume.unlink(missing_ok=True)
+
+
+def _resume(folder: Path, number: int) -> Path:
+    return folder / f"{model_name(number)}.resume"

@@ -90,7 +90,10 @@ def test_what_does_not_fit_is_refused(pictures):
         dd.as_classifier(made(tiny_vit(problem_type="multi_label_classification"), vit_processor()))
     plain = made(tiny_vit(), vit_processor())
     for options, message in (
-        ({"input_shape": (3, 32, 32)}, r"expected input_shape=\(3, 16, 16\), the shape that the pipeline's processor produces"),
+        (
+            {"input_shape": (3, 32, 32)},
+            r"expected input_shape=\(3, 16, 16\), the shape that the pipeline's processor produces",
+        ),
         ({"num_classes": 10}, "expected num_classes=3, as the pipeline says, got 10"),
         ({"outputs": "labels"}, "expected outputs='logits' for a pipeline"),
     ):

@@ -26,7 +26,7 @@ from doldrum.detectors.contract.result import ScanResult
 from doldrum.detectors.contract.stages import Examined
 from doldrum.detectors.deploy.tally import Tally, summary_of, tally_of
 from doldrum.errors import InputError
-from doldrum.files import check_folder_writable, parquet_table, write_text_whole, write_whole
+from doldrum.files import check_folder_writable, holds_files, parquet_table, write_text_whole, write_whole
 from doldrum.locks import locked
 from doldrum.measuring.collected import StoredImages
 from doldrum.measuring.stored import is_sound
@@ -234,10 +234,8 @@ def _identity(detector: Detector, images: ImageSet | StoredImages, fdr: float) -
 def check_scan_folder(out: str | Path) -> Path:
     """Raise InputError unless `out` can be written to and is new, empty, or holds a scan, finished or not."""
     folder = Path(out)
-    if folder.is_dir():
-        others = [p for p in folder.iterdir() if p.suffix != ".part"]  # what a kill left half-written counts as nothing
-        if others and _read(folder) is None:
-            raise _something_else(folder)
+    if holds_files(folder) and _read(folder) is None:
+        raise _something_else(folder)
     check_folder_writable(folder)
     return folder
 
