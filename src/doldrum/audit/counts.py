@@ -1,4 +1,4 @@
-"""Count an audit's flags and discoveries, compute how many flags the promised rate explains, and find the class where flags concentrate."""
+"""Count an audit's flags and discoveries, compute how many flags are consistent with the promised rate, and find the class where flags concentrate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Counts", "concentration", "counted"]
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """Which of N images are flagged, which are discoveries, and the numbers about them that a record stores.
+    """The flagged images and the discoveries among N images, and the numbers about both that a record stores.
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ def concentration(labels: NDArray[np.int64], flags: NDArray[np.bool_]) -> dict[s
     """The predicted class in which the flags concentrate most: {label, flagged, scanned, p_value}; None without flags.
 
     If the F flags were spread over the N images by chance, the number of flags in a class of n images would be hypergeometric (N, n, F).
-    The p-value is the probability of at least as many flags, times the number of classes (Bonferroni), and at most 1. The class with the
-    smallest p-value is returned. Among classes with the same p-value, the class with the most flags is returned.
+    The p-value is the probability that a class gets at least its observed number of flags, times the number of classes
+    (Bonferroni), capped at 1. The class with the smallest p-value is returned. Among classes with the same p-value, the class with the most flags is returned.
 
     >>> labels = np.repeat([0, 1], [10, 90])
     >>> concentration(labels, labels == 0)["p_value"] < 1e-10

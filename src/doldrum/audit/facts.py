@@ -15,7 +15,7 @@ __all__ = ["AuditFacts"]
 class AuditFacts:
     """The facts that the confined process returns about the model, the clean images and the scanned images.
 
-    Counts are checked to be whole numbers, and control characters in text are made visible. All other values in `model`, `clean`, `images`,
+    Counts are checked to be whole numbers, and control characters in text are escaped. All other values in `model`, `clean`, `images`,
     `band` and `forwards` go unchanged into the record, which checks them itself.
 
     Parameters

@@ -36,7 +36,7 @@ class Inspected:
     ) -> None:
         """Inspect the model within the rest of the audit's `budget`, and in at most `settings.budget`. If the model can't be inspected, say why.
 
-        `sent` images were already sent to an endpoint, and count towards its limit.
+        `sent` is the number of images that were already sent to an endpoint. These images count towards the endpoint's limit.
 
         Other errors are raised, after a message that the results of the scan are kept.
         """
@@ -57,5 +57,5 @@ class Inspected:
             raise
 
     def remarks(self) -> list[str]:
-        """The sentence for the verdict if the model was not inspected, as a list."""
+        """A list with one sentence for the verdict if the model was not inspected; otherwise an empty list."""
         return [f"The model itself was not inspected: {self.why}."] if self.why else []

@@ -59,15 +59,14 @@ def run_audit(
     Returns
     -------
     AuditRecord
-        `verdict["exit_code"]` is 3 if more images were flagged than the promised rate explains, or if the model is suspicious or a backdoor
-        is shown. Otherwise it is 0.
+        `verdict["exit_code"]` is 3 if more images were flagged than is consistent with the promised rate, or if the model is suspicious or shown to have a backdoor. Otherwise it is 0.
 
     Raises
     ------
     InputError
         for a folder that holds something else or is in use by another run, for files that cannot be read or are refused, and for too few clean
-        images (the message says how many are needed). After the scan, whose results are kept, also for what
-        :func:`doldrum.inspecting.run_inspection` refuses.
+        images (the message says how many are needed). After the scan, :func:`doldrum.inspecting.run_inspection` can raise InputError too; the
+        results of the scan are then kept.
     SandboxError
         when the confined process exceeds its memory or time, or dies.
     OSError

@@ -42,17 +42,17 @@ class AuditSettings(JobSettings):
         Whether to inspect the model itself too, using the clean images (:func:`doldrum.inspecting.run_inspection`). By default, the model is inspected if there are clean
         images and the model is a file. A model at an address is inspected only if `inspect` is True or `references` are given.
     references, model_fpr : str, optional, and float in (0, 1)
-        For the inspection: a folder of clean models like this one, and the rate of false alarms to promise.
+        For the inspection: a folder of clean models that are like the model to inspect, and the rate of false alarms to promise.
     budget : float, optional
         Seconds that an audit may take, counted from the opening of the model. The number of draws (noisy copies of an image) is chosen to fit this time. If the scan takes
         longer anyway, it ends with the current batch, and images that were not reached are listed as skipped. A run that is continued has the whole time again. If the
         model is inspected too, the scan and the inspection get half of the time each. Without a budget, the inspection takes at most half an hour.
     explain : int
         How many of the most suspicious flagged images to explain, from 0 to 64. The explanations take at most a quarter of the scan's forward
-        passes. If the model is no endpoint, up to 100,000 forward passes are always allowed.
+        passes. If the model is not at an address, up to 100,000 forward passes are always allowed.
     workers : int, optional
         The number of confined processes that measure, with one thread each. By default, one process uses all cores. Without a budget, the result is
-        the same for every number of processes. With a budget, this number decides how many draws fit. With `references`, `workers` is also the
+        the same for every number of processes. With a budget, more processes leave time for more draws. With `references`, `workers` is also the
         number of reference models that are examined at the same time.
     ray : str, optional
         The address of a Ray cluster whose machines do the measuring, by default with one worker per CPU. The model's files must be at the same path on each machine.
@@ -115,7 +115,7 @@ class AuditSettings(JobSettings):
 
     @property
     def share(self) -> float:
-        """The share of the budget that the scan gets. The inspection gets the rest."""
+        """The share of the budget that the scan gets. The inspection gets the rest of the budget."""
         return 0.5 if self.inspects else 1.0
 
     @property

@@ -27,9 +27,9 @@ def promised(
 ) -> dict[str, Any]:
     """The verdict {exit_code, heading, sentences} of an audit with a promised false-positive rate.
 
-    `unreached` images were not scanned before the time was over. Flags and discoveries are both the images with the smallest p-values, so
-    the smaller set is part of the larger. There are two reasons for exit code 3: more flags than the limit, or at least one discovery. The
-    heading names the reason that holds.
+    `unreached` is the number of images that were not scanned before the time was over. Both the flagged images and the discoveries are the
+    images with the smallest p-values, so one of these two sets contains the other. There are two reasons for exit code 3: more flags than the
+    limit, or at least one discovery. The heading names the reason that applies.
     """
     more = flags["more_than_promised"] or flags["discoveries"] > 0
     heading = _heading(flags)
@@ -186,7 +186,7 @@ def ranked(*, scanned: int, doubts: Sequence[str], remarks: Sequence[str], unrea
 
 
 def of_both(images: Mapping[str, Any], model: InspectionRecord | None, remarks: Sequence[str]) -> dict[str, Any]:
-    """The verdict {exit_code, heading, sentences} on the images, and on the model if it was inspected; `remarks` say why it was not."""
+    """The verdict {exit_code, heading, sentences} on the images, and on the model if it was inspected; `remarks` say why the model was not inspected."""
     if model is None:
         return {**images, "sentences": [*images["sentences"], *remarks]}
     found = model.verdict

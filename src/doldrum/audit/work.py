@@ -1,4 +1,4 @@
-"""The work of an audit in the confined process: open, check, fit, calibrate, scan and explain. Results are files and facts."""
+"""The work of an audit in the confined process: open, check, fit, calibrate, scan and explain. The results are files, and facts that the process returns."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def split_clean(count: int, fpr: float, seed: int) -> tuple[NDArray[np.int64], N
     """Choose which clean images are used to fit and which to calibrate.
 
     Half of the images are used to fit, but at least 50 and at most 700. If `fpr` needs more images to calibrate, fewer than half are used to
-    fit. The other images are used to calibrate: at most 2,000, or twice the number needed if that is more.
+    fit. The other images are used to calibrate: at most 2,000, or twice the number that `fpr` needs if that is more than 2,000.
 
     Raises InputError if there are too few images; the message says how many are needed.
 
@@ -153,7 +153,7 @@ def _overlap(images: ImageSet, clean: ImageSet) -> list[str]:
 
 
 def _suspicious(folder: Path) -> list[tuple[float, float, int]]:
-    """The (p-value, -score, number) of every scanned image, most suspicious first. The p-value is 1 if there is none."""
+    """The (p-value, -score, number) of every scanned image, most suspicious first. An image without a p-value gets the p-value 1."""
     found = []
     for path in [*sorted(folder.glob("rows-*.jsonl")), folder / "reference.jsonl"]:
         if path.exists():

@@ -1,6 +1,7 @@
 """The command line: a command parses its options, makes one call to the library, and prints the result.
 
-Two lines of Python give the same result as a command. Options and messages that several commands share are in the modules next to `app`.
+Each command can be replaced by about two lines of Python that call the library. Options and messages that several commands share are in the
+modules next to `app`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command line; turn errors into one line on standard error and an exit code.
 
-    The libraries are imported inside this function, which takes about a second. Ctrl-C during that second is then reported like any
+    The libraries are imported inside this function, which takes about a second. So Ctrl-C during the imports is reported like any
     other interruption, without a traceback.
     """
     try:

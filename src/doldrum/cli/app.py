@@ -56,8 +56,9 @@ app = typer.Typer(
     "  1    the run failed (a full disk, no memory, a worker that died):\n"
     "       fix the problem and run the same command again\n"
     "  2    the command, its input or the installation is wrong: change it\n"
-    "  3    more images were flagged than the promised rate explains, a model\n"
-    "       looks backdoored, a trigger is proven, or it still works after a repair\n"
+    "  3    more images were flagged than is consistent with the promised rate,\n"
+    "       a model looks backdoored, a trigger is proven, or a trigger still works\n"
+    "       after a repair\n"
     "  130  interrupted; 143 ended by SIGTERM\n\n"
     "Progress and messages go to standard error. --json prints one object or list on standard output.",
 )

@@ -61,7 +61,7 @@ def open_as_calibrated(
 def _as_calibrated(asked: Mapping[str, Any], kept: Mapping[str, Any], *, guard: Path) -> dict[str, Any]:
     """The options to open a detector's model with: those of its calibration, and those in `asked` that don't affect the model's outputs.
 
-    Raises InputError for differences that show before the model is opened.
+    Raises InputError for differences that can be found before the model is opened.
     """
     from doldrum.opening.settings import PREPROCESSING
 

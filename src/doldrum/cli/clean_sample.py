@@ -87,7 +87,7 @@ def clean_sample(source: str, suspect: Suspect, *, resize: Resize, most: int, se
 
 
 def _items(source: str) -> tuple[Iterator[Any], Any, str]:
-    """The pictures and skipped items of a source, a function that gives a table's class names after reading, and the kind of source."""
+    """The pictures and skipped items of a source, a function that returns a table's class names once the table is read, and the kind of source."""
     if os.path.exists(source):
         opened = open_images(source)
         return iter(opened), lambda: tuple(opened.class_names), opened.kind

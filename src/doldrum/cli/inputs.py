@@ -60,9 +60,9 @@ def load_model(settings: ModelSettings, *, guarded: bool = False) -> Suspect:
 
 
 def warn_of_preprocessing(suspect: Suspect, images: Any, settings: ModelSettings, labels: Any = None) -> None:
-    """Print a note if another usual preprocessing fits these images better, or if all images get one label. Nothing is changed.
+    """Print a note if another usual preprocessing fits these images better than the one in use, or if all images get one label. Nothing is changed.
 
-    At most 200 images, spread evenly over all, are checked. `labels` are class numbers.
+    At most 200 images, spread evenly over all images, are checked. `labels` are class numbers.
     """
     import numpy as np
 
@@ -131,12 +131,12 @@ def stored_images(
 ) -> Iterator[tuple[Any, list[tuple[str, str]]]]:
     """The images for a run that writes to `out`, and (name, reason) of each skipped file, while the block runs.
 
-    Arrays (.npy, .npz) and data sets are read in place. Everything else is decoded into `out`/images.part, so that memory use doesn't grow with
-    the number of images. A run that ends deletes this folder. An interrupted run that can be continued keeps the folder. Files at an
-    address are copied one at a time.
+    Arrays (.npy, .npz) and data sets are read in place. Images in other forms are decoded into the folder `out`/images.part, so that memory use
+    doesn't grow with the number of images. A run that ends deletes the folder images.part. An interrupted run that can be continued keeps
+    images.part. Files at an address are copied one at a time.
 
-    `check` raises InputError if `out` holds something else. `unfinished` says whether `out` holds a run that can be continued. The default
-    functions are those of `measure_to`.
+    `check` raises InputError if `out` holds something else. `unfinished` says whether `out` holds a run that can be continued. By default,
+    `check` and `unfinished` are the functions for a run of `measure_to`.
     """
     remote = is_address(source) or is_pattern(source)
     if (not remote and not os.path.exists(source)) or (

@@ -11,7 +11,7 @@ __all__ = ["Interrupted", "kept"]
 
 
 class Interrupted(Exception):
-    """An interruption by Ctrl-C, with a text that says what is saved. The class is no KeyboardInterrupt, which the argument parser would catch."""
+    """An interruption by Ctrl-C, with a text that says what is saved. The class is not derived from KeyboardInterrupt, because the argument parser would catch that."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The options about a model, which many commands share. All are declared here, and `takes_model` adds these options to a command."""
+"""The options about a model, which many commands share. The options are declared here, and `takes_model` adds them to a command."""
 
 from __future__ import annotations
 

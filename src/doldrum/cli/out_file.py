@@ -40,8 +40,8 @@ def check_out_file(
 ) -> None:
     """Raise InputError unless a file of this kind can be written to `out` without harm to any other file.
 
-    `out` must not be a file of the model, one of `images` or in their folder, or another of the `files` that the command reads. A file that is
-    already at `out` must be empty or of this kind.
+    `out` must not be a file of the model, one of `images`, or one of the `files` that the command also reads. `out` must not be in a folder of
+    `images` either. A file that is already at `out` must be empty or of this kind.
     """
     check_file_writable(out, flag=flag)
     read = [(source, "the images") for source in images] + [(file, "the input") for file in files if file is not None]

@@ -35,9 +35,9 @@ def message(text: str) -> None:
 def message_skipped(
     skipped: Sequence[tuple[str, str]], *, unlisted: int = 0, most: int = 20, where: str = "", did: str = "skipped"
 ) -> None:
-    """Print at most `most` of the skipped items, given as (name, reason), and the number of the others.
+    """Print at most `most` of the skipped items, given as (name, reason), and the number of items that were not printed.
 
-    `unlisted` is a number of further skipped items. `where` says where all skipped items are listed.
+    `unlisted` is the number of skipped items that are not in `skipped`. `where` says where all skipped items are listed.
     """
     for name, why in skipped[:most]:
         message(f"{did} {name}: {why}")
@@ -46,7 +46,7 @@ def message_skipped(
 
 
 def flags_in_words(found: Mapping[str, Any], total: int, what: str, *, fdr: float) -> str:
-    """State the number of flags, and how many flags the promised false-positive rate explains.
+    """State the number of flags, and how many flags are consistent with the promised false-positive rate.
 
     >>> flags_in_words({"flagged": 9, "fpr": 0.05, "limit": 4, "discoveries": 1}, 30, "images", fdr=0.1)
     '9 of 30 images were flagged, at a promised false-positive rate of 5.00%. If all images were clean, there would be more than 4 flags in fewer than \
@@ -83,7 +83,8 @@ def emit_verdict(
 ) -> None:
     """Print a job's record as JSON, or else print its verdict.
 
-    The verdict is a heading, its sentences and the `more` sentences. The last line is `last`, or by default where the report is.
+    The verdict is printed as its heading, its sentences, and the sentences in `more`. The last line is `last`, which by default says where the
+    report is.
     """
     if as_json:
         emit({"out": str(out), "report": str(page), **record.to_dict()}, as_json=True)

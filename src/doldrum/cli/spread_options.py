@@ -11,7 +11,7 @@ __all__ = ["Ray", "Workers"]
 Workers = Annotated[
     int | None,
     typer.Option(
-        help="Number of processes, with one thread each. By default, one process uses all cores; with --ray, there is one per CPU of the cluster. The "
+        help="Number of processes, with one thread each. By default, one process uses all cores; with --ray, there is one process per CPU of the cluster. The "
         "result does not depend on this number."
     ),
 ]

@@ -37,7 +37,8 @@ def check_class_order(
     predicted, labels : (N,)
         The model's predictions, and the class number of each image (-1: no label), or None if there are no labels.
     how : str
-        How the class numbers were found (:func:`doldrum.confined.matching.class_numbers`). The advice in the message depends on `how`. Empty if the caller gave the numbers.
+        How the class numbers were found (:func:`doldrum.confined.matching.class_numbers`). The advice in the message depends on `how`. `how` is
+        empty if the caller gave the numbers.
     names : N names, optional
         The labels as the source writes them.
 
@@ -65,7 +66,7 @@ def check_class_order(
 
 
 def other_order(found: ClassOrder | None) -> str | None:
-    """A sentence that warns if another order fits better, but not well enough to be sure; None otherwise."""
+    """A sentence that warns if another order of the classes fits the labels better, but not by enough to be sure; None otherwise."""
     if found is None or not found.other:
         return None
     return f"The order of the classes may be wrong: the model predicts {found.given.value:.1%} of the labels, and {found.best.value:.1%} if its classes are put into another order. Check the labels and the preprocessing."

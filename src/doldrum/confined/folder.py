@@ -30,7 +30,7 @@ def begin(job: Job, settings: JobSettings) -> Iterator[Begun]:
     """Make a job's folder or reopen it, and lock it for this process while the block runs.
 
     Two processes in one folder would delete each other's drafts. Raises InputError if another process uses the folder, if the folder holds something
-    else or is among the images, or if it can't be made or written. A finished run with other images also raises InputError.
+    else or is among the images, or if it can't be made or written. InputError is also raised if the folder has a finished run with other images.
     """
     out = Path(settings.out)
     for source in settings.sources.values():
@@ -101,7 +101,7 @@ def _differing(before: Mapping[str, Any], now: Mapping[str, Any], called: Mappin
 
 
 def forget(job: Job, begun: Begun) -> None:
-    """After an error or an interruption before any result, delete the job's files. The folder then accepts a corrected command.
+    """Delete the files of a job that was stopped before it had any result. The folder then accepts a corrected command.
 
     `begin` deletes the folder itself.
     """

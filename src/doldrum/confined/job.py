@@ -30,7 +30,8 @@ class Job:
     Parameters
     ----------
     name, article : str
-        The job's name in messages, such as "audit" and "an". The job's folder has a file NAME.json, with the settings that the job began with.
+        The job's name in messages, and its article, such as "audit" and "an". The job's folder has a file NAME.json, with the settings that the
+        job began with.
     function : "package.module:function"
         The function that the confined process calls: `work(job, tell)`, where `job` has `settings`, `work` (a folder) and `seed`. The function returns facts.
     record : str

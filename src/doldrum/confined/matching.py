@@ -44,10 +44,10 @@ def class_numbers(
 ) -> tuple[NDArray[np.int64] | None, str]:
     """The class number of each label (-1: no label), and how the numbers were found. The numbers are None if they can't be found.
 
-    First, labels are looked up among the model's class names. If that fails, labels are read as numbers. If that fails too, labels are looked
-    up among the class names of their table. As a last resort, labels are numbered in alphabetical order, if the model's class names are not
-    known and there are as many different labels as classes. Labels that are `numbered`, such as those of arrays, are always class numbers: if the classes
-    are named "1", "10", "2", the names would give other numbers.
+    Four ways are tried in this order, until one works. First, labels are looked up among the model's class names. Second, labels are read as
+    numbers. Third, labels are looked up among the class names of their table. Fourth, labels are numbered in alphabetical order, if the model's
+    class names are not known and there are as many different labels as classes. Labels that are `numbered`, such as those of arrays, are always
+    class numbers: if the classes are named "1", "10", "2", a look-up among the names would give wrong numbers.
 
     >>> class_numbers(["Dog", None], model_names=["cat", "dog"], table_names=(), num_classes=2)[0].tolist()
     [1, -1]
@@ -137,7 +137,7 @@ def doubts(
 def odd_preprocessing(
     opened: Suspect, clean: ImageSet, truth: NDArray[np.int64] | None, resize: Literal["stretch", "crop"]
 ) -> str | None:
-    """Sentences that say so if another usual preprocessing fits the clean images better than the one in use; None otherwise."""
+    """A warning if another usual preprocessing fits the clean images better than the one in use; None otherwise."""
     warning = preprocessing_warning(opened, clean.images, truth, resize=resize)
     told = None if warning is None else warning.removeprefix("note: ")
     return told and told[0].upper() + told[1:]

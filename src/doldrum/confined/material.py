@@ -33,8 +33,8 @@ class Material:
     """Somebody else's images, read into an ImageSet without labels, and what is known about them.
 
     `labels` has each image's label as text, or None. `class_names` are the class names of a table. `skipped` lists what could not be used.
-    `kind` is the format of the source. `note` says how images were fitted, if any were. `numbered` says that the labels are class numbers,
-    never names.
+    `kind` is the format of the source. `note` says how images were fitted to the model's input, if any images had to be fitted. `numbered` says
+    that the labels are class numbers, never names.
     """
 
     images: ImageSet

@@ -37,17 +37,18 @@ def run_job(
     Parameters
     ----------
     write : function
-        Checks the facts that the confined process returned, writes all results, the record last, and returns the result. For impossible
+        Checks the facts that the confined process returned, writes all results (the record last), and returns the result. For impossible
         facts, the function raises ValueError, KeyError, TypeError or a similar error.
     read : function
         Reads the result from a record that `write` wrote.
     send_as : function, optional
         Returns the settings for the confined process. This function may put files into the given folder. By default `settings.to_dict()`.
     helpers : Helpers, optional
-        Workers that measure for the confined process. The job's function then gets the argument `ask` too (:class:`doldrum.sandbox.Help`).
+        Workers that measure for the confined process. With workers, the job's function also gets the argument `ask` (:class:`doldrum.sandbox.Help`).
     after : function, optional
-        More work, done after the confined process has returned its facts and before anything is written. The function gets these facts unchecked. If the function fails or is
-        interrupted, the results of the confined process are kept, and the same call continues from there.
+        A function that does further work after the confined process has returned its facts, and before anything is written. The function gets
+        these facts unchecked. If the function fails or is interrupted, the results of the confined process are kept, and the same call continues
+        from there.
 
     Raises
     ------

@@ -27,7 +27,7 @@ _FREE = (
 class JobSettings(ModelSettings):
     """The settings that all jobs share: those of :class:`doldrum.opening.ModelSettings` for the model, the output folder, and limits.
 
-    A job's own settings are a subclass.
+    Each kind of job has a subclass with additional settings.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class JobSettings(ModelSettings):
 
     @property
     def sources(self) -> dict[str, str | None]:
-        """The paths of images, by the name of the setting. If a setting has several paths, the names have numbers."""
+        """The paths of images, by the name of the setting. If a setting has several paths, numbers are added to its name."""
         made: dict[str, str | None] = {}
         for name in self.SOURCES:
             value = getattr(self, name)

@@ -21,7 +21,7 @@ _MOST_BYTES = 1 << 28
 
 
 def write_trigger(folder: Path, trigger: Mapping[str, Any] | None) -> None:
-    """In the confined process: write the dict of `Trigger.to_dict` to a file. For None, delete a file that an interrupted run left."""
+    """In the confined process: write the dict of `Trigger.to_dict` to a file. If the trigger is None, delete a file that an interrupted run left."""
     if trigger is None:
         (folder / TRIGGER).unlink(missing_ok=True)
         return

@@ -1,7 +1,7 @@
 """The format in which two processes exchange frames over a pipe: one byte for the kind, four bytes for the length, then JSON.
 
-A frame of the kind block goes on with eight bytes that give a length, then that many raw bytes. What a confined process sends may be hostile. So each length is checked before
-the bytes are read, and text that is not JSON raises `Nonsense`, never another exception.
+A frame of the kind BLOCK continues with eight bytes that give a second length, and raw bytes of this length. What a confined process sends may
+be hostile. So each length is checked before the bytes are read, and text that is not JSON raises `Nonsense`, never another exception.
 """
 
 from __future__ import annotations

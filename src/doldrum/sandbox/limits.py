@@ -41,7 +41,7 @@ class Limits:
     read : folders and files, or None
         What the process may read, in addition to Python, its libraries and `write`. None means everything that the user may read.
     environment : names
-        Environment variables that are passed on, in addition to those that libraries need. No others are passed on.
+        Environment variables that are passed on, in addition to those that libraries need. No other variables are passed on.
 
     Raises InputError for a limit that is not positive and finite, or a path that does not exist.
 

@@ -24,7 +24,7 @@ class Outside:
     def __init__(self, channel: BinaryIO, *, most: int) -> None:
         self._channel, self._most = channel, most
         self.turn = threading.Lock()
-        """Held while a frame is written, so that frames do not mix."""
+        """This lock is held while a frame is written, so that frames do not mix."""
         self._heard: queue.SimpleQueue[Frame] = queue.SimpleQueue()
         threading.Thread(target=self._hear, daemon=True).start()
 

@@ -38,8 +38,8 @@ def run_confined(
 
     The process has limited memory, time and files, and an environment without secrets. As far as the platform allows
     (:func:`confinement`), the process has no network, cannot start new programs, and can write only to the given folders. The process is
-    confined before it imports anything except Python itself and this package. If a file that the process opened has taken it over, an
-    attacker controls the returned value. So check the returned value.
+    confined before it imports anything except Python itself and this package. If a hostile file has taken over the process, an attacker controls
+    the returned value. So check the returned value.
 
     Parameters
     ----------
@@ -50,11 +50,11 @@ def run_confined(
     limits
         See :class:`Limits`.
     on_message
-        Called here with each message. If this function raises an error, the process is ended.
+        Called in the calling process with each message. If this function raises an error, the process is ended.
     help
-        Others that do part of the work. The function then gets a third argument, `ask`. `ask` takes requests, each a JSON-able value that isn't
-        None and raw bytes, and yields the answers in order (:class:`doldrum.sandbox.outside.Outside`). If `help` raises an error, the process is
-        ended.
+        Answers the requests with which the function sends out parts of its work. The function then gets a third argument, `ask`. `ask` takes
+        requests, each a JSON-able value that isn't None and raw bytes, and yields the answers in order
+        (:class:`doldrum.sandbox.outside.Outside`). If `help` raises an error, the process is ended.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def run_confined(
     OSError
         when the disk is full.
     SandboxError
-        when the process dies, exceeds a limit, sends invalid data, or raises any other error. `reason` says which: "memory",
+        when the process dies, exceeds a limit, sends invalid data, or raises any other error. `reason` says what happened: "memory",
         "time", "disk", "output", "died", "nonsense" or "raised".
 
     Examples

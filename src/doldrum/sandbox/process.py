@@ -314,7 +314,7 @@ def raised(value: Any, limits: Limits) -> Exception:
 
 
 def _little_memory(limits: Limits) -> str:
-    """More advice for a small memory limit. Libraries that have too little memory to load fail with other errors."""
+    """Advice to add to an error message if the memory limit is small. A library that has too little memory to load may raise an error other than MemoryError."""
     if limits.memory >= _LITTLE:
         return ""
     return f". {limits.memory / (1 << 20):.0f} MiB is too little memory for the libraries and the model: raise memory="

@@ -31,7 +31,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class _Sender(threading.Thread):
-    """A thread that writes requests, and None after the last one. `trouble` is the error that making a request raised, if any."""
+    """A thread that writes requests, and None after the last one. `trouble` is the error that was raised while a request was made, if any."""
 
     def __init__(self, process: Confined, requests: Iterable[tuple[Any, Any]]) -> None:
         super().__init__(daemon=True)
@@ -71,7 +71,7 @@ class Service:
     limits : Limits
         `seconds` limits the start, and then each wait for an answer. The processor time is not limited.
 
-    `facts` are the facts that the function returned. An attacker may control them, so check them. One request is answered at a time; other
+    `facts` are the facts that the function returned. An attacker may control these facts, so check them. One request is answered at a time; other
     threads wait.
 
     Examples

@@ -27,7 +27,7 @@ class Preprocessing:
     size : (height, width)
         The size of the model's images, or one number for both.
     mean, std : one number, or one per channel, in the model's channel order
-        In units of the scaled pixel. Equal numbers are stored as one number.
+        The mean and standard deviation, in units of the scaled pixel. Equal numbers are stored as one number.
     channels : "rgb", "bgr" or "grey"
         The model's channels and their order; "grey" is one channel.
     scale : float
@@ -99,7 +99,7 @@ class Suspect:
     `classifier` takes float32 (B, C, H, W) in [0, 1], RGB or grey, of `preprocessing.input_shape`, and normalises them itself.
     `format` is "onnx", "openvino", "tflite", "safetensors", "state dict", "huggingface", "torchscript", "pt2", "pickle", "skops" or
     "endpoint".
-    `class_names` are the names in the model's files, with control characters made visible, or None. `notes` say what was assumed or left out.
+    `class_names` are the names in the model's files, with control characters escaped, or None. `notes` say what was assumed or left out.
     """
 
     classifier: Classifier
@@ -109,7 +109,7 @@ class Suspect:
     notes: tuple[str, ...] = field(default=())
 
     def close(self) -> None:
-        """End the process in which the model runs, if there is one. The end of a `with` block or of the object does this too."""
+        """End the process in which the model runs, if there is one. The process also ends at the end of a `with` block, or when the object is deleted."""
         self.classifier.close()
 
     def __enter__(self) -> Self:

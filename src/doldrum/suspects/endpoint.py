@@ -53,7 +53,8 @@ class Endpoint:
     per_second : float or None
         The largest number of requests per second.
     budget : int or None
-        The largest number of images to send, including retries. One more image raises InputError. In ModelSettings, this limit is `endpoint_queries`.
+        The largest number of images to send, including retries. Sending an image beyond this limit raises InputError. In ModelSettings, this
+        limit is `endpoint_queries`.
     token : str or None
         The name of an environment variable. The variable's value is sent as `Authorization: Bearer ...`, but only over TLS or to this machine.
 
@@ -260,7 +261,7 @@ def _encoded(images: NDArray[np.float32], body: str) -> tuple[bytes, str]:
 
 
 def _next_url(url: str, first: Any, response: HTTPResponse) -> str:
-    """The address to which a redirect leads. ClassifierError for another host, which must not get the secret, or if images get lost."""
+    """The address to which a redirect leads. Raises ClassifierError for a redirect to another host, which must not get the secret, or for a redirect that drops the images."""
     try:
         target = urljoin(url, response.headers.get("Location", ""))
         parts = urlsplit(target)

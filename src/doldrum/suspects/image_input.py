@@ -16,8 +16,8 @@ __all__ = ["KINDS", "ROUNDED", "ImageInput", "image_input", "whole_side"]
 KINDS = {"uint8": (0, 255), "int8": (-128, 127), "int32": (0, 255), "int64": (0, 255)}
 """The types of whole numbers that a model may take as pixels, with their smallest and largest values."""
 ROUNDED = (
-    "the model takes whole numbers: noisy images are rounded and clipped to bytes before they reach it, like any 8-bit image. So W is measured with this "
-    "rounding as a part of the model"
+    "the model takes whole numbers: noisy images are rounded and clipped to bytes before they reach it, like any 8-bit image. So W (the label entropy "
+    "under noise) is measured with this rounding as a part of the model"
 )
 
 
@@ -53,7 +53,7 @@ class ImageInput:
     def preprocessing(
         self, given: Preprocessing | None, said: Mapping[str, Any], *, shown: str, notes: list[str]
     ) -> Preprocessing:
-        """The preprocessing of images: as `given`, or else from the file's metadata `said` (`size`, `mean`, `std`, `order`) and its shapes.
+        """The `given` preprocessing, or else one made from the file's shapes and its metadata `said` (`size`, `mean`, `std`, `order`).
 
         If the model takes whole numbers, pixels are 0 to 255 (-128 to 127 for int8). Raises InputError for sizes that don't fit the file, and
         if the sizes are neither given nor in the file.

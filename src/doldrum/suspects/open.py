@@ -42,8 +42,8 @@ def open_model(
         An ONNX file, which may have weights in files next to it; an OpenVINO .xml file, next to its .bin; a TensorFlow Lite file; safetensors, or a torch state dict (with `arch`, unless doldrum saved it); a Hugging Face folder with
         an image classifier; a scikit-learn pipeline saved by skops; an address http(s)://... or an `Endpoint`.
     arch
-        The architecture of a state dict: a name that doldrum knows, "timm/NAME" or, with `trust_code`, "package.module:function". This
-        function is called with `input_shape=` and `num_classes=` if it has these parameters.
+        The architecture of a state dict: a name that doldrum knows, "timm/NAME" or, with `trust_code`, "package.module:function". The function
+        is called with `input_shape=` and `num_classes=` if it has these parameters.
     trust_code
         Run code that comes with the model: `arch` as a function, TorchScript, or a .pt2 file of torch.export.
     trust_pickle

@@ -69,7 +69,7 @@ def with_signed_weights(model: Any) -> bool:
     """Convert uint8 weights without a zero point to int8, and return whether there were any.
 
     TensorFlow's early converters wrote the int8 weights of float models as uint8. TensorFlow Lite reads such weights as int8. OpenVINO (2026.4)
-    reads such weights as uint8, and computes other outputs. Source: TensorFlow Lite, kernels/conv.cc, GetInt8DataPtr.
+    reads such weights as uint8, and computes wrong outputs. Source: TensorFlow Lite, kernels/conv.cc, GetInt8DataPtr.
     """
     import openvino.opset13 as ops
 

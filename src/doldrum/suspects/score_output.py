@@ -24,8 +24,8 @@ class Output:
     """An output of a model.
 
     `numbers` is "float", "byte" (int8 or uint8, from quantised models), "integer" or "other". `dims` are the sizes, with the batch first, and
-    None for open sizes. `made_by` is the last operator: "softmax", "sigmoid", "argmax" or "other". `feeds` are the other outputs that are
-    computed from this one, or from everything that this one is computed from.
+    None for open sizes. `made_by` is the last operator: "softmax", "sigmoid", "argmax" or "other". `feeds` are the names of other outputs that
+    are computed from this output, or from all values that this output is computed from.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Output:
 
     @property
     def shown(self) -> str:
-        """The output's name and shape, with control characters made visible."""
+        """The output's name and shape, with control characters escaped."""
         sizes = ", ".join("N" if i == 0 else "?" if d is None else str(d) for i, d in enumerate(self.dims))
         return f"{visible(self.name, most=60)} ({sizes})"
 

@@ -136,9 +136,9 @@ def train(
 ) -> None:
     """Train a network on a clean set, on a poisoned set, or with an attack that puts a backdoor into it.
 
-    With an attack, the trigger and the poisoning plan are written to a file of the same name that ends in .attack.json. The command
-    doldrum evaluate looks for this file. The state of the training is saved as OUT.resume after each epoch. If the attacker trains a model first, the state of this model is saved as
-    OUT.resume.surrogate. To continue an interrupted run, run the same command again.
+    With an attack, the trigger and the poisoning plan are written to a file of the same name that ends in .attack.json. The command doldrum
+    evaluate looks for this .attack.json file. The state of the training is saved as OUT.resume after each epoch. If the attacker trains a model
+    first, the state of this model is saved as OUT.resume.surrogate. To continue an interrupted run, run the same command again.
 
     Example: doldrum train fashion-mnist:train --attack badnets --rate 0.01 --out bad.safetensors
     """

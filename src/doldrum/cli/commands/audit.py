@@ -61,8 +61,9 @@ def audit(
 
     The command writes report.html, record.json, rows.parquet, pictures/, explanations/ and inspection/ into --out.
 
-    The exit code is 3 if more images are flagged than the promised rate explains: more flags than the 95% limit, or any discoveries. The exit code is also 3 if the model
-    is suspicious or a backdoor is shown. In all other cases, the exit code is 0, which says nothing about other images.
+    The exit code is 3 if more images are flagged than is consistent with the promised rate: more flags than the 95% limit, or any discoveries.
+    The exit code is also 3 if the model is suspicious or a backdoor is shown. In all other cases, the exit code is 0, which says nothing about
+    images that were not scanned.
 
     With --clean images, the model is inspected after the images are scanned. Scan and inspection each get half of --budget. Without --budget, the inspection
     takes at most half an hour.

@@ -41,8 +41,9 @@ def cleanse(
     The command writes four files into --out. drop.txt has the row numbers (from 0) of the samples to drop, and clean.npz has the other samples.
     samples.parquet has each sample's id and its score by every method, and summary.json has a summary. The methods clustering and spectral need a torch network.
 
-    The exit code is 3 if the method profile flags more samples than its promised rate explains, as in doldrum scan. Without --clean, no rate is promised:
-    the command ranks the samples and drops the share given by --rate, even if none is poisoned. Part of drop.txt then depends on --seed.
+    The exit code is 3 if the method profile flags more samples than is consistent with its promised rate, as in doldrum scan. Without --clean,
+    no rate is promised: the command ranks the samples and drops the share given by --rate, even if none is poisoned. Part of drop.txt then
+    depends on --seed.
 
     Example: doldrum cleanse bad.npz --model bad.safetensors --clean trusted/ --out cleansed, then
     doldrum train cleansed/clean.npz --out again.safetensors

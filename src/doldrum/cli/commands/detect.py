@@ -31,7 +31,7 @@ _MANY_TO_FIT = 500  # with fewer, what they leave to luck is told
 ModelArgument = Annotated[str, typer.Argument(help=MODEL)]
 LimitOption = Annotated[int | None, typer.Option(help="Use only the first N readable images.")]
 MORE_THAN_PROMISED = 3
-"""Exit code of a scan that flagged more images than the promised false-positive rate explains."""
+"""Exit code of a scan that flagged more images than is consistent with the promised false-positive rate."""
 
 
 @takes_model
@@ -49,7 +49,7 @@ def calibrate(
     fit_share: Annotated[
         float | None,
         typer.Option(
-            help="Share of the images that the detector learns from. Default: half of the images, but at most 2,000, and fewer if calibration needs more."
+            help="Share of the images that are used to fit the detector. Default: half of the images, but at most 2,000, and fewer if calibration needs more."
         ),
     ] = None,
     per_class: Annotated[bool, typer.Option(help="Promise the rate for each predicted class separately.")] = False,
@@ -63,8 +63,9 @@ def calibrate(
 ) -> None:
     """Make a detector with a promised false-positive rate: fit it on some clean images, and calibrate it on others.
 
-    Images in arrays are read in place. All other images are decoded once into a folder beside --out. The folder takes one byte per pixel value, and is deleted when the
-    command ends. An interrupted calibration keeps its measurements and its secret seed in OUT.resume. Run the same command again to continue.
+    Images in arrays are read in place. Images that are not in arrays are decoded once into a folder beside --out. The folder takes one byte per
+    pixel value, and is deleted when the command ends. An interrupted calibration keeps its measurements and its secret seed in OUT.resume. Run
+    the same command again to continue.
 
     Example: doldrum calibrate model.onnx clean/ --detector profile --fpr 0.01 --out guard.doldrum
     """
@@ -125,7 +126,7 @@ def calibrate(
 
 
 def _outlook(fitted: Detector, calibration: int, fpr: float) -> dict[str, Any]:
-    """Estimate how many triggers a profile detector finds that was fitted on few images; print this, and return it for the summary.
+    """Estimate how many triggers a profile detector finds if it was fitted on few images; print the estimate, and return it for the summary.
 
     Returns an empty dict for other detectors, and for a detector that was fitted on many images.
     """
@@ -137,7 +138,7 @@ def _outlook(fitted: Detector, calibration: int, fpr: float) -> dict[str, Any]:
     without = f", with no image of {seen.classes_without} of the {seen.classes} classes" if seen.classes_without else ""
     message(
         f"the detector learned from {seen.images} images{without}. The detector flags about {seen.found:.0%} of simulated triggers, and about {seen.unlucky:.0%} if the calibration set is in the worst tenth of "
-        f"such sets. For a real trigger the share can be very different. With more clean images, the detector finds more triggers: with {_MANY_TO_FIT} images to fit and {_MANY_TO_FIT} to "
+        f"such sets. For a real trigger, the share of flagged images can be very different. With more clean images, the detector finds more triggers: with {_MANY_TO_FIT} images to fit and {_MANY_TO_FIT} to "
         "calibrate, the result depends little on chance"
     )
     told = {"found": round(seen.found, 3), "unlucky": round(seen.unlucky, 3), "classes_without": seen.classes_without}
@@ -173,16 +174,18 @@ def scan(
 
     The command writes manifest.json and Parquet files with the columns id, label, score, p_value and flag into --out.
 
-    The exit code is 3 if more images are flagged than the promised rate explains. So the exit code is 3 with more flags than the 95% limit, with any discoveries
-    (Benjamini-Hochberg), or with more flags than the watch allows (at 99%). The watch is a test of all p-values, which also says whether the images are still like the
-    calibration images. If the images have changed, no false-positive rate is promised (see `watch` in manifest.json).
+    The exit code is 3 if more images are flagged than is consistent with the promised rate. So the exit code is 3 with more flags than the 95%
+    limit, with any discoveries (Benjamini-Hochberg), or with more flags than the watch allows (at 99%). The watch is a statistical test of all
+    p-values. The watch also says whether the images are still like the calibration images. If the images are no longer like the
+    calibration images, no false-positive rate is promised (see `watch` in manifest.json).
 
-    Images in arrays are read in place. All other images are decoded once into --out, which takes one byte per pixel value until the command ends. Files that cannot be
-    read are listed and left out.
+    Images in arrays are read in place. Images that are not in arrays are decoded once into --out, which takes one byte per pixel value until the
+    command ends. Files that cannot be read are listed and left out.
 
-    Images at addresses, or in files named by a pattern such as 's3://bucket/shard-{000000..000099}.tar', are scanned file by file. Each such file is called a shard, and
-    gets one Parquet file of verdicts in --out, which may be an address too. To continue an interrupted scan, run the same command again: it scans the shards that have no
-    result yet. If a shard cannot be read, the command names it, scans the others, and ends with exit code 1.
+    Images at addresses, or in files named by a pattern such as 's3://bucket/shard-{000000..000099}.tar', are scanned file by file. Each file
+    that is scanned in this way is called a shard, and gets one Parquet file of verdicts in --out. The folder --out may be at an address too. To
+    continue an interrupted scan, run the same command again: it scans the shards that have no result yet. If a shard cannot be read, the command
+    names it, scans the others, and ends with exit code 1.
 
     Example: doldrum scan model.onnx inbox/ --detector guard.doldrum --out verdicts
     """
@@ -219,7 +222,7 @@ def scan(
     if failed := summary.get("failed"):
         raise StorageError(
             f"expected {summary['shards']:,} readable shards, got {len(failed):,} that could not be read (named above); the other shards are done: run "
-            "the same command again to scan these shards"
+            "the same command again to scan only the shards named above"
         )
     results.write(
         lambda: of_scan(
@@ -227,7 +230,7 @@ def scan(
         )
     )
     if summary["suspicious"]:
-        drift = " If the images are of another kind, calibrate again: such images are flagged more often even without a trigger"
+        drift = " If the images are not like the calibration images, calibrate again: such images are flagged more often even without a trigger"
         message(
             "There are more flags than expected from clean images alone. Look at the images with the smallest p-values."
             + drift * (summary["watch"]["kind"] == "drift")

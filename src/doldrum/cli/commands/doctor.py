@@ -68,10 +68,12 @@ def doctor(
     """Show what this installation can do. With a model, show how the model is opened and which preprocessing fits.
 
     Without a model, the command lists the engines, precisions, cores, GPU, data sets and extras found on this machine. The command also says what to install for missing features,
-    and how well hostile files are confined. With a model, the command says how the model is opened. With a model and --clean, it also says which preprocessing fits.
+    and how well hostile files are confined. With a model, the command says how the model is opened. With a model and --clean, the command also
+    says which preprocessing fits.
 
-    With --clean, the table has one row for each common preprocessing, best first, with the options that select it. These preprocessings include the ranges [0, 1], [0, 255] and [-1, 1],
-    ImageNet's normalisation, RGB and BGR, and stretched and cropped images. The command changes nothing.
+    With --clean, the table has one row for each common preprocessing, best first, with the options that select it. The common preprocessings
+    include the pixel ranges [0, 1], [0, 255] and [-1, 1], ImageNet's normalisation, RGB and BGR, and stretched and cropped images. The command
+    changes nothing.
 
     Example: doldrum doctor --json --out machine.json, or doldrum doctor model.onnx --clean trusted/
     """

@@ -33,7 +33,7 @@ def explain(
             help="A new folder for the report, or the folder of an interrupted explanation, which is continued."
         ),
     ] = None,
-    alpha: Annotated[float, typer.Option(help="The largest probability of proving a trigger by chance.")] = 0.05,
+    alpha: Annotated[float, typer.Option(help="The largest allowed probability of proving a trigger by chance.")] = 0.05,
     queries: Annotated[
         int | None, typer.Option(help="The largest number of images to send to the model. Flagged images that are not searched within this limit count as unproven.")
     ] = None,

@@ -15,7 +15,7 @@ from doldrum.cli.spread_options import Ray
 
 References = Annotated[
     str | None,
-    typer.Option(help="A folder of clean models like this one, for a promised rate of false alarms. doldrum references makes such a folder."),
+    typer.Option(help="A folder of clean models that are like the model to inspect, for a promised rate of false alarms. doldrum references makes such a folder."),
 ]  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def inspect(
     references: References = None,
     fpr: Annotated[float, typer.Option(help="With --references: the rate of false alarms to promise; a rate of 0.05 needs 19 reference models.")] = 0.05,
     inspectors: Annotated[
-        str | None, typer.Option(help="Names of the inspectors to use, e.g. mask,warp. Default: the six inspectors whose triggers can be tested.")
+        str | None, typer.Option(help="Names of the inspectors to use, e.g. mask,warp. Default: the six inspectors that find triggers which can be tested.")
     ] = None,
     claimed_accuracy: Annotated[float | None, typer.Option(help="The accuracy that the model's provider claims, e.g. 0.93.")] = None,
     budget: Annotated[

@@ -74,7 +74,7 @@ def measure(
     engine: Annotated[
         str,
         typer.Option(
-            help="The engine that runs the model: auto, eager, openvino, onnxruntime or compile. auto chooses the fastest that gives the model's own labels."
+            help="The engine that runs the model: auto, eager, openvino, onnxruntime or compile. auto chooses the fastest engine that gives the same labels as the model itself."
         ),
     ] = "auto",
     workers: Workers = None,
@@ -89,8 +89,8 @@ def measure(
     most frequent class with a lower limit for its probability, and the label of every draw. In Python, doldrum.read_responses(DIR) reads these files. To continue an
     interrupted run, run the same command again.
 
-    Images in arrays are read in place. All other images are decoded once into --out, which takes one byte per pixel value until the command ends. Files that cannot be
-    read are listed and left out.
+    Images in arrays are read in place. Images that are not in arrays are decoded once into --out, which takes one byte per pixel value until the
+    command ends. Files that cannot be read are listed and left out.
 
     Most inputs need only a few draws to show whether their W is above or below a value. With --draws 1000 --until-decided 0.2 --alpha 0.01, the measurement of an
     input stops when its W is shown to be above or below 0.2.

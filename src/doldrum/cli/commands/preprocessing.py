@@ -153,7 +153,8 @@ def preprocessing_table(check: PreprocessingCheck) -> Any:
 def preprocessing_lines(check: PreprocessingCheck) -> list[str]:
     """The text below the table: what its columns mean, the verdict, and the flags that select a better preprocessing if there is one.
 
-    A preprocessing that nearly ties with the best one gets its flags too. Flags are on a separate line, however long, so that they can be copied.
+    The flags of preprocessings that nearly tie with the best one are included. Flags are on a separate line, even if it gets long, so that they
+    can be copied.
     """
     columns = (
         "" if check.best.confidence is None else "“confidence” is the highest probability, as a mean over the images. "

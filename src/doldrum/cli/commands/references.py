@@ -1,4 +1,4 @@
-"""`doldrum references`: train clean models that another model is compared with."""
+"""`doldrum references`: train clean models, with which doldrum inspect compares another model."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _in_words(summary: dict[str, Any]) -> str:
     models = "1 reference model is" if number == 1 else f"{number:,} reference models are"
     return (
         f"{models} in {summary['out']}, with a training accuracy of {accuracy['lowest']:.1%} to {accuracy['highest']:.1%}. "
-        f"With them, a false-alarm rate as low as 1 in {number + 1:,} clean models can be promised."
+        f"With these models, a false-alarm rate as low as 1 in {number + 1:,} clean models can be promised."
     )
 
 

@@ -28,7 +28,9 @@ def serve(
     ] = False,
     batch: Annotated[
         int,
-        typer.Option(help="The largest number of images judged together. The answers do not depend on this number."),
+        typer.Option(
+            help="The largest number of images that the model gets in one batch. The answers do not depend on this number."
+        ),
     ] = 32,
     wait: Annotated[
         float, typer.Option(help="Seconds that an image waits for other images to fill its batch.")
@@ -36,7 +38,7 @@ def serve(
     queue: Annotated[
         int,
         typer.Option(
-            help="The largest number of images in progress. Requests beyond this number get the HTTP status 429."
+            help="The largest number of images in progress. A request that would exceed this number gets the HTTP status 429."
         ),
     ] = 256,
     max_images: Annotated[int, typer.Option(help="The largest number of images in a request.")] = 64,

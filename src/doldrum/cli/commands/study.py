@@ -35,10 +35,10 @@ def study(
 ) -> None:
     """Run the cells (combinations of settings) of a study that have no record yet. You can stop the command at any time, and run it again to continue.
 
-    A grid file has fields that all cells share, and [[cells]] tables with the fields of some cells. If a field is a list, each of its values gives
+    A grid file has fields that all cells share, and [[cells]] tables with fields for only some cells. If a field is a list, each of its values gives
     a cell (one combination of settings). Several lists give a cell for each combination of their values: attack = ["badnets", "blended"], seed = [0, 1, 2]. The fields are data, recipe, changes, attack,
-    rate, settings, target, inputs, pick, draws, strengths, sigma, seed. Some studies have more fields. The page docs/how-to/run-a-study.md has an
-    example with every study's fields.
+    rate, settings, target, inputs, pick, draws, strengths, sigma, seed. Some studies have additional fields. The page docs/how-to/run-a-study.md
+    has an example with every study's fields.
 
     Example: doldrum study smoothing --grid quick --out result, then doldrum report result
     """

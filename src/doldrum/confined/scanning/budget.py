@@ -119,7 +119,8 @@ def fitting_step(
     """The largest step of the `LADDER` with which `inputs` images fit into `budget` seconds, and the seconds that the scan should take.
 
     `seconds` is the time per forward pass, and `spent` is the part of the budget that is already used. Without a budget, the default step is
-    returned. Raises InputError if not even the smallest step fits. `budget` is a `share` of the user's --budget, which the message names.
+    returned. Raises InputError if not even the smallest step fits. `budget` is a `share` of the user's --budget; the error message names the
+    whole --budget.
 
     >>> fitting_step(0.001, 60.0, inputs=1000, input_shape=(1, 28, 28))
     (0.6, 38.0)
@@ -131,14 +132,14 @@ def fitting_step(
     if not fitting:
         least = expected[LADDER[0]] / _SPARE + spent
         raise InputError(
-            f"expected a --budget of at least {least / share:.0f}s for {inputs:,} images on this machine, got {budget / share:.0f}s; give more, or fewer "
+            f"expected a --budget of at least {least / share:.0f}s for {inputs:,} images on this machine, got {budget / share:.0f}s; give more time, or fewer "
             f"images{others_share(share)}"
         )
     return fitting[-1], expected[fitting[-1]]
 
 
 def others_share(share: float) -> str:
-    """More advice if a scan has only a share of the budget. An audit keeps the rest for the inspection of the model."""
+    """Advice to add to an error message if a scan has only a share of the budget. An audit keeps the rest of the budget for the inspection of the model."""
     return (
         ""
         if share == 1

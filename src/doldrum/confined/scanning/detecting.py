@@ -51,8 +51,8 @@ def promised(
 def _enough(calibration: int, images: int, pace: float, deadline: budget.Deadline, *, least: int) -> int:
     """How many calibration images to use, so that the scan keeps its share of the remaining time, at `pace` seconds per image.
 
-    If the work is as fast as planned, all calibration images are used. The number is chosen before any calibration image is measured. So the promised false-positive
-    rate is valid for the smaller set.
+    If the work is as fast as planned, all calibration images are used. The number is chosen before any calibration image is measured. So the
+    promised false-positive rate is valid even if fewer calibration images are used.
     """
     if deadline.left is None or pace <= 0:
         return calibration
@@ -61,9 +61,9 @@ def _enough(calibration: int, images: int, pace: float, deadline: budget.Deadlin
 
 
 def ranked(task: Task, images: ImageSet) -> tuple[SmoothnessProfile, NDArray[np.int64], int]:
-    """Rank the images with a detector that is fitted on some of the images themselves. Each image is compared only with others.
+    """Rank the images with a detector that is fitted on some of the images themselves. Each image is compared only with other images.
 
-    Returns the detector, the order in which the rows number the images, and the number of images that have rows.
+    Returns the detector, the numbers of the images in the order of their rows, and the number of images that have rows.
     """
     if len(images) < FEWEST_FIT:
         raise InputError(
@@ -97,7 +97,7 @@ def ranked(task: Task, images: ImageSet) -> tuple[SmoothnessProfile, NDArray[np.
 def ranking_round(task: Task, data: ImageSet, earlier: Sequence[NDArray[np.float64]]) -> tuple[SmoothnessProfile, Path]:
     """Do the next round of `detectors.profile.ranking` over images; return its detector and the folder with its rows.
 
-    `earlier` has the scores (N,) of each round before.
+    `earlier` has the scores (N,) of each earlier round.
     """
     place = task.folder / f"round-{len(earlier)}"
     place.mkdir(exist_ok=True)
@@ -145,7 +145,7 @@ def _watch(detector: SmoothnessProfile, task: Task, plan: Plan, *, until: budget
         task.tell({"done": count})
         if until is not None and until.seconds is not None and until.over:
             raise InputError(
-                f"expected a --budget long enough to fit and calibrate, got {until.seconds / until.share:.0f}s, which ran out before; "
+                f"expected a --budget long enough to fit and calibrate, got {until.seconds / until.share:.0f}s, which ran out before the end of the calibration; "
                 f"give more time, or fewer clean images{budget.others_share(until.share)}"
             )
 

@@ -25,7 +25,7 @@ __all__ = ["Helper", "serve"]
 
 @dataclass
 class Helper:
-    """In a worker, outside of its confined process: passes requests to that process, which has the model, and passes its answers back.
+    """In a worker, outside of its confined process: passes requests to that process, which has the model, and passes the answers back.
 
     Requests and answers are not interpreted. `hours` limits the time for each answer. The helper is sent to workers before its process starts.
     """

@@ -51,7 +51,10 @@ class Plan:
 
 
 def planned(task: Task, images: ImageSet, inputs: int) -> Plan:
-    """The plan for `inputs` images, of which `images` is a part; InputError if the time or the queries are not enough."""
+    """The plan for a run; InputError if the time or the queries are not enough.
+
+    `inputs` is the number of images to measure. The speed of the model is measured on `images`.
+    """
     path = task.folder / "plan.json"
     if path.exists():
         return Plan(**json.loads(path.read_text(encoding="utf-8")))

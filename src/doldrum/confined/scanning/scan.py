@@ -23,7 +23,7 @@ MOST_SCORE = 1e9
 
 
 class Ranker(SmoothnessProfile):
-    """A profile detector that also keeps the evidence (measured labels) of the inputs that it was fitted on, because they are ranked too."""
+    """A profile detector that also keeps the evidence (measured labels) of the inputs that it was fitted on, because these inputs are ranked too."""
 
     evidence: Evidence
 

@@ -1,4 +1,4 @@
-"""In the confined process: send out blocks of images, which other confined processes with the same model measure."""
+"""In the confined process: send blocks of images to other confined processes, which measure them with the same model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Ask = Callable[[Iterable[Request]], Iterator[Request]]
 
 
 def sent_out(ask: Ask) -> Callable[[Any, Iterable[Block]], Iterator[Any]]:
-    """A function for `Detector.each` that lets other processes measure the batches. They send only labels, from which scores are computed here."""
+    """A function for `Detector.each` that lets other processes measure the batches. The other processes return only labels, from which scores are computed here."""
 
     def each(work: Any, blocks: Iterable[Block]) -> Iterator[Any]:
         run: Measurement = work.parts[0]
@@ -45,7 +45,7 @@ def sent_out(ask: Ask) -> Callable[[Any, Iterable[Block]], Iterator[Any]]:
 
 
 def _settings(run: Measurement) -> tuple[dict[str, Any], bytes]:
-    """What another process needs to measure the same: the probes, the chosen engine and the overlays (as bytes, if they were bytes)."""
+    """What another process needs to make the same measurements: the probes, the chosen engine and the overlays (as bytes, if the overlays were bytes)."""
     if run.readouts or run.scores:
         raise InputError("expected a detector that needs only labels, got one that needs scores; leave out workers=")
     banks = {name: _small(p.overlays) for name, p in run.battery.probes.items() if isinstance(p, Superimpose)}

@@ -111,8 +111,8 @@ def flags_of(candidate: Candidate, *, opened: Preprocessing, resize: Resize) -> 
 def emulated(images: NDArray[np.float32], candidate: Candidate, opened: Preprocessing) -> NDArray[np.float32]:
     """Change images so that the opened model gets the same input values as it would get with the candidate preprocessing.
 
-    The model was opened with (s0, m0, d0), and the candidate has (s1, m1, d1). Images x become x', with (s0 x' - m0) / d0 = (s1 x - m1) / d1.
-    Images are float32 (B, C, H, W). The changed images may be outside [0, 1].
+    The model was opened with scale s0, mean m0 and std d0, and the candidate has s1, m1 and d1. Images x become x', with
+    (s0 x' - m0) / d0 = (s1 x - m1) / d1. Images are float32 (B, C, H, W). The changed images may be outside [0, 1].
     """
     wanted = candidate.preprocessing
     if candidate.layout == "nchw" and wanted == opened:

@@ -23,10 +23,10 @@ __all__ = ["PreprocessingCheck", "Sample", "check_preprocessing", "sample_of"]
 
 @dataclass(frozen=True, kw_only=True)
 class PreprocessingCheck:
-    """The result of a check: one row per candidate preprocessing. Better candidates come first, then the one in use, then the others.
+    """The result of a check: one row per candidate preprocessing. Candidates that are shown to be better come first, then the preprocessing in use, then the other candidates.
 
-    `shown` says that `best` is better than the one in use, beyond chance and by enough to matter. `warning` is a text that names the flags
-    to set, or None. `verdict` is always a text. `labelled` says whether accuracies were compared, or the information of predicted labels.
+    `shown` says whether `best` is better than the preprocessing in use, beyond chance and by enough to matter. `warning` is a text that names
+    the flags to set, or None. `verdict` is always a text. `labelled` says whether accuracies were compared, or the information of predicted labels.
     """
 
     rows: tuple[Row, ...]
@@ -93,9 +93,9 @@ def check_preprocessing(
     more : (name, Preprocessing) pairs
         Candidates in addition to the usual ones, for example from the file's metadata.
     fixed_range : bool
-        Whether the model takes bytes or clips its input. If so, only orders of channels (and resizing) are tried.
+        Whether the model takes bytes or clips its input. If the model does one of these, only orders of channels (and resizing) are tried.
     open_layout : bool
-        Whether the model takes rows of pixels in an unknown order. If so, channels last is tried too.
+        Whether the model takes rows of pixels in an unknown order. If the order is unknown, channels last is tried too.
     most : int
         The largest number of images, drawn at random. There are (1 + 2) forward passes per image and candidate, and about 13 candidates.
 
@@ -172,7 +172,7 @@ def sample_of(
 def _resized(
     candidates: Sequence[Candidate], answers: Sequence[Answers], truth: NDArray[Any] | None, other: Resize
 ) -> list[Candidate]:
-    """Two more candidates: the preprocessing in use and the best candidate so far, each with the other method of resizing."""
+    """The preprocessing in use and the best candidate so far, each with the other method of resizing."""
     from dataclasses import replace
 
     best = max(range(len(candidates)), key=lambda k: float(figure(answers[k], truth).mean()))

@@ -20,7 +20,7 @@ from doldrum.suspects.preprocessing_check.candidates import Candidate, Resize, f
 __all__ = ["ALPHA", "FEWEST", "Row", "could_be_better", "figure", "rows_of"]
 
 ALPHA = 0.01
-"""The probability that any candidate of a check is called better by chance."""
+"""The highest probability that, by chance, a check calls any candidate better than the preprocessing in use."""
 FEWEST = 20
 """The smallest number of images without labels with which a candidate can be called better. The test needs a mean that is about normal."""
 _TIED = 0.05
@@ -78,9 +78,9 @@ def rows_of(
 ) -> tuple[Row, ...]:
     """Make one row per candidate, sorted with the best first. The first of `candidates` is the preprocessing in use.
 
-    Candidates that are shown to be better come first, then the one in use, then the others. Among equals, the more common one comes first. Of
-    the best candidate and its near ties, the one most similar to the preprocessing in use is put first. So chance alone changes as little as
-    possible, and above all not the order of channels.
+    Candidates that are shown to be better come first, then the preprocessing in use, then the other candidates. Among equally good candidates,
+    the more common one comes first. Of the best candidate and its near ties, the one most similar to the preprocessing in use is put first. So
+    chance alone changes as little as possible, and above all not the order of channels.
     """
     opened, before = candidates[0].preprocessing, answers[0]
     tests = max(len(candidates) - 1, 1)
@@ -134,7 +134,7 @@ def _far(candidate: Candidate, opened: Candidate) -> tuple[bool, ...]:
 
 
 def could_be_better(before: Answers, truth: NDArray[Any] | None, num_classes: int) -> bool:
-    """Whether another candidate could be better by enough to matter. If none could, the other candidates need not be tried."""
+    """Whether a candidate could be better than the preprocessing in use by enough to matter. If no candidate could be better, no candidate needs to be tried."""
     mean = float(figure(before, truth).mean())
     return mean <= 1 - _POINTS if truth is not None else mean < _SHARE * _most(before, num_classes)
 

@@ -52,7 +52,7 @@ def preprocessing_warning(
     most: int | None = None,
     seed: int = 0,
 ) -> str | None:
-    """A text "note: ..." with flags to set, if another usual preprocessing fits clean images better; else None.
+    """A text "note: ..." with flags to set, if another usual preprocessing fits clean images better than the one in use; else None.
 
     The arguments are those of :func:`check_preprocessing`. At most `most` images are used: by default 200, and fewer for large images, but at
     least 50. If the model is right on nearly all images, or its labels are as varied and stable as possible, 3 forward passes per image are
@@ -72,7 +72,7 @@ def preprocessing_note(
 def _looked_at(
     suspect: Suspect, images: Any, labels: ArrayLike | None, *, resize: Resize, most: int | None, seed: int
 ) -> tuple[str | None, str | None]:
-    """The warning, and the note about images that all got one label. A text is None if there is no reason for it."""
+    """The warning, and the note about images that all got one label. Each of these two texts is None if there is no reason for it."""
     classifier = suspect.classifier
     if classifier.costly:
         return None, None
