@@ -13,7 +13,7 @@ __all__ = ["MOST", "Check", "Finding", "Findings", "Level", "Outcome"]
 MOST = 5000
 """A check lists at most this many findings, most suspicious first; `Check.unlisted` counts the others.
 
-GitHub shows no more findings of one file.
+GitHub shows at most 5,000 findings of one SARIF file.
 """
 
 Level = Literal["note", "warning", "error"]
@@ -45,7 +45,7 @@ class Check:
 
     outcome : "failed" if the result is a reason for exit code 3; "skipped" if the question has no answer
     heading, sentences : the answer in words
-    unreadable : (file, reason) for each file that could not be read; `unread` counts such files that are not listed
+    unreadable : (file, reason) for each file that could not be read; `unread` counts the unreadable files that are not listed
     unlisted : the number of findings beyond `MOST`
     """
 

@@ -28,8 +28,8 @@ _COLUMNS = ("id", "label", "score", "p_value", "flag")
 def of_audit(record: AuditRecord, folder: str | Path, *, model: str, images: str) -> Findings:
     """The findings of an audit about the images, and about the model if it was inspected.
 
-    `folder` is the folder of the audit's results. `model` and `images` are the paths that the audit got. Flagged images and
-    discoveries (images that chance cannot explain) become findings. An audit without clean images only ranks the images,
+    `folder` is the folder of the audit's results. `model` and `images` are the paths that were given to the audit.
+    Flagged images and discoveries (images that chance cannot explain) become findings. An audit without clean images only ranks the images,
     and has no findings about images.
     """
     flags = record.flags

@@ -15,7 +15,7 @@ _RULES: dict[str, tuple[str, Level]] = {"backdoor shown": (BACKDOOR, "error"), "
 
 
 def of_inspection(record: InspectionRecord, *, model: str) -> Findings:
-    """The findings of an inspection of the model at the path `model`: one if the model is suspicious or worse, else none."""
+    """The findings of an inspection of the model at the path `model`: one finding if the verdict is "suspicious" or "backdoor shown", else none."""
     return Findings(
         command="inspect",
         exit_code=record.verdict["exit_code"],

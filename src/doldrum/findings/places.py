@@ -40,8 +40,8 @@ def image_place(source: str, name: str, *, model: str) -> Place:
 def uri_of(path: str) -> str:
     """The URI of a file, or of a web address.
 
-    If the file is inside the working folder, its URI is relative to that folder, as code hosts expect. The URI of another
-    file starts with file:///. A web address is not changed. Every character with a special meaning in URIs is escaped, and so is every
+    If the file is inside the working folder, its URI is relative to that folder, as code hosts expect. The URI of a
+    file outside the working folder starts with file:///. A web address is not changed. Every character with a special meaning in URIs is escaped, and so is every
     byte that is not ASCII.
 
     >>> uri_of("inbox/a b#1.png"), uri_of("/x/\u00e9.png"), uri_of("http://127.0.0.1/predict?v=1")

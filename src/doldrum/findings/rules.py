@@ -35,7 +35,7 @@ RULES = (
     Rule(
         FLAGGED,
         "Image that may carry a backdoor trigger",
-        "The model's answers around this image differ from those around the clean images. A trigger can cause this difference.",
+        "The model's answers around this image differ from those around the clean images. A trigger can be the cause of the different answers.",
         "A flag is no proof: a sticker, a damaged file or a picture from another source can cause a flag too. A detector also flags a promised share of clean "
         "images. The level “note” means that this number of flags is expected from clean images alone. The levels “warning” and “error” mean that there are more flags than false alarms alone would explain. "
         "Look at the flagged images for something that they share, and run `doldrum explain` on them.",
@@ -45,7 +45,7 @@ RULES = (
     Rule(
         PROVEN,
         "Image with a proven trigger",
-        "A part of this image was pasted into clean images, and the model predicts this image's class for many of them. No part of a trusted image changes the class of as many clean images. "
+        "A part of this image was pasted into clean images, and the model predicts this image's class for many of them. No part of a trusted image changes the prediction for as many clean images as this part. "
         "The clean images were used only for this test.",
         "Remove the image, and do not use the model: anyone who adds the same trigger to an image decides what the model answers. "
         "The report shows the trigger.",

@@ -22,7 +22,7 @@ def sarif(findings: Findings) -> dict[str, Any]:
     """The SARIF log as a JSON-able dictionary: one run, with one result per finding.
 
     Files that could not be read are listed as notifications of the invocation. In text that an attacker may have written,
-    invisible characters are made visible. Brackets and braces are escaped, because in SARIF they make links and placeholders.
+    invisible characters are replaced by visible codes. Brackets and braces are escaped, because in SARIF they make links and placeholders.
 
     Source: OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0 Plus Errata 01".
     """

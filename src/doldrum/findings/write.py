@@ -18,7 +18,7 @@ def write_findings(
 ) -> list[Path]:
     """Write findings as SARIF, as JUnit XML, or as both, and return the paths of the files.
 
-    A format is written only if its path is given. No file is ever written only in part.
+    A format is written only if its path is given. A file is written completely or not at all.
 
     >>> import tempfile
     >>> from doldrum.findings import Check, Findings

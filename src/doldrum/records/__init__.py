@@ -1,4 +1,4 @@
-"""Records: immutable, versioned results that are saved as JSON. A report needs nothing but the record.
+"""Records: immutable, versioned results that are saved as JSON. A report is made from a record only.
 
 This package contains neither the code that computes results nor the pages that show them (`report`).
 """

@@ -1,6 +1,6 @@
 """The record of an audit of a model and images that somebody else made.
 
-The texts in an audit's record come from files that an attacker may have written. Escape each text where it is used.
+The texts in an audit's record come from files that an attacker may have written. Escape each text of a record where it is used.
 """
 
 from __future__ import annotations
@@ -33,17 +33,13 @@ class AuditRecord(Record):
     doldrum : version of doldrum
     command : the command line that repeats the audit
     seed : the seed of the random perturbations; it was secret until the audit was finished
-    model : {name, sha256, format, input_shape (C, H, W), num_classes, class_names or null, preprocessing or null,
-        notes: [text]}
-    clean : {source, fit, calibration: numbers of images, accuracy: {value, lower, upper, labelled} or null,
-        claimed or null}, or null without clean images
+    model : {name, sha256, format, input_shape (C, H, W), num_classes, class_names or null, preprocessing or null, notes: [text]}
+    clean : {source, fit, calibration: numbers of images, accuracy: {value, lower, upper, labelled} or null, claimed or null}, or null without clean images
     images : {source, scanned, skipped: [{id, why}], unlisted}
-    promise : {detector, fpr, forwards, lower, upper, num_calibration}, or null if inputs were ranked only. fpr is the promised
-        false-positive rate; lower and upper are the 95% interval of the actual rate
+    promise : {detector, fpr, forwards, lower, upper, num_calibration}, or null if inputs were ranked only. `fpr` is the promised false-positive rate. `lower` and `upper` are the limits of the 95% interval of the actual rate
     flags : {count, expected, limit, more_than_promised, discoveries, fdr}, or null
     concentration : {label, flagged, scanned, p_value}, or null: the predicted class that has more flags than chance explains
-    band : {name, strengths, low, middle, high} for each kind of perturbation: the 5%, 50% and 95% quantiles of the share of
-        perturbed copies that keep the label, over clean inputs (in a ranking: over the scanned images)
+    band : {name, strengths, low, middle, high} for each kind of perturbation: the 5%, 50% and 95% quantiles of the share of perturbed copies that keep the label. The quantiles are over clean inputs or, if the inputs were ranked only, over the scanned images
     verdict : {exit_code: 0 or 3, heading, sentences: [text]}, about the images, and about the model if it was inspected
     inspection : an :class:`doldrum.records.inspection.InspectionRecord` as a dictionary, or null; its files are in the folder inspection
     explanations : Explanations of the most suspicious flagged images, or null; their pictures are in explanations/

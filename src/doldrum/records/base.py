@@ -30,7 +30,7 @@ class Record:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The record whose `to_dict` gave `values`; raises InputError for missing or unknown keys or invalid values."""
+        """The record from `values`, the result of its `to_dict`; raises InputError for missing or unknown keys or invalid values."""
         if not is_kind(values, Mapping):
             raise InputError(f"expected {_a(cls)} as an object, got {type(values).__name__}; write it again")
         names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
@@ -58,8 +58,8 @@ class Record:
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read a record from a file that `save` wrote.
 
-        Raises InputError if the file does not exist, is not JSON, or is incomplete. Raises InputError also for another
-        kind or another version of record.
+        Raises InputError if the file does not exist, is not JSON, or is incomplete. Raises InputError if the record
+        in the file is of another class, or of another version than this release writes.
         """
         try:
             values: Any = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse_constant)

@@ -25,7 +25,7 @@ def sequence(values: Any, name: str) -> Sequence[Any] | NDArray[Any]:
     if is_array(values) and values.ndim == 1:
         return values
     if is_kind(values, str, bytes, Mapping) or not is_kind(values, Sequence):
-        raise InputError(f"expected a list for {name}, got {type(values).__name__}; pass one value after another")
+        raise InputError(f"expected a list for {name}, got {type(values).__name__}; pass the values as a list")
     return cast("Sequence[Any]", values)
 
 

@@ -1,4 +1,4 @@
-"""The record of explanations: which part of each flagged image changes other images to its class, and whether a test proves this."""
+"""The record of explanations: which part of each flagged image changes other images to the flagged image's class, and whether a test proves this."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ class Shown(Record):
 
     `image` (C, H, W) is the flagged image, and `found` is the part of the flagged image that was put into the held-back images.
     `control` is the trusted image whose part changed the most held-back images, and `control_found` is that part. `clean`,
-    `with_found` and `with_control` are (M, C, H, W): the held-back images unchanged, with `found`, and with `control_found`.
+    `with_found` and `with_control` (M, C, H, W) are the held-back images: unchanged, with the part `found`, and with the part
+    `control_found`.
     """
 
     image: Pixels
@@ -75,7 +76,7 @@ class Shown(Record):
             )
         for name in ("found", "control", "control_found"):
             if getattr(self, name).shape != shape:
-                raise InputError(f"expected {name} of shape {shape}, got {getattr(self, name).shape}; one image each")
+                raise InputError(f"expected {name} of shape {shape}, got {getattr(self, name).shape}; pass one image")
         count = self.clean.shape[0]
         for name in ("clean", "with_found", "with_control"):
             if getattr(self, name).shape != (count, *shape):
@@ -93,8 +94,8 @@ class Explanation(Record):
     label : int
         The predicted class of the image; -1 if the model gave no valid answer.
     proven : bool
-        Whether a trigger is proven: `p_adjusted` is at most alpha, the success rate is well above that of every control, and `rank` is at most 5%. A pattern that
-        several images share must also be contained in this image.
+        Whether a trigger is proven: `p_adjusted` is at most alpha, the success rate is well above that of every control, and `rank` is at most 5%. If
+        several images share the pattern, a proof also requires that this image contains the pattern.
     why : str
         One sentence: what was proven, or why nothing was proven.
     kind, size, where : str of KINDS, str and dict, or None
@@ -108,7 +109,7 @@ class Explanation(Record):
     controls : int
         The number of controls: trusted images, or groups of them, in which the same search was run.
     p_value, p_adjusted : float or None
-        The exact p-value of the hypothesis that some control succeeds at least as often; and this p-value after Holm's correction for the number of images explained.
+        The exact p-value of the hypothesis that some control succeeds at least as often as the part that was found; and this p-value after Holm's correction for the number of images explained.
     rank : float or None
         The share of the controls and this image that stand out from the others at least as much as this image does: a conformal p-value.
     holds : float or None
@@ -193,7 +194,7 @@ class Explanations(Record):
     ----------
     explained : tuple of Explanation
     alpha : float
-        The largest probability that is allowed of a false proof caused by the random choice of the held-back images.
+        The largest allowed probability of a false proof that is caused by the random choice of the held-back images.
     seed : int
     clean : int
         The number of clean images that were used.
@@ -229,7 +230,7 @@ class Explanations(Record):
     def best(self) -> Explanation | None:
         """The explanation whose proven trigger changes the most held-back images to its class; None if nothing is proven.
 
-        If two triggers change the same number of images, the trigger that changes the larger share is taken, or else the first.
+        If two triggers change the same number of images, the trigger that changes the larger share is taken; if the shares are equal too, the first trigger.
         """
         proven = [one for one in self.explained if one.proven and one.success is not None]
         return max(proven, key=lambda one: (one.success.hits, one.success.value), default=None)  # type: ignore[union-attr]
@@ -267,8 +268,8 @@ class Explanations(Record):
 class ExplanationRecord(Record):
     """All results of `doldrum explain`, except the files in pictures/ and the trigger in trigger.json.
 
-    The trigger in that file is the trigger of `explanations.best`. The texts in the record may come from an attacker. Escape
-    each text where it is used.
+    The trigger in trigger.json is the trigger of `explanations.best`. The texts in the record may come from an attacker. Escape
+    each text of the record where it is used.
 
     Parameters
     ----------
@@ -278,7 +279,7 @@ class ExplanationRecord(Record):
     clean : str
         The source of the clean images.
     skipped : tuple of {id, why}
-        Flagged files that could not be read; `unlisted` counts such files that are not listed.
+        Flagged files that could not be read; `unlisted` counts the unreadable files that are not listed.
     remarks : tuple of str
     explanations : Explanations
         Without pictures and triggers.

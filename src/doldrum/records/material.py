@@ -1,7 +1,7 @@
 """Fields that the records of audits, inspections and repairs share, and the functions that check these fields.
 
-Each function returns the value in the form that is stored, or raises InputError. The texts may come from an attacker. Escape
-each text where it is used.
+Each function returns the value in the form that is stored, or raises InputError. The texts in these fields may come from an
+attacker. Escape each text of a record where it is used.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def counted_share(values: Any, name: str) -> dict[str, Any]:
 
 
 def verdict(values: Any, more: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Check a verdict: {exit_code: 0 or 3, heading, sentences: [text]}, and the keys `more`, whose values the caller checks."""
+    """Check a verdict: {exit_code: 0 or 3, heading, sentences: [text]}, and the further keys that `more` names; the caller checks their values."""
     found = keys(values, "verdict", ("exit_code", "heading", "sentences", *more))
     if isinstance(found["exit_code"], bool) or found["exit_code"] not in (0, 3):
         raise InputError(f"expected exit code 0 or 3, got {found['exit_code']!r}; other codes mean errors")

@@ -84,7 +84,7 @@ class Curve(Record):
         sizes = {len(self.strengths), len(self.mean), len(self.lower), len(self.upper)}
         if len(sizes) != 1 or not self.strengths:
             raise InputError(
-                f"expected one mean, lower and upper limit per strength, got lengths {sorted(sizes)}; give lists of one length"
+                f"expected one mean, lower and upper limit per strength, got lengths {sorted(sizes)}; give lists of equal length"
             )
         if min(self.strengths) <= 0 or any(a >= b for a, b in zip(self.strengths, self.strengths[1:], strict=False)):
             raise InputError(f"expected positive strengths in rising order, got {self.strengths}; sort them")
@@ -102,7 +102,7 @@ class ModelSummary(Record):
     """The results of one model: accuracy, attack success, and W at `sigma_half` without and with the trigger.
 
     `w_change` is the mean, over inputs, of W with the trigger minus W without it, in [-1, 1]. The confidence limits of `w_change`
-    take into account that W is measured with the same noise draws.
+    take into account that the same noise draws are used without and with the trigger.
     """
 
     name: str

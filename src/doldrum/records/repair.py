@@ -1,6 +1,6 @@
 """The record of a repair of a model that somebody else made.
 
-The texts in a repair's record come from files that an attacker may have written. Escape each text where it is used.
+The texts in a repair's record come from files that an attacker may have written. Escape each text of a record where it is used.
 """
 
 from __future__ import annotations

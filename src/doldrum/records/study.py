@@ -1,6 +1,6 @@
 """The records of a study: a manifest, and a file with one line of JSON per cell (one combination of settings).
 
-New lines are only appended to this file.
+A study only appends lines to the file with its cells.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def read_manifest(folder: Path) -> StudyManifest:
         return StudyManifest.load(path)
     except InputError as error:
         raise InputError(
-            f"{error}. Or remove {path} and run the same doldrum study again: it writes the file again and keeps the records"
+            f"{error}. Or remove {path} and run the same doldrum study again: the command writes the file again and keeps the records"
         ) from error
 
 

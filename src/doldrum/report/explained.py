@@ -1,6 +1,6 @@
 """The texts and pictures that pages show of explanations: for each image a sentence and rows of pictures.
 
-The texts may come from an attacker, so they are made visible and escaped.
+Because the texts may come from an attacker, invisible characters are shown as codes, and HTML is escaped.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _figures(one: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     made = [("success", _share(one["success"])), (f"best of {one['controls']} controls", _share(one["control"]))]
     made.append(("p-value, corrected", f"{one['p_adjusted']:.2g}"))
     if one["holds"] is not None:
-        made.append(("trusted images that contain as much of the found part", percent(one["holds"])))
+        made.append(("trusted images with as much of the found part as this image", percent(one["holds"])))
     return tuple(made)
 
 

@@ -107,7 +107,7 @@ def inline_svg(drawings: list[Any], *, name: str, alt: str) -> Any:
 
 
 def svg_text(figure: Figure, *, salt: str = "doldrum") -> str:
-    """The figure as an SVG document. Letters are text, not outlines, and the bytes are the same every time."""
+    """The figure as an SVG document. Letters are saved as text, not as outlines, and the same figure always gives the same bytes."""
     import matplotlib
 
     buffer = io.StringIO()

@@ -34,7 +34,8 @@ class Shot:
 class Pictures:
     """The PNG files in `folder`. The total size of the pictures on a page is limited to `budget` bytes.
 
-    A file is ignored if it is a link, if its name or header has another form, or if a side is over 4096 pixels.
+    A file is ignored if it is a link, if its name or header does not have the expected form, or if a side of the picture is over
+    4096 pixels.
     `left_out` counts the files that are left out because the limit is reached.
     """
 
@@ -52,7 +53,7 @@ class Pictures:
         return self._read(name) if name and _NAME.fullmatch(name) else None
 
     def part(self, name: str) -> Shot | None:
-        """Another picture of an input, named NUMBER-NAME.png or NUMBER-NAME-NUMBER.png, or None if it is missing."""
+        """A picture that shows one part of an explanation, named NUMBER-NAME.png or NUMBER-NAME-NUMBER.png; None if it is missing."""
         return self._read(name) if _PART.fullmatch(name) else None
 
     def noisy(self, name: str | None) -> list[Shot]:

@@ -1,4 +1,4 @@
-"""Functions that render the templates of all pages safely: texts are escaped, and invisible characters are made visible."""
+"""Functions that render the templates of all pages safely: texts are escaped, and invisible characters are shown as codes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def policy(*, style: str, script: str | None = None) -> str:
 
 
 def shown(value: Any, *, most: int = 4000) -> Any:
-    """A copy of a JSON value in which every text, keys included, has passed through `visible`.
+    """A copy of a JSON value in which the function `visible` was applied to every text and every key.
 
     >>> shown({"a\\u202e": ["x\\n"]})
     {'a\\\\u202e': ['x\\\\n']}

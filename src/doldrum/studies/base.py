@@ -38,14 +38,14 @@ class Cell:
     Parameters
     ----------
     data, recipe, attack, rate, settings, seed
-        As in `VictimSpec`; `changes` are changes to the recipe, such as {"epochs": 2}. The attack "clean" compares two
+        These fields are the same as in `VictimSpec`; `changes` are changes to the recipe, such as {"epochs": 2}. The attack "clean" compares two
         clean models, to show what results look like without any effect. A data set's name may end with a ratio. For example,
         in "fashion-mnist 1:100" the last class has a hundredth of the training images of the first class.
     target
-        By default the seed modulo the number of classes, so the target varies with the seed.
+        The target class; by default the seed modulo the number of classes, so that the target varies with the seed.
     inputs, pick
-        `inputs` is how many test images are measured (fewer if fewer are eligible). `pick` is how many other test images
-        are used to compute sigma-half, the noise strength at which W is measured.
+        `inputs` is how many test images are measured (fewer if fewer are eligible). `pick` is how many further test images
+        are used only to compute sigma-half, the noise strength at which W is measured.
     draws, strengths
         The number of draws and the strengths of the Gaussian noise; sigma-half is one more strength.
     sigma

@@ -52,7 +52,7 @@ class Calm:
 
 
 def measure_calm(classifier: Classifier, images: ImageSet | NDArray[Any], probe: Gaussian) -> Calm:
-    """Measure W from labels and from probabilities, with the same noise draws. The function `measure` gives the same labels.
+    """Measure W from labels and from probabilities, with the same noise draws. The labels are the same as those of the function `measure`.
 
     >>> import doldrum as dd
     >>> clf = dd.as_classifier(lambda x: np.stack([x.mean((1, 2, 3)), 0.5 - 0 * x[:, 0, 0, 0]], 1),

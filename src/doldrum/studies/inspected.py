@@ -22,14 +22,14 @@ __all__ = ["INVERSIONS", "REFERENCES", "SEED", "ModelCell"]
 REFERENCES = 300
 """Clean models with this seed or a higher one are reference models."""
 SEED = 0
-"""The seed of every inspection, and of the order of the test images, of which the first are used to inspect."""
+"""The seed of every inspection, and of the order of the test images; the first images in this order are used to inspect."""
 INVERSIONS = ("mask", "additive", "low-frequency", "blend", "warp")
 _EVALUATED = 2000  # test images for accuracy and ASR; none of them is used to inspect
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCell(Cell):
-    """A cell with one model, which is inspected by `inspectors` with `inputs` clean images.
+    """A cell with one model, which is inspected by the methods in `inspectors`; `inputs` is the number of clean images for this.
 
     If no target class is given, it varies with the attack and the seed. `pick`, `draws`, `strengths` and `sigma` are not used.
     """
@@ -61,7 +61,7 @@ class ModelCell(Cell):
         return {**super().to_dict(), "inspectors": list(self.inspectors)}
 
     def images(self) -> tuple[ImageSet, ImageSet]:
-        """The clean test images for the inspection, the same for all models, and up to 2,000 others for accuracy and ASR."""
+        """The clean test images for the inspection, the same for all models, and up to 2,000 further test images for accuracy and ASR."""
         test = datasets(self.data)[1]
         order = rng(SEED, "study", "inspection").permutation(len(test))
         return test.take(order[: self.inputs]), test.take(order[self.inputs :][:_EVALUATED])

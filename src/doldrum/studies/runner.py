@@ -39,7 +39,7 @@ def run_study(
     Parameters
     ----------
     study
-        A name among `list_studies`, or a Study.
+        A name that `list_studies` returns, or a Study.
     grid
         "quick", "full", a .toml or .json file, or a mapping; see `load_grid`.
     out
@@ -119,7 +119,8 @@ def _check_folder(folder: Path, study: Study) -> None:
 def _ours(records: Path) -> bool:
     """Whether a folder without a manifest may be used for a study.
 
-    The folder may be used if its file of records does not exist, is empty, or starts like a study's file, complete or cut off.
+    The folder may be used if its file of records does not exist, is empty, or starts like a study's file of records, even if
+    only its first characters were written.
     """
     if not records.is_file():
         return True

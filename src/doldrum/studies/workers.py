@@ -18,7 +18,7 @@ Outcome = tuple[str, Any, dict[str, Any]]
 
 
 def run_one(run: Callable[[Any], Any], job: Job) -> Outcome:
-    """Run one cell, and return (key, cell, {"values": …, "seconds": …}), or "error" and "trace" in place of "values"."""
+    """Run one cell, and return (key, cell, {"values": …, "seconds": …}); if the cell fails, "error" and "trace" replace "values"."""
     key, cell = job
     began = time.perf_counter()
     try:

@@ -58,7 +58,7 @@ def test_without_a_sign_what_was_found_is_called_a_change_and_not_a_trigger(tmp_
     assert "The smallest change that was found</h2>" in body
     assert "success of the change" in body
     assert 'alt="the same image with the smallest change"' in body
-    assert "as the trigger is meant to" not in body
+    assert ": the trigger works" not in body
     assert 'class="moved"' not in body
     section = body[body.index('id="trigger"') : body.index('id="classes"')]
     assert "trigger" not in re.sub(r"<[^>]*>|^[^>]*>", "", section)
@@ -118,7 +118,7 @@ def test_the_table_of_routes_is_text_with_headers_and_nothing_by_colour_alone(tm
     ]
     assert len(numbers) == 10
     moved = re.findall(r'<span class="hidden">becomes</span> <bdi class="(.*?)">(.*?)</bdi>(.*?)</span></li>', text)
-    assert [(kind, name, "as the trigger is meant to" in more) for kind, name, more in moved] == [
+    assert [(kind, name, ": the trigger works" in more) for kind, name, more in moved] == [
         ("moved", "3 (plain3)", True),
         ("", "no valid answer", False),
     ]

@@ -135,9 +135,9 @@ def test_the_page_counts_broken_backdoors_and_takes_means_over_attacks() -> None
     assert ours["clean_dropped"] == pytest.approx(19 / 950)
     assert page.numbers["arms"]["spectral"]["broken"] == 1
     assert page.headline == (
-        "Retraining without the samples that the smoothness profile drops breaks 1 of 3 backdoors (spectral signatures 1, activation clustering 0)"
+        "Retraining without the samples dropped by the smoothness profile breaks 1 of 3 backdoors (spectral signatures 1, activation clustering 0)"
     )
-    assert any("flags 4.0% of other clean images" in text and "8.0% of the clean samples" in text for text in page.lede)
+    assert any("flags 4.0% of clean images" in text and "8.0% of the clean samples" in text for text in page.lede)
     assert "these backdoors still work: BadNets, WaNet" in " ".join(page.lede)
     html = render_study(records, page)
     assert "<script>x" not in html

@@ -38,7 +38,7 @@ def write_audit_page(folder: str | os.PathLike[str]) -> Path:
     """Write report.html into the folder of an audit, and return the path of the page.
 
     Reads record.json, rows.parquet and pictures/ in `folder`. The names, labels and metadata in these files may come from an
-    attacker. So control and bidirectional characters are made visible as escapes, and all texts are escaped for HTML. The page
+    attacker. The page shows control and bidirectional characters as visible codes, and all texts are escaped for HTML. The page
     contains its styles, script, data and pictures. The content security policy of the page allows only its own script and
     styles, by their SHA-256, and no requests.
 
@@ -77,7 +77,7 @@ class _Copy:
 
 
 class _Card:
-    """A row with its pictures; a card also has all attributes of its row."""
+    """A row with its pictures; all attributes of the row are attributes of the card too."""
 
     def __init__(self, row: Row, shot: Shot | None, copies: Sequence[_Copy]) -> None:
         self.row, self.shot, self.copies = row, shot, copies

@@ -46,7 +46,7 @@ class Panel:
 def panels(
     families: Sequence[tuple[str, Sequence[float], Sequence[float], Sequence[float], Sequence[float]]],
 ) -> list[Panel]:
-    """Make one panel from each (name, strengths, low, middle, high). The list `kept` of an input has its values in this order.
+    """Make one panel from each (name, strengths, low, middle, high). The values in the list `kept` of an input are in the order of the panels.
 
     The strengths are placed at equal distances in the given order, because each kind of perturbation has its own unit of
     strength.

@@ -21,7 +21,7 @@ _INVALID, _NOT_TAKEN = -1, -2
 
 @dataclass(frozen=True)
 class Row:
-    """The result of one input. `rank` is 1 for the most suspicious input. `visible` was applied to all texts of a row."""
+    """The result of one input. `rank` is 1 for the most suspicious input. In all texts of a row, the function `visible` has replaced invisible characters by codes."""
 
     rank: int
     id: str
@@ -36,7 +36,7 @@ class Row:
 
     @property
     def state(self) -> str:
-        """Whether the input is flagged or a discovery, in words. A discovery is not always flagged."""
+        """Whether the input is flagged or a discovery (an input that chance cannot explain), in words. A discovery is not always flagged."""
         return STATES[self.state_number]
 
     @property

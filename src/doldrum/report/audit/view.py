@@ -29,7 +29,7 @@ _COLUMNS = (
 
 
 def view(record: dict[str, Any], rows: Sequence[Row], *, pictured: int, in_page: int) -> dict[str, Any]:
-    """The texts and numbers of the page. `record` is an AuditRecord as a dictionary; its texts have passed through `visible`."""
+    """The texts and numbers of the page. `record` is an AuditRecord as a dictionary, and the function `visible` was applied to its texts."""
     promise, flags = record["promise"], record["flags"] or {}
     ranking = promise is None
     flagged = sum(row.flag for row in rows)

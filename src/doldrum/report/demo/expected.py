@@ -1,6 +1,6 @@
 """The expected results of the demo: by how much W falls, with different seeds and number formats.
 
-tools/demo-range measures these numbers. tools/check-figures checks that they agree with docs/results/demo/range.json.
+tools/demo-range measures the expected results. tools/check-figures checks that this file agrees with docs/results/demo/range.json.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ __all__ = ["EXPECTED", "Expected"]
 
 @dataclass(frozen=True)
 class Expected:
-    """The smallest and the largest fall of W, over `fp32` seeds in fp32 and `bf16` seeds in bf16."""
+    """The expected fall of W. `fell` is the smallest and the largest fall over all runs. `fp32` and `bf16` are the numbers of runs in these number formats."""
 
     fp32: int
     bf16: int

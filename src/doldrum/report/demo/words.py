@@ -123,7 +123,7 @@ def setting_sentence(record: DemoRecord) -> str:
 
 
 def reversal_sentence(record: DemoRecord) -> str:
-    """A sentence about the strengths at which triggered inputs have the higher W on the backdoored model; may be empty."""
+    """A sentence about the strengths at which triggered inputs have a higher W than clean inputs on the backdoored model; empty if there are none."""
     by_key = {c.key: c for c in record.curves}
     clean, triggered = by_key["backdoored/clean"], by_key["backdoored/triggered"]
     high = dict(zip(clean.strengths, clean.upper, strict=True))

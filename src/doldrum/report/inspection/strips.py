@@ -18,7 +18,7 @@ _WIDTH, _MARGIN = 400.0, 8.0
 class Strip:
     """The strip of one inspector, a row of dots on a line.
 
-    Each of `dots` is (x position, text, whether the verdict is based on it). `band` is the range of the reference models as
+    Each of `dots` is (x position, text, whether the verdict is based on this dot). `band` is the range of the reference models as
     (x position, width), or None. `zero` is the x position of the value 0.
     """
 
@@ -37,7 +37,12 @@ class Strip:
             "" if self.band is None else f" The most suspicious values of the reference models are from {self.reached}."
         )
         verdict = next(
-            (f" The dot of the verdict is {words}." for _, words, most in self.dots if most and words != self.most), ""
+            (
+                f" The verdict is based on the dot {words}."
+                for _, words, most in self.dots
+                if most and words != self.most
+            ),
+            "",
         )
         return f"{len(self.dots):,} dots. The dot furthest to the right is {self.most}.{verdict}{references}"
 

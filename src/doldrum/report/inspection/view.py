@@ -28,7 +28,7 @@ _KINDS = {
 
 
 def view(record: Mapping[str, Any], pictures: Path) -> dict[str, Any]:
-    """The texts and pictures of the page. `record` is an InspectionRecord as a dictionary; its texts have passed through `visible`."""
+    """The texts and pictures of the page. `record` is an InspectionRecord as a dictionary, and the function `visible` was applied to its texts."""
     verdict, names = record["verdict"], record["model"]["class_names"]
     drawn = strips(record["inspectors"], record["finding"], names, promised=record["references"] is not None)
     return {

@@ -90,7 +90,7 @@ def render_study(records: StudyRecords, page: StudyPage) -> str:
 
 
 def cell_lines(text: str) -> Any:
-    """The text of a table cell as HTML. A part in brackets at its end gets its own line, and line breaks are kept.
+    """The text of a table cell as HTML. A part in brackets at the end of the text gets its own line, and line breaks are kept.
 
     >>> str(cell_lines("+0.1 (+0.0 to +0.2)")), str(cell_lines("a<b"))
     ('+0.1<span class="limits">(+0.0 to +0.2)</span>', 'a&lt;b')

@@ -14,7 +14,7 @@ __all__ = ["Section", "StudyFigure", "StudyPage", "StudyTable"]
 
 @dataclass(frozen=True)
 class StudyFigure:
-    """A figure of a study's page. `draw(ax)` draws it, `name` is the name of its file, and `alt` describes it in words."""
+    """A figure of a study's page. `draw(ax)` draws the figure, `name` is the name of its file, and `alt` describes the figure in words."""
 
     name: str
     draw: Callable[[Axes], Any]
@@ -25,7 +25,7 @@ class StudyFigure:
 
 @dataclass(frozen=True)
 class StudyTable:
-    """A table of text with a head; the first column has the names of the rows. A `folded` table is shown after a click."""
+    """A table of text with a row of headings, `head`; the first column has the names of the rows. A `folded` table is shown after a click."""
 
     caption: str
     head: Sequence[str]

@@ -9,8 +9,8 @@ to choose the dropped samples) are:
   result.
 - *profile*: samples are dropped that the smoothness profile flags at the promised false-positive rate `fpr`. The smoothness
   profile uses clean test images that are not used to evaluate the models.
-- *ranking*: the smoothness profile without clean images. Of N samples, it drops the 1.5 rate N samples that differ most from the
-  others, where rate is the poison rate.
+- *ranking*: the smoothness profile without clean images. This arm drops the samples that differ most from the others. The dropped
+  share is 1.5 times the poison rate.
 - *spectral*: spectral signatures. In each class, a share of the samples is dropped: 1.5 times the largest true share of poison in
   any class. The paper of spectral signatures assumes that the largest true share is known.
 - *clustering*: activation clustering. The smaller cluster of a class is dropped if it is small and well separated.
@@ -52,7 +52,7 @@ class CleansingCell(Cell):
     samples
         The number of training samples, which are drawn with the seed, and of which a part is poisoned.
     fit, calibration
-        The numbers of clean test images for the profile detector; the other test images evaluate the models.
+        The numbers of clean test images for the profile detector; the models are evaluated on the other test images.
     fpr
         The false-positive rate that the profile detector promises.
 

@@ -33,8 +33,8 @@ _KINDS = 12  # of 14 kinds of corruption at 5 severities
 class _Entry:
     """A detector at one budget of forward passes.
 
-    `scorer` computes the scores from the first `draws` draws and the first `conditions` conditions of the responses to the
-    probes of `source`.
+    `scorer` computes the scores from the responses to the probes of `source`. If `draws` or `conditions` is given, only the
+    first draws or conditions are used, up to this number.
     """
 
     name: str
@@ -76,7 +76,7 @@ class _Measured:
     engine: str
 
     def of(self, probe: Probe) -> Responses:
-        """The responses to a probe, which another detector with the same battery may call by another name."""
+        """The responses to a probe. In another detector with the same battery, the probe may have another name."""
         return next(
             self.answers.responses[name] for name, p in self.probes.items() if _key({"": p}) == _key({"": probe})
         )
@@ -189,7 +189,7 @@ def make_bench(model: Classifier, fit: ImageSet, seed: int) -> Bench:
 
 
 def cut(responses: Responses, *, draws: int | None = None, conditions: int | None = None) -> Responses:
-    """The responses at the first `conditions` conditions, with the first `draws` draws of each.
+    """The first part of the responses: at most `conditions` conditions, and at most `draws` draws of each condition.
 
     >>> r = Responses(np.arange(8).reshape(1, 2, 4) % 3, np.array([0]), strengths=[0.1, 0.2], num_classes=3)
     >>> cut(r, draws=2, conditions=1).draws.tolist()

@@ -1,4 +1,4 @@
-"""Stress tests of calibration: too few inputs, imbalanced classes, shifted inputs, and triggered inputs among them."""
+"""Stress tests of calibration: too few inputs, imbalanced classes, shifted inputs, and triggered inputs among the calibration inputs."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def stress(
       inputs as the rarest. The promised rate is 5%. `fpr` is the realised rate of each class, the most frequent class first (in the
       given `order`, or in random order). `per_class` has these rates for class-conditional calibration, and `refused` is the mean
       number of classes that had too few inputs for class-conditional calibration.
-    - `shifts`: `fpr` and `tpr` at both rates, calibrated on changed images and tested on other, unchanged images. `none` has the
-      rates after calibration on the same images without the change.
-    - `planted`: mean `fpr` and `tpr` at both rates, with calibration sets of 500 of which 1% are triggered inputs.
+    - `shifts`: `fpr` and `tpr` at the promised rates 1% and 5%, calibrated on changed images and tested on unchanged images that were
+      not used for calibration. `none` has the rates after calibration on the same images without the change.
+    - `planted`: mean `fpr` and `tpr` at the promised rates 1% and 5%, with calibration sets of 500 of which 1% are triggered inputs.
     """
     clean, clean_ties = (np.concatenate([a["calibration"], a["test"]]) for a in (scores, ties))
     classes = np.concatenate([labels["calibration"], labels["test"]])

@@ -4,9 +4,9 @@ A cell is one attacked model (a victim). The test images are split separately fo
 (STRIP's overlays are taken from this set), to calibrate, to test unchanged, and to get the trigger. Every detector gets the
 same inputs.
 
-- *Realised FPR*: the share of clean test inputs with a conformal p-value of at most the level.
-- *TPR*: the share of triggered inputs with a conformal p-value of at most the level, both for the inputs that get the attacker's
-  label (hits) and for all. No threshold is chosen on the test inputs.
+- *Realised FPR*: the share of clean test inputs with a conformal p-value of at most the promised rate.
+- *TPR*: the share of triggered inputs with a conformal p-value of at most the promised rate. The TPR is given for the inputs that get the
+  attacker's label (hits), and for all triggered inputs. No threshold is chosen on the test inputs.
 - *Budgets*: "paper" means as many forward passes as in the detector's paper. "equal" means at most 64 forward passes.
 
 Cells with `stress` also measure the effect of bad calibration sets; see `doldrum.studies.detection.stress`.
@@ -102,7 +102,7 @@ class Split:
 def split(cell: DetectionCell, plan: PoisonPlan) -> Split:
     """Split the test images of a cell at random, differently for each attacked model.
 
-    Only images that the plan of the attack calls eligible get the trigger. All other sets may contain any image. Raises
+    Only images that the plan of the attack calls eligible get the trigger. The sets of clean images may contain any image. Raises
     InputError if the test set has too few images.
     """
     test = datasets(cell.data)[1]
@@ -130,7 +130,7 @@ def run(cell: DetectionCell) -> dict[str, Any]:
     """Run every detector on one attacked model.
 
     Values: `target`, `clean_accuracy`, `asr`. `asr_noise` and `asr_jpeg` are the success rates on the triggered inputs with noise
-    of .1, and with JPEG at severity 3. `sizes` has the sizes of the parts, and `hits` the number of triggered inputs that get the
+    of strength .1, and with JPEG at severity 3. `sizes` has the sizes of the parts, and `hits` the number of triggered inputs that get the
     attacker's label. `levels` has the promised rates. `refused` has the detectors that do not work with this model, with the
     reasons. `detectors` has a mapping for each detector and budget; see `doldrum.studies.detection.judge.judge` and, with
     `stress`, `doldrum.studies.detection.stress.stress`.

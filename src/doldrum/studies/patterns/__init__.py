@@ -4,4 +4,4 @@ Code that other studies share is in files of `doldrum.studies`. The page of the 
 `doldrum.report.studies`.
 """
 
-QUESTION = "do other artificial patterns make a model smoother too?"
+QUESTION = "do artificial patterns other than triggers make a model smoother too?"

@@ -1,4 +1,4 @@
-"""Measurements of the study of patterns for one condition: fading a pattern, the responses to noise, and the results of W and STRIP."""
+"""Functions of the study of patterns that fade a pattern, summarise the responses to noise, and judge each condition by W and STRIP."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def fade_to(
 
 
 def faded(images: NDArray[np.float32], full: NDArray[np.float32], amount: float) -> NDArray[np.float32]:
-    """The faded images: images + amount (full - images), clipped to [0, 1]."""
+    """The faded images: images + amount (full - images), clipped to [0, 1]. `full` are the images with the pattern at full strength."""
     return np.clip(images + np.float32(amount) * (full - images), 0, 1, dtype=np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Study patterns: do other artificial patterns make a model smoother too, and can they be distinguished from a trigger?
+"""Study patterns: do artificial patterns other than triggers make a model smoother too, and can they be distinguished from a trigger?
 
 A cell is one pattern on one model: a backdoored model's own trigger, or a pattern made on a clean model. Patterns differ
 in how many inputs they change to one class, and W depends on this number. So patterns are compared at equal success: each
@@ -6,8 +6,8 @@ pattern T is faded to
 
     T_a(x) = x + a (T(x) - x),  0 < a <= 1.
 
-The amount a is the smallest at which the share of inputs predicted as one class reaches a level. Only inputs are measured that
-the model does not predict as this class without the pattern. The unit of replication is the model. Source of the claim: Grosse
+The amount a is the smallest at which the share of inputs predicted as one class reaches a level. Inputs that the model
+predicts as the pattern's class even without the pattern are not measured. The unit of replication is the model. Source of the claim: Grosse
 et al., Computers & Security 2022.
 """
 
@@ -39,7 +39,7 @@ from doldrum.triggers import Trigger
 __all__ = ["OWN", "PATTERNS", "STUDY", "PatternCell", "run"]
 
 OWN = "trigger"
-"""The name of the attacked model's own trigger. On a clean model, the name stands for the patch of BadNets, which the model never learnt."""
+"""The name of the attacked model's own trigger. On a clean model, "trigger" stands for the patch of BadNets, which the model never learnt."""
 
 PATTERNS: dict[str, Callable[[Any, Any, PatternCell, float], Trigger]] = {
     "uap-targeted": lambda m, x, c, s: make.universal_perturbation(m, x, target=c.target, budget=c.budget, seed=c.seed),

@@ -22,7 +22,7 @@ _FPR = 0.05
 
 
 def seen(model: Classifier, clean: ImageSet, cell: ModelCell, *, references: int) -> Inspection:
-    """Inspect a classifier, with clean models of the cell's recipe and of seeds from `REFERENCES` on as reference models."""
+    """Inspect a classifier; its reference models are clean models with the cell's recipe and with seeds of at least `REFERENCES`."""
     mine = examine(model, clean, inspectors=cell.inspectors, seed=SEED, progress=False)
     others = [_reference(cell.clean(REFERENCES + number), clean, cell, mine.key) for number in range(references)]
     return judged(model, mine, others, halves(clean, SEED).test, fpr=_FPR)

@@ -1,6 +1,6 @@
 """Study repair: how each method changes the success rate of the *true* trigger, and the accuracy.
 
-A cell is one model, which is repaired by several methods with the same clean test images. First the model is inspected with these images and compared with clean
+A cell is one model, which is repaired by several methods with the same clean test images. First the model is inspected with the clean images and compared with clean
 reference models, as a user would do. The method `unlearn` gets the trigger of the route (source and target class) that stands out most, whether or not this is the
 attacker's trigger. Accuracy and success are measured on other test images.
 

@@ -89,7 +89,7 @@ def _headline(sums: Mapping[str, Mapping[str, Any]]) -> str:
         return "No attack was cleansed"
     ours = sums["profile"]
     rest = [f"{_TITLES[m]} {sums[m]['broken']}" for m in ("spectral", "clustering")]
-    return f"Retraining without the samples that the smoothness profile drops breaks {ours['broken']} of {ours['models']} backdoors ({', '.join(rest)})"
+    return f"Retraining without the samples dropped by the smoothness profile breaks {ours['broken']} of {ours['models']} backdoors ({', '.join(rest)})"
 
 
 def _lede(
@@ -100,7 +100,7 @@ def _lede(
     none = sums["none"]
     texts = [
         f"The study has {none['models']} models, backdoored with {none['attacks']} attacks and trained with {'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}. Each model is trained on {first.values['samples']:,} images, of which "
-        f"{float(first.cell['rate']):.0%} are poisoned. To choose the samples to drop, each method uses the model that was trained on the poisoned set. Then a new model is trained on the other samples, with the same recipe and seed. A backdoor counts as broken if its ASR is below {BROKEN:.0%}.",
+        f"{float(first.cell['rate']):.0%} are poisoned. To choose the samples to drop, each method uses the model that was trained on the poisoned set. Then a new model is trained on the remaining samples, with the same recipe and seed. A backdoor counts as broken if its ASR is below {BROKEN:.0%}.",
     ]
     if none["models"]:
         texts.append(
@@ -131,8 +131,8 @@ def _calibration_sentence(cells: Sequence[CellRecord]) -> str:
     held, trained = (np.mean([c.values["false"][part][level] for c in cells]) for part in ("held_out", "training"))
     accuracy = np.mean([c.values["training_accuracy"] for c in cells])
     return (
-        f"The smoothness profile was calibrated to flag 5% of clean images that the model was not trained on. The smoothness profile flags {percent(float(held))} of other "
-        f"clean images that the model was not trained on, and {percent(float(trained))} of the clean samples of the training sets. The models classify {percent(float(accuracy))} of the clean training samples correctly."
+        f"The smoothness profile was calibrated to flag 5% of clean images that the model was not trained on. The smoothness profile flags {percent(float(held))} of "
+        f"clean images that were used neither for training nor for calibration, and {percent(float(trained))} of the clean samples of the training sets. The models classify {percent(float(accuracy))} of the clean training samples correctly."
     )  # fmt: skip
 
 

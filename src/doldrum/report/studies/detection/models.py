@@ -56,7 +56,7 @@ def grouped(cells: Iterable[CellRecord]) -> dict[Models, list[CellRecord]]:
 def labelled(section: Section, models: Models, *, first: bool, alone: bool) -> Section:
     """A copy of a section in which the captions of all figures and tables name the models.
 
-    The title names the models too, unless the page has no others (`alone`). The names of the figures' files name the models,
+    The title names the models too, unless the page is about no other models (`alone`). The names of the figures' files name the models,
     unless these models are the first on the page (`first`).
     """
     caption = f"{models.name}. "

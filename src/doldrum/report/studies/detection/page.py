@@ -175,5 +175,5 @@ def _promise_sentence(found: Sequence[Summary]) -> str:
     return (
         f"With a promised false-alarm rate of 1%, the detectors flag from {percent(low.fpr1.value)} ({detector_title(low.detector)}) to "
         f"{percent(high.fpr1.value)} ({detector_title(high.detector)}) of clean inputs. In {kept1} of {models} pairs of a detector and a model, "
-        f"the number of false alarms is inside the 95% interval that the promise allows (with a promised rate of 5%, in {kept5} pairs). For each model, all detectors use the same inputs, so these pairs are not independent."
+        f"the number of false alarms is inside the 95% interval that the promise allows (with a promised rate of 5%, in {kept5} pairs). For each model, all detectors use the same inputs, so the pairs of a detector and a model are not independent."
     )  # fmt: skip

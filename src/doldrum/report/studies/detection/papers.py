@@ -34,10 +34,10 @@ _PUBLISHED = {
         (("auroc", ""), ("auroc", "blended"), ("auroc", "wanet")),
     ),
     "teco": _Published("AUROC .858", "colour images, mean over attacks"),
-    "frequency": _Published("98.5% detected", "8 attacks, by a CNN on the DCT (here: a ridge)", (("tpr5", ""), ("auroc", ""))),
+    "frequency": _Published("98.5% detected", "8 attacks, by a CNN on the DCT (here: ridge regression)", (("tpr5", ""), ("auroc", ""))),
     "ibd-psc": _Published("AUROC .992, F1 .961", "CIFAR-10, ResNet-18, 7 attacks"),
-    "psbd": _Published("AUROC .411 on all-to-all, its weak case", "training data", (("auroc", "all-to-all"), ("auroc", ""))),
-    "rpp": _Published("TPR 98.5% on BadNets", "poisoned samples, its own choice of noise", (("tpr1", "badnets"), ("auroc", ""))),
+    "psbd": _Published("AUROC .411 on all-to-all, PSBD’s weak case", "training data", (("auroc", "all-to-all"), ("auroc", ""))),
+    "rpp": _Published("TPR 98.5% on BadNets", "poisoned samples, with the paper’s choice of noise", (("tpr1", "badnets"), ("auroc", ""))),
 }  # fmt: skip
 _MEASURES = {"auroc": "AUROC", "tpr1": "TPR at 1%", "tpr5": "TPR at 5%"}
 

@@ -134,7 +134,7 @@ def _row(record: CellRecord, d: Any) -> DetectionRow:
 
 
 def at_budget(rows: Sequence[DetectionRow], budget: str) -> list[DetectionRow]:
-    """The rows of one budget of forward passes. A detector without a row for "equal" is represented by its row for "paper"."""
+    """The rows of one budget of forward passes. A detector without a row for the budget "equal" is represented by its row for the budget "paper"."""
     if budget == PAPER:
         return [r for r in rows if r.budget == PAPER]
     cut = {r.detector for r in rows if r.budget == EQUAL}
@@ -155,8 +155,8 @@ class Summary:
     """The results of one detector, at one budget of forward passes, over the attacked models of one data set and recipe.
 
     Means are over the attacks of a group, for one poison rate. `fpr1` and `fpr5` are the shares of all clean test inputs that are
-    flagged, with exact intervals. `kept1` and `kept5` say for how many of the `models` the number of false alarms is inside the
-    95% interval that the promise allows.
+    flagged, with exact intervals. `models` is the number of models. `kept1` and `kept5` are the numbers of models whose false alarms are
+    inside the 95% interval that the promise allows.
     """
 
     detector: str

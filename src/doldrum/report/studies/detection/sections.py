@@ -65,7 +65,7 @@ def table_section(
             StudyFigure(
                 "cost", lambda ax: plot_cost(both, ax),
                 "The figure shows processor time per input, on one thread, and mean TPR at 1% FPR over development attacks. The number of forward passes is in brackets. "
-                "Diamonds use at most 64 forward passes, and dots as many as in the paper.",
+                "Diamonds show detectors with at most 64 forward passes, and dots show detectors with as many as in their papers.",
                 "Processor time of every detector against its mean TPR", height=4.2,
             ),
         ],
@@ -253,7 +253,7 @@ def refused_section(cells: Sequence[CellRecord]) -> Section | None:
     ]
     if not lines:
         return None
-    text = "The table lists the models to which a detector could not be fitted. Such a pair of a detector and a model has no figures, and is left out of the detector’s means."
+    text = "The table lists the models to which a detector could not be fitted. The means of a detector leave out the models to which it could not be fitted."
     head = ["detector", "data set and recipe", "model", "reason"]
     return Section(
         "Detectors that refused a model", (text,), (), [StudyTable("Detectors that refused a model", head, lines)]

@@ -20,7 +20,7 @@ _RATES = ("1%", "5%")
 
 
 def stress_sentences(cells: Sequence[CellRecord], detector: str) -> list[str]:
-    """Sentences about the effect of the calibration set on one detector, one for each data set and recipe with such cells."""
+    """Sentences about the effect of the calibration set on one detector, one for each data set and recipe with `stress` cells."""
     stressed = [c for c in cells if c.cell.get("stress") and ratio_of(c.cell["data"]) == 1]
     return [text for models, own in grouped(stressed).items() if (text := _sentence(models, own, detector))]
 
@@ -121,7 +121,7 @@ def _calibration(own: Sequence[CellRecord]) -> list[Section]:
         Section(
             "How many calibration inputs",
             (
-                f"The rates were measured on {victims}. TPR is a mean over the backdoored models. The same scored inputs were split at random 50 times into calibration and test inputs. The table gives mean ± standard deviation over these splits, which shows the effect of choosing calibration inputs. “Refused” means that so few inputs cannot promise such a low rate. "
+                f"The rates were measured on {victims}. TPR is a mean over the backdoored models. The same scored inputs were split at random 50 times into calibration and test inputs. The table gives mean ± standard deviation over these splits, which shows the effect of choosing calibration inputs. “Refused” means that a rate this low cannot be promised with so few calibration inputs. "
                 "“Kept” is the number of splits whose false alarms are inside the 95% interval that the promise allows.",
             ),
             (),

@@ -31,9 +31,9 @@ SIZED = ("mask", "additive", "low-frequency", "blend", "warp")
 LEVEL = 0.05
 """The promised false-alarm rate over clean models."""
 SMALLER, WORKS = 2.0, 0.5
-"""A backdoor is shown if its trigger is SMALLER times smaller than in the reference models, and has a success rate of WORKS.
+"""A backdoor is shown if its trigger is at least 2 times smaller than in the reference models, and has a success rate of at least .5.
 
-Both limits are the same as in doldrum.inspectors.inspection.
+The limits SMALLER and WORKS are the same as in doldrum.inspectors.inspection.
 """
 REFERENCES = 300
 """Clean models with this seed or a higher one are reference models, as in the study."""
@@ -66,7 +66,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Judged:
-    """The result of one inspector (or of ALL) for a model.
+    """The result of one inspector (or of ALL inspectors of the verdict) for a model.
 
     `score` compares the model with the reference models, `p` is its conformal p-value, and `most` is the value that stands out
     most.
@@ -78,7 +78,7 @@ class Judged:
     p: float
     most: Figure
     smaller: float = math.nan
-    """How many times smaller the trigger of `most` is than the same trigger in the reference models, on average."""
+    """How many times smaller the trigger of `most` is than the triggers for the same classes in the reference models, on average."""
 
     @property
     def shown(self) -> bool:
@@ -126,8 +126,8 @@ def names_of(models: Sequence[Model]) -> list[str]:
 def judged(models: Sequence[Model], by: str, inspectors: Sequence[str]) -> list[Judged]:
     """Compare every model that is not a reference model with the reference models of the same network.
 
-    The result uses the values of all `inspectors` together. Each reference model gets a score too, by comparing it with the other
-    models. The p-value of a model comes from the rank of its score among these scores.
+    The result uses the values of all `inspectors` together. Each reference model gets a score too, by comparing it with the
+    other reference models. The p-value of a model comes from the rank of its score among the scores of the reference models.
     """
     out: list[Judged] = []
     for network in dict.fromkeys(model.network for model in models):

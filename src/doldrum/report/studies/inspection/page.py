@@ -101,7 +101,7 @@ def _lede(
 ) -> list[str]:
     ours, one = sums[ALL]["all"], sums[ALL]["one trigger"]
     texts = [
-        f"The study has {counted(len(models), 'model')}, of which {sum(m.reference for m in models)} are clean reference models. Each of the other models is compared with the reference models that have the same network. The promised "
+        f"The study has {counted(len(models), 'model')}, of which {sum(m.reference for m in models)} are clean reference models. Each model that is not a reference model is compared with the reference models that have the same network. The promised "
         f"rate of false alarms is {LEVEL:.0%} of clean models. The figures here leave out the development models, because the inspectors were designed on them. The development models have a section of their own.",
     ]
     if ours.models and ours.clean:
@@ -160,8 +160,8 @@ def _control(found: Sequence[Judged]) -> Section:
     return Section(
         "Wrong labels, and no trigger",
         (
-            f"For {counted(len(found), 'model')}, as many training labels were changed to one class as an attack changes, but no image got a trigger. Of the models with wrong labels, {len(flagged)} "
-            f"are suspicious. Such a model differs from the reference models: smaller changes to an image are enough to make it predict that class. The sizes of the triggers that were found are compared with the sizes in the reference models. By this comparison, a backdoor is shown in {len(shown)} of the models with wrong labels.",
+            f"{counted(len(found), 'model')} had wrong labels in the training data: as many labels were changed to one class as in an attack, but no image got a trigger. Of the models with wrong labels, {len(flagged)} "
+            f"are suspicious. Such a model differs from the reference models: smaller changes to an image are enough to make it predict that class. The sizes of the triggers that were found are compared with the sizes in the reference models. By this comparison of sizes, a backdoor is shown in {len(shown)} of the models with wrong labels.",
         ),
         tables=[StudyTable("Every such model", ["network", "seed", "class", "distance from the reference models", "p", "trigger: times smaller", "backdoor shown"],
                            [[j.model.network, str(j.model.seed), str(j.model.target), number(j.score, 1), number(j.p, 2), number(j.smaller, 1), "yes" if j.shown else "no"]

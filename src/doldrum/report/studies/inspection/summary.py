@@ -40,7 +40,7 @@ _INDEX = 2.0
 
 @dataclass(frozen=True)
 class Summary:
-    """The results of one inspector, or of all together, on the models of some attacks and on all clean models.
+    """The results of one inspector, or of all inspectors together, on the models of some attacks and on all clean models.
 
     Reference models are left out.
     """
@@ -113,7 +113,7 @@ def summary_of(by: str, found: Sequence[Judged], attacks: Sequence[str], referen
 
 
 def cross_entropy(found: Sequence[Judged], *, development: Sequence[Judged]) -> float:
-    """The cross-entropy of the probability that a model is backdoored; a constant probability of one half has log 2.
+    """The cross-entropy of the probability that a model is backdoored; for a constant probability of one half, it is log 2.
 
     The result is the mean of the cross-entropies over clean and over backdoored models. The probability is P, where
     logit P = a + b log(1 + max(score, 0)). The values of a and b maximise the likelihood on the development models, with equal

@@ -29,8 +29,8 @@ class KindRow:
     """The results of one kind of pattern at one level of success, over its models.
 
     `fall` is W without the pattern minus W with it, on the same inputs, at the clean model's sigma-half. A fall above 0 means that
-    the pattern makes the model smoother. `p_holm` is the p-value of the fall, Holm-corrected over the `tests` kinds of the
-    level. The other numbers are means over models.
+    the pattern makes the model smoother. `p_holm` is the p-value of the fall, Holm-corrected for the number of kinds at the
+    same level (`tests`). The other numbers are means over models.
     """
 
     kind: str
@@ -99,7 +99,7 @@ def page(records: StudyRecords) -> StudyPage:
         Section(
             "At full strength",
             (
-                "Each pattern is used at the strength with which it was made. Artificial patterns are made on a clean model, from training images. A true trigger is measured on its own backdoored model. The inputs are test images that do not get the pattern’s class without the pattern. W is measured at the clean model’s σ½. “Share” is the share of inputs that get one class with the pattern. This one class is the target "
+                "Each pattern is used at the strength with which it was made. Artificial patterns are made on a clean model, from training images. A true trigger is measured on its own backdoored model. The inputs are test images that do not get the pattern’s class without the pattern. W is measured at the clean model’s σ½. “Share” is the share of inputs that get one class with the pattern. The class that is counted is the target "
                 "class or, for patterns without a target, the class that gains the most inputs. “Smooths” means that W falls, and “roughens” means that W rises.",
             ),
             [
@@ -157,7 +157,7 @@ def page(records: StudyRecords) -> StudyPage:
         ),
     ]  # fmt: skip
     return StudyPage(
-        title="do other artificial patterns make a model smoother too?",
+        title="do artificial patterns other than triggers make a model smoother too?",
         headline=_headline(at["full"]),
         lede=_lede(at["full"], at[top] if levels else [], top, rows),
         sections=sections,
@@ -183,7 +183,7 @@ def _lede(full: Sequence[KindRow], equal: Sequence[KindRow], level: str, rows: S
     made = [k for k in full if not k.true and k.kind not in CONTROL_KINDS]
     clean, bad = {r.seed for r in rows if not r.true}, {(r.kind, r.seed) for r in rows if r.true}
     texts = [
-        "This study tests whether other artificial patterns also make a model smoother, without poisoning.",
+        "This study tests whether artificial patterns other than triggers also make a model smoother, without poisoning.",
         *(
             [
                 f"A significant fall of W is shown for {sum(k.verdict == 'smooths' for k in made)} of {counted(len(made), 'kind')} of artificial pattern."

@@ -26,17 +26,18 @@ CONTROL_KINDS = tuple(KINDS[name] for name in ("random-sign", "random-uniform", 
 """The controls: random patterns, and a trigger that the model never learnt."""
 
 FEWEST = 10
-"""A pattern must change at least this many inputs to the class, or its curves are not used."""
+"""A pattern must change at least this many inputs to its class, or its curves are not used."""
 
 
 @dataclass(frozen=True)
 class PatternRow:
     """The results of one pattern on one model, at full strength or faded to a level of success.
 
-    `true` says whether the pattern is a backdoored model's own trigger. `amount` is the share of the pattern's full strength, and `share` the
+    `true` says whether the pattern is a backdoored model's own trigger. `amount` is the pattern's strength as a share of its full strength. `share` is the
     share of inputs that get one class with the pattern. `w_clean` and `w` are mean W without and with the pattern, at the clean
     model's sigma-half. `w_hit` is mean W over the inputs that get the class (NaN if there are none). `auroc_w` and `auroc_strip`
-    compare inputs with and without the pattern. `flagged_w` and `flagged_strip` are the shares flagged at a promised 5%.
+    compare inputs with and without the pattern. `flagged_w` and `flagged_strip` are the shares of inputs with the pattern that are
+    flagged at a promised 5% of false alarms.
     """
 
     kind: str

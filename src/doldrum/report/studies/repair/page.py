@@ -136,7 +136,7 @@ def _best(rows: Sequence[dict[str, Any]], methods: Sequence[str], sizes: Sequenc
 
 
 def lower_than(rows: Sequence[dict[str, Any]], method: str, other: str, size: int) -> Effect:
-    """By how much the trigger's success after `method` is lower than after `other`, over the models that both repaired."""
+    """By how much the trigger's success is lower after a repair by `method` than by `other`, over the models that both methods repaired."""
     after = [
         {(r["attack"], r["seed"]): r["asr"] for r in _pick(rows, method=name, inputs=size) if r["asr"] is not None}
         for name in (method, other)

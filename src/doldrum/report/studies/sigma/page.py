@@ -95,9 +95,9 @@ def reading(effect: Effect) -> str:
 
 
 def changed(table: dict[str, dict[str, Effect]], of: str) -> dict[str, list[str]]:
-    """For each variant of a setting, the attacks whose verdict differs from the verdict with the variant `of`.
+    """For each variant of a setting, the attacks whose verdict differs from the verdict with the usual variant, `of`.
 
-    An attack is listed only if its interval does not contain the mean effect with the variant `of`.
+    An attack is listed only if its interval does not contain the mean effect with the usual variant.
     """
     base = {a: effect for a, effect in table.get(of, {}).items() if a != "clean"}
 
@@ -124,7 +124,7 @@ def _lede(tables: dict[str, dict[str, dict[str, Effect]]], cells: Sequence[CellR
     per = between(rules["half"][a].n for a in attacks) if attacks else "0"
     lede = [
         f"This study measures the effect of the trigger, that is, by how much the backdoor lowers mean W. The study has {counted(len(cells), 'model')}, {per} per attack, and changes one "
-        f"setting at a time. An attack is called smoother or less smooth if the 95% interval of its effect over models does not contain 0. These intervals are not corrected for the number of attacks. The other studies use the noise strength σ½ and do not clip noisy images. With these settings, the results are: {_answers(rules['half'])}."
+        f"setting at a time. An attack is called smoother or less smooth if the 95% interval of its effect over models does not contain 0. The intervals are not corrected for the number of attacks. The other studies use the noise strength σ½ and do not clip noisy images. With the settings of the other studies, the results are: {_answers(rules['half'])}."
     ]
     for kind, of in base.items():
         other = changed(tables[kind], of)
@@ -180,7 +180,7 @@ def _text(kind: str, cells: Sequence[CellRecord]) -> str:
     if kind == "draws":
         return "All rows use the same draws: a row with n draws uses the first n of them. With few draws, the plug-in estimate of W is too low. An effect is computed from four means, which are all too low in the same way."
     if kind == "estimators":
-        return "All estimators of W use the same label counts. The collision statistic is not divided by its largest value. So compare only the signs of the effects for this statistic, and the widths of the intervals."
+        return "All estimators of W use the same label counts. The collision statistic is not divided by its largest value. So for the collision statistic, compare only the signs of the effects, and the widths of the intervals."
     return (
         "Except for clipping, all settings are the same as in the other studies."
         if kind == "clip"

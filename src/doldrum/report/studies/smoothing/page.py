@@ -32,7 +32,7 @@ def page(records: StudyRecords) -> StudyPage:
             (
                 "For each model, W was measured for the same inputs without and with the trigger, under the same noise, at the clean model’s "
                 "σ½. The effect is how much W falls with the trigger on the backdoored model, minus how much it falls on the clean model of the same seed. An effect above 0 means that the trigger makes the model smoother. The p-values and verdicts are corrected for the number of "
-                "attacks. The intervals are not corrected.",
+                "attacks. The intervals are not corrected for the number of attacks.",
             ),
             [
                 StudyFigure(
@@ -56,7 +56,7 @@ def page(records: StudyRecords) -> StudyPage:
             "Other ways to measure the effect",
             (
                 "An input “hits” if it gets the attacker’s label with the trigger. “Soft W” is the entropy of the mean "
-                "class probabilities, while W is the entropy of the label counts. The last column compares triggered inputs with clean inputs of the target class. A value above 0 means that triggered inputs have the lower W.",
+                "class probabilities, while W is the entropy of the label counts. The last column compares triggered inputs with clean inputs of the target class. In the last column, a value above 0 means that triggered inputs have a lower W than these clean inputs.",
             ),
             (),
             [_more_table(attacks)],
@@ -147,7 +147,7 @@ def _table(caption: str, attacks: Sequence[AttackRow]) -> StudyTable:
     ]
     return StudyTable(
         caption + ": the effect is a difference in differences of mean W at σ½. P(smoother) is the probability that an input has a lower W with the trigger "
-        "than without it, on the backdoored model. The last column gives this probability on the clean model. A probability of one half means no difference.",
+        "than without it, on the backdoored model. The last column gives P(smoother) on the clean model. A probability of one half means no difference.",
         head,
         [
             [

@@ -18,7 +18,7 @@ HEADLINE = ("badnets", "all-to-all", "blended", "sig", "wanet", "tact")
 PLANNED = 10
 """The planned number of seeds for each of the attacks in HEADLINE."""
 FEWEST, FEWEST_OTHERS = 3, 6
-"""The number of models that a test needs, for an attack in HEADLINE and for another attack.
+"""The number of models that a test needs, for an attack in HEADLINE and for any other attack.
 
 With fewer than 6 models, no sign-flip test can reach the 5% level.
 """
@@ -51,7 +51,7 @@ class AttackRow:
     def verdict(self) -> Verdict:
         """The verdict at the 5% level, Holm-corrected: "smooths" or "roughens" by the sign of a significant effect.
 
-        The other verdicts are for effects that are not significant, and for attacks that are not tested.
+        If the effect is not significant, or the attack is not tested, the verdict says so.
         """
         if self.attack == "clean":
             return "control"
@@ -69,8 +69,8 @@ class AttackRow:
 def attack_rows(rows: Sequence[ModelRow]) -> list[AttackRow]:
     """One row per attack: first the attacks in HEADLINE, then the other attacks, and last the pairs of two clean models.
 
-    Attacks in HEADLINE with at least 3 models are tested, and other attacks with at least 6. The p-values of all these tests are
-    corrected together.
+    An attack in HEADLINE is tested if it has at least 3 models, and any other attack if it has at least 6 models. The p-values of
+    all these tests are corrected together.
     """
     attacks = list(dict.fromkeys(r.attack for r in rows))
     order = [a for a in HEADLINE if a in attacks] + sorted(a for a in attacks if a not in (*HEADLINE, "clean"))

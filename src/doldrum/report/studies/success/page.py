@@ -112,7 +112,7 @@ def _success_section(rows: Sequence[ModelRow], found: Sequence[Correlation]) -> 
         "Smoothing against success",
         (
             "Each model is one dot. The fall of W is a difference in differences of mean W, at σ½ of the clean model of the same seed. A triggered "
-            "input on which the attack fails keeps its class and its W. So if W falls on the inputs on which the attack succeeds, a higher success rate alone lowers mean W. Therefore the second figure uses only inputs that hit, that is, inputs that get the attacker’s label.",
+            "input on which the attack fails keeps its class and its W. So if W falls on the inputs on which the attack succeeds, mean W is lower if the success rate is higher. Therefore the second figure uses only inputs that hit, that is, inputs that get the attacker’s label.",
         ),
         [
             StudyFigure("success", lambda ax: _scatter(rows, ax, lambda r: r.effect), "This figure counts all inputs.",

@@ -19,7 +19,7 @@ __all__ = ["onset", "onset_sentences", "onsets_of", "timeline_rows", "timeline_s
 
 
 def onset(timeline: Sequence[dict[str, Any]], value: Callable[[dict[str, Any]], float]) -> int | None:
-    """The first step from which on a value is at least half of its last value; None if the last value is not above 0.
+    """The first step from which a value stays at or above half of its last value; None if the last value is not above 0.
 
     >>> onset([{"step": s, "asr": a} for s, a in ((0, 0.6), (10, 0.1), (20, 0.7), (40, 1.0))], lambda p: p["asr"])
     20
