@@ -22,9 +22,14 @@ def quotes(studies: Studies) -> Iterator[str]:
     yield f"by {100 * found.value:.0f} points (95% interval: {100 * found.lower:.0f} to {100 * found.upper:.0f})"
     yield f"The attacks succeed on {_before(attacked)} of images before the repair."
     yield f"the highest success rate is {_worst(attacked)}"
-    for name, least in (("repair-201", 0.0), ("repair-textures", _TOOK)):
+    for name, size, least in (
+        ("repair-201", _SIZE, 0.0),
+        ("repair-202", 250, 0.0),
+        ("repair-202", 3000, 0.0),
+        ("repair-textures", _SIZE, _TOOK),
+    ):
         rows = [
-            r for r in studies.rows(name, "repairs", inputs=_SIZE) if r["attack"] == "clean" or r["asr_before"] >= least
+            r for r in studies.rows(name, "repairs", inputs=size) if r["attack"] == "clean" or r["asr_before"] >= least
         ]
         attacked, _ = _apart(rows)
         yield f"{_models(attacked)} backdoored models, on which the attacks succeed on {_before(attacked)} of images"
