@@ -36,7 +36,7 @@ def check_agreement(
         ) from error
     if found.shape != wanted.shape:
         raise ClassifierError(
-            f"expected scores of shape {wanted.shape} from the copy of the model that has gradients, got {found.shape}; report it"
+            f"expected scores of shape {wanted.shape} from the copy of the model that has gradients, got {found.shape}; report this as a bug"
         )
     kept = np.isfinite(wanted).all(axis=1)
     if not kept.any():

@@ -31,7 +31,7 @@ class ModuleClassifier(Classifier):
     (:mod:`doldrum.classifiers.outputs`), the attribute `module` is a wrapper that returns only the scores. A module
     that fails on two images but takes one image is run image by image (`one_by_one`), and `notes` says so.
 
-    Raises ClassifierError if the module, or any part of it, is in training mode. In this mode, dropout and batch
+    Raises ClassifierError if the module, or any part of it, is in training mode. In training mode, dropout and batch
     statistics make answers depend on chance and on the batch. Also raises ClassifierError if no part of the module's
     output can be the scores.
     """
