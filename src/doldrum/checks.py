@@ -114,8 +114,8 @@ def fits_in_memory(size: int) -> bool:
 
 
 def available_memory() -> int | None:
-    """The bytes of memory that are free now, within the limit of this process's cgroup. None if the free memory isn't
-    known.
+    """The bytes of memory that are free now, within the limit of this process's cgroup. The result is None if the free
+    memory isn't known.
 
     Linux grants more memory than there is, and kills a process that uses it. So a large request for memory is first
     compared with the free memory.

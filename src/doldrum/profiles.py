@@ -140,7 +140,7 @@ def mean_smoothness(responses: Responses | Iterable[Responses], *, level: float 
     the spread over inputs (:func:`doldrum.stats.means.mean_entropy`).
 
     You can also pass the parts of one measurement, if they can be read twice (a list,
-    :class:`doldrum.measuring.StoredResponses`). With such parts, only one part is in memory at a time.
+    :class:`doldrum.measuring.StoredResponses`). If you pass parts, only one part is in memory at a time.
     """
     parts = [responses] if isinstance(responses, Responses) else responses
     taken = None

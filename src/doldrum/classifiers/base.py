@@ -118,7 +118,7 @@ class Classifier(ABC):
 
     def check_state(self) -> None:  # noqa: B027  (most classifiers have no such state)
         """Raise an error if the model's present state makes its answers random or unstable. Override this method if the
-        model can be in such a state."""
+        model has states with random or unstable answers."""
 
     def close(self) -> None:  # noqa: B027  (most classifiers hold nothing)
         """Release resources other than memory, such as a process. Override this method if the class holds resources

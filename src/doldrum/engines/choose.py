@@ -173,7 +173,7 @@ def _chosen(found: _Found, sample: NDArray[np.float32]) -> tuple[Engine, EngineC
 
 
 def _itself(classifier: Classifier, rows: int, sample: NDArray[np.float32]) -> tuple[Engine, EngineChoice]:
-    """Use the classifier itself as engine. There are no other labels to compare with, so some images are run again, in
+    """Use the classifier itself as engine. There is no other engine to compare with, so some images are run again, in
     another order."""
     built = DirectEngine(classifier, rows=rows)
     most = _FEW if classifier.costly else _ALONE

@@ -51,7 +51,7 @@ def layers_of(body: Body) -> list[Layer]:
 
 def _initial(name: str, makers: Mapping[str, Node], body: Body) -> str:
     """The name of the floating-point constant behind the value `name`, which may be a transposed or reshaped form of
-    it. The result is "" if there is no such constant."""
+    the constant. The result is "" if there is no such constant."""
     while name in makers and makers[name].op in _PASSING:
         name = makers[name].inputs[0]
     value = body.constants.get(name)

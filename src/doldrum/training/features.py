@@ -38,7 +38,7 @@ def trunk_features(
     Images are recognised by a digest of their pixels. If most images of a set are new, their features are kept in
     `folder` (by default `features` in the cache folder). Features are reused only for the same weights, image size and
     machine. A poisoned set shares most images with its original set. For a poisoned set, only the images that are not
-    in its original set go through the network, and their features are not kept. Above 1 GiB, the result is on disk.
+    in its original set go through the network, and their features are not kept. A result above 1 GiB is stored on disk.
     `precision` makes the context manager for the forward passes, and `bf16` says whether they run in bfloat16.
     """
     body = model[1]

@@ -57,8 +57,8 @@ _recent: deque[Any] = deque(maxlen=4)
 def hold_for_now(compiled: Any) -> None:
     """Keep a reference to a compiled model that has just run, until four other models have run.
 
-    OpenVINO's thread may use its model for a moment after the last answer. If doldrum then deleted the only other
-    reference to the model, the thread would delete the model and wait for itself. The process would abort with
+    OpenVINO's thread may still use a model for a moment after the model's last answer. If doldrum then deleted the only
+    other reference to the model, the thread would delete the model and wait for itself. The process would abort with
     std::system_error.
     """
     _recent.append(compiled)

@@ -87,8 +87,8 @@ class Calibration:
         return np.where(groups < 0, p, within)
 
     def silent(self, groups: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which inputs (m,) have a class that no calibration input had. An input of such a class has a p-value of 1, so
-        it is never flagged."""
+        """Which inputs (m,) have a class that no calibration input had. An input of a class without calibration inputs
+        has a p-value of 1, so it is never flagged."""
         if self.groups is None:
             return np.zeros(len(groups), dtype=bool)
         return (groups >= 0) & ~np.isin(groups, self.groups)

@@ -179,8 +179,8 @@ class Detector(Hooks):
         forwards: NDArray[np.int64] | None = None,
         ties: NDArray[np.float64] | None = None,
     ) -> ScanResult:
-        """Make a ScanResult from labels and scores. `forwards` (N,) are the forward passes per input, by default
-        `self.forwards`. `ties` (N,) are the tie breakers, if they are known already."""
+        """Make a ScanResult from labels and scores. `forwards` (N,) holds the number of forward passes per input, by
+        default `self.forwards`. `ties` (N,) holds the tie breakers, if they are known already."""
         calibration = self.calibration
         if calibration is None:
             raise InputError(f"expected a calibrated detector, got {self!r}; call calibrate(clean, fpr=0.01) first")
@@ -237,8 +237,8 @@ class Detector(Hooks):
     def measure(
         self, images: ImageSet, run: Measurement | None = None, *, each: Each | None = None
     ) -> Iterator[Evidence]:
-        """The Evidence for `score`, batch by batch, with all draws of all stages. Pass a `run` from an earlier call of
-        `run`, so that none is prepared here."""
+        """The Evidence for `score`, batch by batch, with all draws of all stages. Pass the measurement `run` of an
+        earlier call, so that no new measurement is prepared."""
         work = Measured(self.stage_runs(images, run))
         found = (each or self.each)(work, blocks_of(images, self.batch_size))
         for (block, _), evidence in zip(blocks_of(images, self.batch_size), found, strict=True):

@@ -44,8 +44,8 @@ class ScanResult:
         Number of calibration inputs that the promised rate is based on. With class-conditional calibration, this is the
         number for the class with the fewest inputs.
     limit : int
-        The largest number of flags among N clean inputs that is consistent with the promised rate. Clean inputs exceed
-        this number in fewer than 5% of cases.
+        The largest number of flags among N clean inputs that is consistent with the promised rate. N clean inputs get
+        more flags than `limit` in fewer than 5% of cases.
     forwards : int64 array (N,), optional
         Forward passes that each input took; fewer than the detector's maximum if it stopped early.
     skipped : (id, why) of items that could not be read; they are not among the N inputs
@@ -100,8 +100,8 @@ class ScanResult:
 
     @property
     def more_than_promised(self) -> bool:
-        """Whether there are more flags than `limit`, the 95% limit for clean inputs. If there are more flags, some
-        inputs are likely triggered, or differ from the calibration inputs."""
+        """Whether there are more flags than `limit`, the 95% limit for clean inputs. If there are more flags than
+        `limit`, some inputs are likely triggered, or differ from the calibration inputs."""
         return self.num_flagged > self.limit
 
     def flagged(self, fdr: float = 0.1) -> Discoveries:

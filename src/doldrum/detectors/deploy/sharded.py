@@ -87,7 +87,7 @@ def scan_shards(
         The same as in :func:`~doldrum.detectors.deploy.scanning.scan_to`. Verdicts are bit for bit the same for any
         number of workers. Each worker reads shards and writes results itself, with the credentials of its machine.
 
-    If you repeat the call, only shards are scanned that have no result yet, or that have changed since. If the scan is
+    If you repeat the call, it scans only shards that have no result yet, or that have changed since. If the scan is
     finished, the call only reads the results. Memory holds 1,024 images and the rows of one shard, for any number of
     shards.
 

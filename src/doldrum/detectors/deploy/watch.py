@@ -51,9 +51,7 @@ class WatchVerdict:
     words : one sentence for the user that says what to do
     images, flagged : the number of inputs so far, and how many of them were flagged
     drift_at, drift_since : the input at which drift was certain, and about where drift began; None without drift
-    flags_at, flags_since
-        The input at which it was certain that there are more flags than the promised rate allows, and about where the
-        excess began. None without an excess.
+    flags_at, flags_since : the input at which an excess of flags was certain, and about where it began; or None
     alpha : the largest probability, chosen beforehand, of a false alarm on clean images like the calibration inputs
     """
 

@@ -20,8 +20,8 @@ _KEPT = 1 << 22  # chances that are worked out beforehand at most
 
 
 class Components:
-    """R mixture components: p_r(place, label) is the share of a label among the draws, at this place, of component r's
-    clean inputs.
+    """R mixture components: p_r(place, label) is the share of a label among the draws of component r's clean inputs at
+    this place.
 
     The rates of the component's label (`rates.Rates`) are mixed into the component's rates, with the weight of
     `TO_LABEL` inputs.

@@ -77,8 +77,8 @@ class Clean:
     compared with this model.
 
     Around a clean input of label k, one of the mixture components of k generates the label at each place (strength,
-    draw). p_r(place, label) is the share of a label among the draws, at this place, of component r's clean inputs. The
-    rates of label k (`rates.Rates`) are mixed into p_r with the weight of 4 inputs.
+    draw). The rate p_r(place, label) is the share of a label among the draws of component r's clean inputs at this
+    place. The rates of label k (`rates.Rates`) are mixed into p_r with the weight of 4 inputs.
 
     A triggered input of label y is modelled as a clean input of another label with a trigger. The trigger decides a
     draw's label with probability q, and otherwise has no effect. So the probability p of a label other than y becomes

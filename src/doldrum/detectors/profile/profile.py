@@ -41,10 +41,10 @@ class SmoothnessProfile(OfFamilies):
     class does, and how stable the label is.
 
     The detector needs only labels, and takes 64 forward passes per input by default. `fit` needs 100 clean inputs
-    (1,000 are better), in addition to those for calibration. `outlook` estimates the share of triggers that will be
-    found with the inputs of `fit`. The detector knows neither trigger nor target. The score has five parts. Each part
-    is turned into a *surprise*: -log of the share of clean inputs with at least this value (`surprise.Surprise`). The
-    weighted surprises are added:
+    (1,000 are better), in addition to those for calibration. From the inputs of `fit`, `outlook` estimates the share of
+    triggers that the detector will find. The detector knows neither trigger nor target. The score has five parts. Each
+    part is turned into a *surprise*: -log of the share of clean inputs with at least this value (`surprise.Surprise`).
+    The weighted surprises are added:
 
     1. *likelihood ratio, joint* (weight 1): log of p(labels | a clean input of another class with a trigger for this
        label) over p(labels | a clean input of this label). Clean inputs of a label are modelled as a mixture of

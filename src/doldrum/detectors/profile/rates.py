@@ -25,9 +25,10 @@ class Rates:
     inputs are completed from the other labels.
 
     Inputs of different labels have two things in common at a place: how often they *stay* (keep their label), and which
-    labels they change to. So a label's rates are shrunk towards "stays as often as inputs of other labels, and
-    otherwise changes to the same labels". The rates are not simply shrunk towards the rates of other labels, since half
-    of the labels around a few shoes would then be shirts. The formulas use P, the share of inputs that stay:
+    labels they change to. So a label's rates are shrunk towards the assumption that its inputs stay as often as other
+    inputs, and otherwise change to the same labels as other inputs. The rates are not simply shrunk towards the rates
+    of other labels, since half of the labels around a few shoes would then be shirts. The formulas use P, the share of
+    inputs that stay:
 
     - at a place: P(place), of all inputs, mixed with P(strength) at the weight of 2 inputs;
     - of a label at a strength: P(label, strength), mixed with P(strength) at the weight of 3 inputs;
