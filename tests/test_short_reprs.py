@@ -23,4 +23,4 @@ def test_reprs_are_short_and_say_the_sizes() -> None:
     assert repr(dd.smoothness(r)).startswith("Smoothness(2,000 inputs x 2 strengths, 5 draws, 95% limits: ")
     n, zeros = 2000, np.zeros(2000)
     found = ScanResult(r.ids, r.labels, zeros, zeros + 1, np.arange(n) < 7, fpr=0.01, num_calibration=500, limit=30)
-    assert repr(found) == "ScanResult(7 of 2,000 inputs flagged at 0.01; at most 30 are explained by false alarms)"
+    assert repr(found) == "ScanResult(7 of 2,000 inputs flagged at 0.01; at most 30 false alarms are expected)"

@@ -86,11 +86,11 @@ def is_list(value: object) -> TypeGuard[list[Any]]:
 
 
 def unfit_path(path: str | os.PathLike[str], *, folder: bool = False) -> str | None:
-    """Why nothing can be read at `path`, as the end of "got PATH, …". The result is None for a regular file and, if
-    `folder` is true, for a folder.
+    """Why nothing can be read at `path`, as text to put after "got PATH, " in an error message. The result is None for
+    a regular file and, if `folder` is true, for a folder.
 
-    Pipes and devices are never opened. Opening a pipe waits until another process writes to it, and a device may never
-    end.
+    Pipes and devices are never opened. Opening a pipe waits until another process writes to it, and the data of a
+    device may never end.
 
     >>> unfit_path("no/such/file"), unfit_path("."), unfit_path(".", folder=True)
     ('which is not there', 'which is a folder', None)
@@ -107,18 +107,18 @@ def unfit_path(path: str | os.PathLike[str], *, folder: bool = False) -> str | N
 
 
 def fits_in_memory(size: int) -> bool:
-    """Whether `size` bytes of memory are free now. If the free memory isn't known, whether `size` is at most 2**62
-    bytes."""
+    """Whether `size` bytes of memory are free now. If the free memory isn't known, the result is whether `size` is at
+    most 2**62 bytes."""
     free = available_memory()
     return size <= (2**62 if free is None else free)
 
 
 def available_memory() -> int | None:
-    """The bytes of memory that are free now, within the limit of this process's cgroup. None if the free memory isn't
-    known.
+    """The bytes of memory that are free now, within the limit of this process's cgroup. The result is None if the free
+    memory isn't known.
 
-    Linux grants more memory than there is, and kills a process that uses it. So a large request for memory is compared
-    with this number first.
+    Linux grants more memory than there is, and kills a process that uses it. So a large request for memory is first
+    compared with the free memory.
     """
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()

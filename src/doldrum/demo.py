@@ -38,10 +38,10 @@ _PRECISIONS = (None, "fp32", "bf16")
 class DemoSettings:
     """The settings of the demo: the networks it trains, and the number of inputs and draws it measures.
 
-    `pick` inputs are used only to find sigma-half, the noise strength for comparisons. `inputs` is the number of
-    further inputs, none of the target class, that are measured first without and then with the trigger. The trigger is a white square with sides of `patch`
-    pixels. If `precision` is None, the fastest precision on this machine is used: "bf16" on a machine with AMX, and
-    "fp32" on one without it.
+    `pick` is the number of inputs that are used only to find sigma-half, the noise strength for comparisons. `inputs`
+    is the number of further inputs, none of the target class, that are measured first without and then with the
+    trigger. The trigger is a white square with sides of `patch` pixels. If `precision` is None, the fastest precision
+    on this machine is used: "bf16" on a machine with AMX, and "fp32" on one without it.
     """
 
     recipe: str | Recipe = "fashion-cnn-flip"
@@ -139,8 +139,8 @@ def run_demo(
 
 
 def _split(test: ImageSet, settings: DemoSettings) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the inputs that find sigma-half, and of the other inputs to measure, none of which has the target
-    class."""
+    """Indices of the inputs that are used to find sigma-half, and of further inputs to measure. None of the further
+    inputs has the target class."""
     order = rng(settings.seed, "demo split").permutation(len(test))
     pick, rest = order[: settings.pick], order[settings.pick :]
     assert test.labels is not None
@@ -217,7 +217,7 @@ def _key(*parts: Any) -> str:
 
 
 def _finite(values: np.ndarray) -> tuple[float, ...]:
-    """W of all inputs except those without W, because all their draws were invalid."""
+    """The known values of W. W is not known for an input whose draws were all invalid."""
     return tuple(float(v) for v in values[np.isfinite(values)])
 
 

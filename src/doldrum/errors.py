@@ -47,7 +47,7 @@ class SandboxError(DoldrumError, RuntimeError):
 
     `reason` is "memory", "time", "disk", "output", "died", "closed", "nonsense" or "raised". If the process died, the
     cause may be the file under audit or the machine. Run the same command again to continue. If the file was the cause,
-    the process dies again.
+    the process dies again in the new run.
     """
 
     def __init__(self, message: str, *, reason: str = "died") -> None:
@@ -66,7 +66,7 @@ _NO_MEMORY = (
 
 
 def is_lack_of_memory(error: BaseException) -> bool:
-    """Whether this error means that memory is short. Each library has its own exception for this.
+    """Whether this error means that memory is short. Each library has its own exception for a lack of memory.
 
     >>> is_lack_of_memory(MemoryError()), is_lack_of_memory(RuntimeError("std::bad_alloc")), is_lack_of_memory(RuntimeError("shapes"))
     (True, True, False)
@@ -92,8 +92,8 @@ def check_memory_left(error: BaseException) -> None:
 
 
 def missing_extra(module: str, extra: str, error: Exception | None = None) -> MissingExtraError:
-    """Make the error for an optional library that is missing or does not load. Raises MemoryError if its import failed
-    for lack of memory.
+    """Make the error for an optional library that is missing or does not load. Raises MemoryError if the library's
+    import failed for lack of memory.
 
     >>> str(missing_extra("onnxruntime", "onnx"))
     "expected the library 'onnxruntime', got none; run: pip install 'doldrum[onnx]'"

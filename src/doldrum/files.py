@@ -24,8 +24,8 @@ __all__ = [
 
 
 def write_whole(path: str | os.PathLike[str], write: Callable[[Path], Any]) -> Path:
-    """Let `write` fill a draft next to `path`, then rename it. If the process is killed, `path` has the old file or the
-    new one.
+    """Let `write` fill a draft file next to `path`, then rename the draft to `path`. If the process is killed, `path`
+    has the old file or the new one.
 
     Missing folders are made. The draft is removed if `write` fails. If the disk is full, the OSError names the file.
 
@@ -148,8 +148,8 @@ def check_file_writable(path: str | os.PathLike[str], *, flag: str = "--out") ->
 
 
 def _in_place_of_a_folder(path: Path) -> str | None:
-    """What is at `path`, in words, if it prevents a folder there. The result is None if there is a folder or nothing at
-    `path`."""
+    """What is at `path`, in words, if no folder can be made there because of it. The result is None if there is a
+    folder or nothing at `path`."""
     if path.is_dir() or not os.path.lexists(path):
         return None
     if not path.exists():

@@ -58,7 +58,7 @@ def extras() -> Iterator[None]:
 
 
 def torch_names(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
-    """Make the `__getattr__` of a package in which the names of `homes` need the extra "torch". `homes` gives the
+    """Make the `__getattr__` of a package in which the names in `homes` need the extra "torch". `homes` gives the
     module of each name.
 
     >>> torch_names("doldrum", {"rng": "seeds"})("rng").__name__

@@ -20,7 +20,7 @@ def check_out_apart(source: str, out: Path, *, what: str = "images", flag: str =
 
 @contextmanager
 def locked(path: str | Path, *, wait: bool = False, busy: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Lock a folder or a file while the block runs. A file is made if there is none.
+    """Lock a folder or a file while the block runs. A file that does not exist is made.
 
     If another process has the lock, InputError is raised. With `wait`, no error is raised: `busy` is called, and then
     the call waits until the lock is free. The operating system keeps the lock. A locked folder gets no extra file, and

@@ -1,5 +1,5 @@
-"""W, the smoothness profile and sigma-half are computed here. All three are pure functions of Responses, and need only
-NumPy."""
+"""W, the smoothness profile and sigma-half are computed here. The functions in this file are pure functions of
+Responses, and need only NumPy."""
 
 # pyright: reportMissingTypeStubs=false
 
@@ -31,8 +31,8 @@ class Smoothness:
     """W of every input at every noise strength, with the limits of its interval.
 
     `value`, `lower` and `upper` are (N, S) in [0, 1]: 0 if all labels are the same, 1 if all classes are equally
-    frequent. All three are NaN if every draw was invalid. `level` is the coverage of each single interval. `method`
-    says how the intervals were made. `draws` is the number n of draws.
+    frequent. `value`, `lower` and `upper` are NaN if every draw was invalid. `level` is the coverage of each single
+    interval. `method` says how the intervals were made. `draws` is the number n of draws.
     """
 
     value: NDArray[np.float64]
@@ -104,8 +104,9 @@ def smoothness(
     level : float
         Coverage of each single interval, in (0, 1).
     method : "guaranteed" or "posterior"
-        "guaranteed" intervals cover at `level` for every distribution of labels. "posterior" intervals (Dirichlet
-        mixture) are shorter, but cover only on average over their prior. See :mod:`doldrum.stats.intervals`.
+        "guaranteed" intervals contain the true value with probability `level` for every distribution of labels.
+        "posterior" intervals (Dirichlet mixture) are shorter, but have this coverage only on average over their prior.
+        See :mod:`doldrum.stats.intervals`.
 
     Source: the measure is from Grosse et al., Backdoor Smoothing, Computers & Security 2022. The limits are this
     project's.
@@ -139,7 +140,7 @@ def mean_smoothness(responses: Responses | Iterable[Responses], *, level: float 
     the spread over inputs (:func:`doldrum.stats.means.mean_entropy`).
 
     You can also pass the parts of one measurement, if they can be read twice (a list,
-    :class:`doldrum.measuring.StoredResponses`). Only one part is then in memory at a time.
+    :class:`doldrum.measuring.StoredResponses`). If you pass parts, only one part is in memory at a time.
     """
     parts = [responses] if isinstance(responses, Responses) else responses
     taken = None
@@ -177,11 +178,12 @@ def sigma_half(clean: Smoothness) -> float:
     """Find sigma-half, the strength at which W is compared: the smallest at which mean W of clean inputs reaches half
     of its peak.
 
-    Mean W of clean inputs rises from 0 to a peak. If the noise is much stronger than the image, mean W falls back to 0
-    if one class then always wins. Mean W falls to a plateau if the winner depends on the draw (a nearly scale-free
-    network gives x + s*eps the same label as eps). At strengths where mean W rises, results depend little on the
-    attack. At the strength where mean W is highest, results depend on the attack. Sigma-half is interpolated linearly between the two measured
-    strengths around it. (Below the first measured strength, the interpolation starts at W = 0 for strength 0.)
+    Mean W of clean inputs rises from 0 to a peak. With noise much stronger than the image, mean W falls back to 0 if
+    the model then always predicts one class. Mean W falls to a plateau if the predicted class depends on the draw (a
+    nearly scale-free network gives x + s*eps the same label as eps). At strengths where mean W rises, results depend
+    little on the attack. At the strength where mean W is highest, results depend on the attack. Sigma-half is
+    interpolated linearly between the two measured strengths around it. (Below the first measured strength, the
+    interpolation starts at W = 0 for strength 0.)
 
     Parameters
     ----------
@@ -197,9 +199,9 @@ def sigma_half(clean: Smoothness) -> float:
     Raises
     ------
     InputError
-        If mean W is still rising at the last strength, by more than 5% of its peak when the strength doubles (the peak
-        may be beyond the grid). InputError is also raised if mean W is 0 everywhere, or is not known at a strength
-        because all its draws were invalid.
+        Raised if mean W is still rising at the last strength (by more than 5% of its peak when the strength doubles),
+        since the peak may be beyond the grid. InputError is also raised if mean W is 0 everywhere, or is not known at a
+        strength because all its draws were invalid.
 
     Examples
     --------

@@ -98,7 +98,8 @@ def _below_cell(description: str, total: int | None) -> Iterator[Callable[[int],
 
 
 def _bar(description: str, done: int, total: int | None, seconds: float) -> str:
-    """The HTML of a progress bar: the number of finished steps, and the time left if the other steps take equally long.
+    """The HTML of a progress bar: the number of finished steps, and the time left if each remaining step takes as long
+    as a finished step.
 
     >>> _bar("scanning", 50, 200, 10.0)
     'scanning <progress value="50" max="200"></progress> 50/200, 0:30 left'

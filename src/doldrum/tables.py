@@ -11,7 +11,7 @@ from doldrum.intake import visible
 __all__ = ["MOST_ROWS", "html_table"]
 
 MOST_ROWS = 10
-"""The number of rows that are shown. Below the table is the number of the other rows."""
+"""The number of rows that are shown. The number of rows that are not shown is given below the table."""
 
 
 def html_table(
@@ -25,8 +25,8 @@ def html_table(
     """Make the HTML of a heading, a line of named figures and a table of the first rows. Figures that are None are left
     out.
 
-    `total` is the total number of rows, if `rows` has only the first ones. Every text is escaped, and invisible
-    characters are made visible, since names may come from somebody else. Numbers get three digits.
+    `total` is the total number of rows, if `rows` has only the first ones. Every text is escaped, including its
+    invisible characters, since names may come from somebody else. Numbers get three digits.
 
     >>> html_table("1 of 2 flagged", {"rate": 0.01, "limit": None}, columns=["id"], rows=[["<b>"]])
     '<div><b>1 of 2 flagged</b><br>rate: 0.01<table><tr><th>id</th></tr><tr><td>&lt;b&gt;</td></tr></table></div>'

@@ -1,5 +1,5 @@
-"""doldrum's detectors with the interfaces of other libraries. Each file has the interface for one library, which is
-imported only with this file.
+"""doldrum's detectors with the interfaces of other libraries. Each file has the interface for one library, and only
+this file imports the library.
 
 Each call is passed to doldrum's detector. Adapters for models of other libraries are in `classifiers/adapters`.
 """

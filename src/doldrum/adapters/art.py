@@ -35,10 +35,10 @@ class PoisonFilter(PoisonFilteringDefence):
     y_train : array (N,) or one-hot (N, K)
         Only `evaluate_defence` uses it, to count errors by class.
     detector : Detector
-        Fitted on this classifier and calibrated, both on clean images that are not in the training set. On average, at
-        most a share `fpr` of clean samples like the calibration images is called poison. But a classifier is surer
-        about its training samples than about others. So check the false-positive rate on training samples that you know
-        to be clean.
+        A detector that was fitted on this classifier and calibrated, both on clean images that are not in the training
+        set. On average, at most a share `fpr` of clean samples like the calibration images is called poison. But a
+        classifier is surer about its training samples than about other samples. So check the false-positive rate on
+        training samples that you know to be clean.
 
     Raises InputError for a detector that is not calibrated, or was fitted on another classifier.
     """
@@ -55,8 +55,8 @@ class PoisonFilter(PoisonFilteringDefence):
         was called poison.
 
         `kwargs` replace parameters of the same names. The report holds `scores` (higher = more suspicious), `p_values`,
-        `labels` (the classifier's), `flags`, `num_flagged`, `fpr`, `limit` (the most flags that the promised rate
-        explains) and `more_than_promised`.
+        `labels` (the classifier's), `flags`, `num_flagged`, `fpr`, `limit` (the largest number of flags that is
+        consistent with the promised rate) and `more_than_promised`.
         """
         if kwargs:
             self.set_params(**kwargs)
@@ -103,7 +103,7 @@ class TriggerDetector(EvasionDetector):
     detector : Detector
         Its settings are used. The detector itself is not changed.
     fpr : float
-        The largest share of clean inputs like those of `fit` that is called adversarial, on average.
+        On average, at most this share of clean inputs, if they are like those of `fit`, is called adversarial.
     fit_share : float in (0, 1)
         Share of x that `fit` learns from. The rest of x is used to calibrate. Inputs are assigned at random, by their
         bytes.

@@ -41,7 +41,7 @@ class Classifier(ABC):
     """Whether each query may cost money. If true, engines are checked on a few images instead of hundreds."""
 
     no_gradients: ClassVar[tuple[str, str]] = (
-        "a model that gives only answers",
+        "a model that gives scores or labels, but no gradients",
         "give a torch module or an ONNX file, or use methods that need only scores or labels",
     )
     """Two texts for error messages if the classifier has no gradients: what the model is, and what to do. Only torch
@@ -118,16 +118,16 @@ class Classifier(ABC):
 
     def check_state(self) -> None:  # noqa: B027  (most classifiers have no such state)
         """Raise an error if the model's present state makes its answers random or unstable. Override this method if the
-        model has such states."""
+        model has states with random or unstable answers."""
 
     def close(self) -> None:  # noqa: B027  (most classifiers hold nothing)
-        """Release resources other than memory, such as a process. Override this method if the class holds any such
-        resources."""
+        """Release resources other than memory, such as a process. Override this method if the class holds resources
+        that need to be released."""
 
 
 def fixed_batches(images: NDArray[Any], size: int | None) -> Iterator[tuple[NDArray[Any], int]]:
-    """Split images into batches of `size` (None: one batch), each with the number of its real images. The last batch is
-    filled up with copies of its last image.
+    """Split images into batches of `size` (None: one batch), and give the number of real images in each batch. The last
+    batch is filled up with copies of its last image.
 
     >>> [(batch.tolist(), count) for batch, count in fixed_batches(np.arange(3), 2)]
     [([0, 1], 2), ([2, 2], 1)]
@@ -139,7 +139,8 @@ def fixed_batches(images: NDArray[Any], size: int | None) -> Iterator[tuple[NDAr
 
 
 def checked_shape(input_shape: Any) -> tuple[int, int, int]:
-    """Return (channels, height, width) as ints. Raises InputError if `input_shape` is anything else."""
+    """Return (channels, height, width) as ints. Raises InputError if `input_shape` is not three whole numbers of at
+    least 1."""
     shape: tuple[Any, ...] = (
         tuple(cast("Iterable[Any]", input_shape)) if isinstance(input_shape, (tuple, list, np.ndarray)) else ()
     )
@@ -150,7 +151,8 @@ def checked_shape(input_shape: Any) -> tuple[int, int, int]:
 
 
 def checked_classes(num_classes: Any) -> int:
-    """Return the number of classes as an int, small enough for int16 labels. Raises InputError for any other value."""
+    """Return the number of classes as an int, small enough for int16 labels. Raises InputError if `num_classes` is not
+    a whole number from 2 to 32,767."""
     most = int(np.iinfo(np.int16).max)
     return whole_number(num_classes, "num_classes=", least=2, most=most, hint="pass the model's number of classes")
 
@@ -179,8 +181,8 @@ def as_array(output: Any) -> NDArray[Any]:
 
 
 def labels_of(output: NDArray[Any]) -> NDArray[np.int16]:
-    """Labels (B,) of a classifier's output: the class with the highest score. If several classes have the same score,
-    the lowest class number.
+    """Labels (B,) of a classifier's output: the class with the highest score. If several classes share the highest
+    score, the label is the lowest of their class numbers.
 
     Rows with NaN or an infinity become -1, since a model that overflows has not answered.
 

@@ -1,15 +1,15 @@
-"""Find the scores or labels in what a model returns. The same rule applies to every kind of model, and torch is not
+"""Find the scores or labels in what a model returns. The rules below apply to every kind of model, and torch is not
 imported.
 
 - An array, a tensor, or plain lists of numbers are the scores themselves.
 - In an object with a field `logits`, as Hugging Face models return, this field has the scores.
-- In a dict, the scores are under `logits`. If there is no such key, the scores are under the first of `scores`,
-  `probabilities`, `probs`, … whose shape fits. If no such key fits either, the scores are the only array of shape
-  (B, K).
+- In a dict, the scores are under `logits`. If there is no key `logits`, the scores are under the first of the keys
+  `scores`, `probabilities`, `probs`, … whose array has a shape that fits. If none of these keys fits, the scores are
+  the dict's only array of shape (B, K).
 - In a tuple or list of arrays, the scores are the only array of shape (B, K).
 
-If the model is declared to return labels, the same rule applies with `labels` and one array of shape (B,). Any other
-output is refused, and the error message describes it.
+If the model is declared to return labels, the rules for scores apply to labels, with the key `labels` and one array of
+shape (B,). Any other output is refused, and the error message describes it.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def find_answer(
     """Find the place of the scores (or labels) for `rows` images in a model's output. The result is None if the scores
     are the output itself.
 
-    If `num_classes` is None, scores of any number of classes fit. Raises ClassifierError if no part, or more than one,
-    fits.
+    If `num_classes` is None, scores of any number of classes fit. Raises ClassifierError if no part of the output, or
+    more than one part, fits.
 
     >>> import numpy as np
     >>> find_answer((np.zeros((2, 64)), np.zeros((2, 10))), rows=2, num_classes=10)

@@ -41,12 +41,12 @@ def as_classifier(
         pipeline of transformers (its processor's scaling is applied), or a fitted scikit-learn classifier of rows of
         pixels.
     input_shape, num_classes
-        (C, H, W) and K. Modules and functions need both. Models of other libraries may state shape and number of
-        classes themselves.
+        (C, H, W) and K. Modules and functions need `input_shape` and `num_classes`. Models of other libraries may state
+        shape and number of classes themselves.
     outputs : "logits", "probabilities" or "labels", optional
         What the model returns. By default, "logits". If a model of another library declares the kind of its output, the
-        default is that kind. Labels are enough for every core result. ART does not say whether its neural networks return logits or
-        probabilities. For detectors that use scores, say here which of both the model returns.
+        default is that kind. Labels are enough for every core result. ART does not say whether its neural networks
+        return logits or probabilities. For detectors that use scores, say here which of the two the model returns.
 
     Examples
     --------

@@ -1,5 +1,5 @@
-"""Engines run a Classifier fast on this machine, with the same labels. Each engine has its own file, and `choose`
-chooses one.
+"""Engines run a Classifier fast on this machine, and give the labels that the classifier itself would give. Each engine
+has its own file, and `choose` chooses one.
 
 Not in this package: the kinds of models (`classifiers`), and the choice of what is run (`measuring`).
 """

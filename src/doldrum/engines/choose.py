@@ -66,10 +66,10 @@ def check_engine(engine: str) -> None:
 def choose_engine(
     classifier: Classifier, engine: str, *, rows: int, sample: NDArray[np.float32]
 ) -> tuple[Engine, EngineChoice]:
-    """Build the requested engine, or for "auto" the fastest one that agrees with the classifier itself, and return its
-    agreement.
+    """Build the requested engine, or for "auto" the fastest engine that agrees with the classifier itself. Return the
+    engine and its agreement.
 
-    `sample` are float32 images (B, C, H, W), which include perturbed images of the caller. "auto" builds every engine
+    `sample` holds float32 images (B, C, H, W), which include perturbed images of the caller. "auto" builds every engine
     that suits this machine, drops those whose labels agree on less than `MIN_AGREEMENT` of the sample, and times the
     others. A classifier whose own answers differ from one run to the next gets a warning. On a CPU, "auto" leaves out
     torch.compile, which takes about half a minute to compile.
@@ -173,7 +173,7 @@ def _chosen(found: _Found, sample: NDArray[np.float32]) -> tuple[Engine, EngineC
 
 
 def _itself(classifier: Classifier, rows: int, sample: NDArray[np.float32]) -> tuple[Engine, EngineChoice]:
-    """Use the classifier itself as engine. There are no other labels to compare with, so some images are run again, in
+    """Use the classifier itself as engine. There is no other engine to compare with, so some images are run again, in
     another order."""
     built = DirectEngine(classifier, rows=rows)
     most = _FEW if classifier.costly else _ALONE

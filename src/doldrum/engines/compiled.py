@@ -21,8 +21,8 @@ class CompiledEngine(Engine):
     """Compiles one graph for one batch shape, so nothing is compiled again. On CUDA, this engine uses CUDA graphs and
     pinned buffers.
 
-    On CUDA, the host prepares the next tile while the device works on this one. Noise is added on the device, so only
-    images and random draws are copied there.
+    On CUDA, the host prepares the next tile while the device works on the present tile. Noise is added on the device,
+    so only images and random draws are copied there.
     """
 
     name = "compile"

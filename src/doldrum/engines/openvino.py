@@ -107,7 +107,8 @@ class OpenVINOEngine(Engine):
 
 
 _LAYERS = {"Convolution", "GroupConvolution", "MatMul", "ScaledDotProductAttention"}
-"""The types of layers that take most of the time. OpenVINO merges most other layers into one of these."""
+"""The types of layers that take most of the time. OpenVINO merges most layers of other types into layers of the types
+listed here."""
 
 
 def _traffic(model: Any, rows: int, *, each: int) -> tuple[int, list[int]]:

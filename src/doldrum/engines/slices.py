@@ -13,11 +13,11 @@ _LEAST = 2  # rows: a batch of one has a shape of its own in too many graphs (sq
 
 
 def slice_rows(rows: int, *, weights: int, layers: Sequence[int]) -> int:
-    """The number of rows per slice of a tile of `rows` that causes the least memory traffic per row.
+    """The number of rows per slice that causes the least memory traffic per row, for a tile of `rows` rows.
 
-    `weights` are the bytes of all weights, which are read from memory once per slice. `layers` has the bytes that go
-    into and out of each layer for one row. A layer's bytes are written to memory if those of a whole slice do not fit
-    into the cache. With slices of s rows, the traffic per row is
+    `weights` is the number of bytes of all weights, which are read from memory once per slice. `layers` has the bytes
+    that go into and out of each layer for one row. A layer's bytes are written to memory if its bytes for a whole slice
+    do not fit into the cache. With slices of s rows, the traffic per row is
 
         weights / s + the sum of those of `layers` that are more than cache / s
 

@@ -19,8 +19,9 @@ def check_agreement(
     """Compare the scores of `module` (their logarithms if `log` is true) with `wanted` (N, K), the model's own scores.
 
     The largest allowed difference for an image is `tolerance` times its spread, the distance from its median score to
-    its highest score. (The spread is at least that of the median image, and at least 1% of the largest score.) So the
-    labels of module and model can differ only for ties. Images whose wanted scores are not finite are left out.
+    its highest score. (The spread is taken to be at least the spread of the median image, and at least 1% of the
+    largest score.) So the labels of module and model can differ only for ties. Images whose wanted scores are not
+    finite are left out.
 
     Raises ClassifierError with the largest difference, as a multiple of the spread.
     """
@@ -36,7 +37,7 @@ def check_agreement(
         ) from error
     if found.shape != wanted.shape:
         raise ClassifierError(
-            f"expected scores of shape {wanted.shape} from the copy of the model that has gradients, got {found.shape}; report it"
+            f"expected scores of shape {wanted.shape} from the copy of the model that has gradients, got {found.shape}; report this as a bug"
         )
     kept = np.isfinite(wanted).all(axis=1)
     if not kept.any():

@@ -1,4 +1,4 @@
-"""differentiable: make a torch module from a Classifier, whose scores have gradients with respect to the images."""
+"""differentiable: make a Classifier into a torch module whose scores have gradients with respect to the images."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Differentiable(nn.Module):
 
 
 def differentiable(classifier: Classifier, images: NDArray[np.float32]) -> Differentiable:
-    """Make a frozen torch module in fp32 from `classifier`, which has gradients with respect to the images.
+    """Make `classifier` into a frozen torch module in fp32, whose scores have gradients with respect to the images.
 
     A torch module is copied, so that the original does not change. For an ONNX file, torch runs its nodes
     (:class:`OnnxModule`). Like the classifier, the module includes the preprocessing.
@@ -86,8 +86,8 @@ def differentiable(classifier: Classifier, images: NDArray[np.float32]) -> Diffe
     images : float32 (N, C, H, W) in [0, 1]
         A few images that the model is meant for; the first 16 are used for checks. On these images, the module's scores
         must equal the classifier's, up to 1e-3 of the scores' spread. So labels can differ only for ties. (The limit is
-        0.02 for half precision, 0.05 for bfloat16, and 0.1 for models that round inside, which sometimes round to
-        another step.) The gradient must be finite and not zero for at least one image.
+        0.02 for half precision, 0.05 for bfloat16, and 0.1 for models that round inside, which sometimes round a value
+        differently.) The gradient must be finite and not zero for at least one image.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def differentiable(classifier: Classifier, images: NDArray[np.float32]) -> Diffe
     Raises
     ------
     InputError
-        for images of another shape, or none.
+        if there are no images, or if their shape is not the classifier's.
     ClassifierError
         for a model that has no gradients, with the reason and what to give instead, or for a model that fails the
         checks, with the difference.

@@ -1,4 +1,4 @@
-"""Run an ONNX graph as a torch module. Torch runs its nodes one after another, so that autograd can compute
+"""Run an ONNX graph as a torch module. Torch runs the graph's nodes one after another, so that autograd can compute
 gradients."""
 
 from __future__ import annotations
@@ -140,8 +140,8 @@ def _folded(body: Body, held: Collection[str]) -> tuple[list[Node], dict[str, to
 
 
 def _with_log_softmax(body: Body) -> tuple[Body, bool]:
-    """Replace the softmax at the end of a graph by its logarithm, if nothing else uses it. Also return whether there
-    was such a softmax."""
+    """Replace the softmax at the end of a graph by its logarithm, if no other node uses the softmax. Also return
+    whether a softmax was replaced."""
     makers = {name: i for i, node in enumerate(body.nodes) for name in node.outputs}
     readers = _readers(body)
     name = body.outputs[0]

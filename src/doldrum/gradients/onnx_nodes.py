@@ -34,7 +34,7 @@ class Body:
 
 
 def reads(node: Node) -> Iterable[str]:
-    """All names of values that a node reads, including those that the graphs inside it read."""
+    """All names of values that a node reads, including names that the graphs inside the node read."""
     yield from (name for name in node.inputs if name)
     for body in node.bodies:
         yield from body.outputs

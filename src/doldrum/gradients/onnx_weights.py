@@ -50,8 +50,8 @@ def layers_of(body: Body) -> list[Layer]:
 
 
 def _initial(name: str, makers: Mapping[str, Node], body: Body) -> str:
-    """The name of the floating-point constant that `name` is, or is a transposed or reshaped form of. The result is ""
-    if there is no such constant."""
+    """The name of the floating-point constant behind the value `name`, which may be a transposed or reshaped form of
+    the constant. The result is "" if there is no such constant."""
     while name in makers and makers[name].op in _PASSING:
         name = makers[name].inputs[0]
     value = body.constants.get(name)

@@ -192,8 +192,8 @@ def trainable(classifier: Classifier) -> Trainable:
     A torch module is copied. For an ONNX file, torch runs the nodes, and the weights of the layers are parameters.
     Frozen parameters of a module stay frozen, unless all of them are frozen.
 
-    Raises ClassifierError if the classifier's weights can't be accessed, if it has none in floating point, or if it
-    returns only labels.
+    Raises ClassifierError if the classifier's weights can't be accessed, if no weights are in floating point, or if the
+    classifier returns only labels.
 
     >>> from doldrum.classifiers import as_classifier
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(4, 3)).eval()

@@ -17,8 +17,8 @@ __all__ = ["CHECKPOINT_FORMAT", "build", "check_network"]
 
 _TIMM = "timm/"
 CHECKPOINT_FORMAT = "doldrum-checkpoint-1"
-"""The format name in a checkpoint of such a network. The package `training` writes it, and `suspects` recognises
-checkpoints by it."""
+"""The format name in a checkpoint of a network that `build` makes. The package `training` writes it, and `suspects`
+recognises checkpoints by it."""
 
 
 def _timm(name: str, shape: Shape, classes: int) -> nn.Module:

@@ -40,8 +40,8 @@ def _conv(inside: int, outside: int, *, kernel: int = 3, stride: int = 1) -> nn.
 def _fashion_cnn(shape: Shape, classes: int) -> nn.Module:
     """Four convolutions, none at full resolution, and a linear layer over all positions (5.9 MFLOP at 28x28).
 
-    Full resolution is avoided because, on a CPU, a small network then needs more time for memory traffic than for
-    arithmetic.
+    Full resolution is avoided because, on a CPU, a small network at full resolution needs more time for memory traffic
+    than for arithmetic.
     """
     channels, height, width = shape
     quarter = (-(-height // 4), -(-width // 4))
@@ -65,8 +65,8 @@ def _mlp(shape: Shape, classes: int) -> nn.Module:
 
 
 class _ResidualBlock(nn.Module):
-    """A basic residual block. Source: He et al. 2016, "Deep residual learning for image recognition". Each norm can be
-    folded."""
+    """A basic residual block. Source: He et al. 2016, "Deep residual learning for image recognition". Each batch
+    normalisation can be folded into the convolution before it."""
 
     def __init__(self, inside: int, outside: int, stride: int) -> None:
         super().__init__()

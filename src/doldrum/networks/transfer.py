@@ -1,5 +1,5 @@
-"""Networks for transfer learning. Such a network keeps layers that were trained on ImageNet, and only its other layers
-are trained by doldrum."""
+"""Networks for transfer learning. A transfer network keeps layers that were trained on ImageNet, and doldrum trains
+only the network's other layers."""
 
 from __future__ import annotations
 

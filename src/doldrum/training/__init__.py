@@ -1,5 +1,5 @@
 """The training loop, its recipes, hooks and checkpoints. The same loop trains every backdoored and every clean network.
-Not in this package: the layers of networks are in `networks`. An attack that changes the training defines its own
+The layers of networks are not in this package, but in `networks`. An attack that changes the training defines its own
 `TrainingHook`.
 """
 

@@ -45,7 +45,7 @@ def checked_data(data: Any, num_classes: int | None = None) -> tuple[Any, np.nda
 
 
 def as_trained(images: np.ndarray) -> np.ndarray:
-    """Return uint8 images unchanged (they are divided on the device), and all others as float32 in [0, 1]."""
+    """Return uint8 images unchanged (the device divides them by 255), and all others as float32 in [0, 1]."""
     return np.ascontiguousarray(images) if images.dtype in (np.uint8, np.float32) else to_float(images)
 
 

@@ -38,8 +38,8 @@ def trunk_features(
     Images are recognised by a digest of their pixels. If most images of a set are new, their features are kept in
     `folder` (by default `features` in the cache folder). Features are reused only for the same weights, image size and
     machine. A poisoned set shares most images with its original set. For a poisoned set, only the images that are not
-    in its original set go through the network, and their features are not kept. Above 1 GiB, the result is on disk.
-    `precision` makes the context to compute in, and `bf16` says whether this is bfloat16.
+    in its original set go through the network, and their features are not kept. A result above 1 GiB is stored on disk.
+    `precision` makes the context manager for the forward passes, and `bf16` says whether they run in bfloat16.
     """
     body = model[1]
     assert isinstance(body, Transfer)
@@ -98,8 +98,8 @@ def _digest(image: NDArray[Any]) -> bytes:
 
 
 def _known(place: Path) -> dict[bytes, tuple[NDArray[np.float32], int]]:
-    """The place of the features of each digest. Files that can't be read are ignored. A list of digests was written
-    after its features, so a list that exists is complete."""
+    """The array and the row of the features of each image digest. Files that can't be read are ignored. A list of
+    digests was written after the features of its images, so if the list exists, the features are complete."""
     out: dict[bytes, tuple[NDArray[np.float32], int]] = {}
     for listed in sorted(place.glob("*.digests.npy")) if place.is_dir() else ():
         try:

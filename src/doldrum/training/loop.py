@@ -48,8 +48,8 @@ def train(
     recipe
         A Recipe, or the name of a recipe in RECIPES. During the run, torch uses the recipe's number of threads.
     seed
-        Decides the initial weights, the order of the images and the augmentation. The same seed gives the same weights
-        bit for bit, in any process on the same machine and versions.
+        The seed decides the initial weights, the order of the images and the augmentation. The same seed gives the same
+        weights bit for bit, in any process on the same machine with the same versions.
     network
         A network to use instead of the recipe's.
     checkpoint

@@ -33,10 +33,11 @@ def orthogonalise(gradient: torch.Tensor, *, steps: int = 3) -> torch.Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum with an orthogonal step. The weights of a layer are scaled to the norm sqrt(outputs).
+    """Nesterov momentum with an orthogonal step. The weights of a layer are scaled to the norm sqrt(number of outputs).
 
-    Use Muon only for convolutions that are followed by a normalisation layer. The scale of their weights does not
-    matter, so it is fixed. With a fixed scale, `lr` is the angle of a step, and weight decay has no effect.
+    Use Muon only for convolutions that are followed by a normalisation layer. The scale of the weights of such
+    convolutions does not matter, so it is fixed. With a fixed scale, `lr` is the angle of a step, and weight decay has
+    no effect.
     """
 
     def __init__(self, params: Iterable[Any], *, lr: float = 0.1, momentum: float = 0.6) -> None:

@@ -40,7 +40,7 @@ def tune(
     ----------
     model : images (B, C, H, W) in [0, 1] -> logits or log-probabilities (B, K)
     data : an ImageSet with labels, or anything with `images` and `labels`; labels are below `num_classes`
-    checkpoint
+    checkpoint : path, optional
         A resume file, as in `train`: an interrupted run can be continued, and ends with the same weights. A file is
         refused if its model, data, recipe, seed or hook differs from this run's.
 

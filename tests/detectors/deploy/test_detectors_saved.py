@@ -127,7 +127,7 @@ HOSTILE = {
     "unlisted array": ({"arrays": {"more.npy": npy(np.zeros(2))}}, "arrays that the file lists"),
     "listed but unused": (
         {"arrays": {"more.npy": npy(np.zeros(2))}, "change": {"arrays": ["calibration.scores", "calibration.ties", "fit.ties", "more"]}},
-        "expected no other arrays",
+        "expected no arrays except those of the detector",
     ),
     "parent folder": ({"arrays": {"../x.npy": npy(np.zeros(2))}}, "arrays that the file lists"),
     "many entries": ({"extra": [(f"{i}.npy", b"") for i in range(300)]}, "at most 256 arrays"),

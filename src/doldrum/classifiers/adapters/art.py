@@ -21,7 +21,7 @@ class ArtClassifier(Classifier):
     """An ART classifier that is run through its method `predict`, with its own preprocessing and postprocessing."""
 
     no_gradients = (
-        "an ART estimator, whose predict gives only answers",
+        "an ART estimator, whose predict gives scores or labels, but no gradients",
         "give its torch module, or a PyTorchClassifier whose preprocessing is a mean and a standard deviation",
     )
 

@@ -21,7 +21,7 @@ class ArtLayout:
     Parameters
     ----------
     low, high : float arrays, () or of the estimator's shape
-        ART's `clip_values`; in doldrum they are 0 and 1.
+        ART's `clip_values`, which become the values 0 and 1 in doldrum's images.
     input_shape : (C, H, W)
         The shape of an image in doldrum.
     order : "chw", "hwc", "hw" or "rows"

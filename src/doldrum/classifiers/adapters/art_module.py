@@ -42,8 +42,8 @@ class _Standardised(nn.Module):
 
 
 def art_module(estimator: Any, layout: ArtLayout, *, num_classes: int, outputs: Outputs) -> ArtModuleClassifier | None:
-    """Convert the estimator to a module in evaluation mode, which `predict` also uses. None if the estimator has other
-    processing steps."""
+    """Convert the estimator to a module in evaluation mode, which `predict` also uses. The result is None if the
+    estimator has any processing steps that the module cannot compute."""
     steps = list(getattr(estimator, "preprocessing_operations", ()) or ())
     mean, std = np.float32(0), np.float32(1)
     if steps:

@@ -27,11 +27,11 @@ class ModuleClassifier(Classifier):
     """Wraps a module in evaluation mode. The module runs on the device and in the precision of its parameters, without
     gradients.
 
-    The module is tried on two images first. If its scores are inside a Hugging Face output, a dict or a tuple
+    The module is tried on two images first. If the module's scores are inside a Hugging Face output, a dict or a tuple
     (:mod:`doldrum.classifiers.outputs`), the attribute `module` is a wrapper that returns only the scores. A module
     that fails on two images but takes one image is run image by image (`one_by_one`), and `notes` says so.
 
-    Raises ClassifierError if the module, or any part of it, is in training mode. In this mode, dropout and batch
+    Raises ClassifierError if the module, or any part of it, is in training mode. In training mode, dropout and batch
     statistics make answers depend on chance and on the batch. Also raises ClassifierError if no part of the module's
     output can be the scores.
     """

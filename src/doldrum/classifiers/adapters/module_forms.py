@@ -49,11 +49,11 @@ class OneByOne(nn.Module):
 
 
 def plain_module(module: nn.Module, images: torch.Tensor, *, num_classes: int | None, outputs: Outputs) -> nn.Module:
-    """Wrap `module`, if needed, so that it returns one tensor for a batch. To find out, `module` is called with two
-    images.
+    """Wrap `module`, if needed, so that it returns one tensor for a batch. To find out whether a wrapper is needed,
+    `module` is called with two images.
 
     A module that fails on two images and also on one image is returned unchanged, and the next call raises its error.
-    Raises ClassifierError if no part of its output, or more than one, can be the scores or labels.
+    Raises ClassifierError if no part of the module's output, or more than one part, can be the scores or labels.
     """
     labels = outputs == "labels"
     known: dict[str, Any] = {"num_classes": num_classes, "outputs": outputs}

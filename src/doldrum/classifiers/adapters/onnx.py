@@ -39,9 +39,9 @@ class OnnxClassifier(Classifier):
     """Runs an ONNX file with one image input `(N, C, H, W)` and an output of scores `(N, K)` or labels `(N,)`.
 
     If the file has several outputs, the first one is used, with a warning. Shapes are read from the file. `input_shape`
-    and `num_classes` are needed only if the file does not fix these sizes. Otherwise, `input_shape` and `num_classes`
-    are compared with the file. A file with custom operator domains, or with weights in other files, is refused, since
-    it would load code or read paths that its author chose.
+    and `num_classes` are needed only if the file does not fix these sizes. Sizes that the file fixes are compared with
+    `input_shape` and `num_classes`. A file with custom operator domains, or with weights in other files, is refused,
+    since it would load code or read paths that its author chose.
     """
 
     def __init__(

@@ -40,10 +40,11 @@ _cores: dict[int, Any] = {}  # by process: threads do not outlive a fork
 def openvino_core() -> Any:
     """The only OpenVINO Core of this process, which is never deleted.
 
-    On Linux, a Core gives the thread that first compiles a model a new stack for signals, and removes it when the Core
-    is deleted. If several Cores are made and deleted, the thread keeps a stack that no longer exists. The next signal
-    that Python handles then ends the process with a segmentation fault, without a message. Such a signal is sent by
-    Ctrl-C, and by the end of a child process after a DataLoader had workers.
+    On Linux, a Core makes a new stack for signals, which the thread that first compiles a model then uses. The stack is
+    removed when the Core is deleted. If several Cores are made and deleted, the thread keeps using a stack that no
+    longer exists. The next signal that Python handles then ends the process with a segmentation fault, without a
+    message. Python gets such a signal from Ctrl-C and, once a DataLoader has had workers, at the end of a child
+    process.
     """
     if os.getpid() not in _cores:
         _cores[os.getpid()] = openvino_library().Core()
@@ -56,8 +57,8 @@ _recent: deque[Any] = deque(maxlen=4)
 def hold_for_now(compiled: Any) -> None:
     """Keep a reference to a compiled model that has just run, until four other models have run.
 
-    OpenVINO's thread may use its model for a moment after the last answer. If doldrum then deleted the only other
-    reference to the model, the thread would delete the model and wait for itself. The process would abort with
+    OpenVINO's thread may still use a model for a moment after the model's last answer. If doldrum then deleted the only
+    other reference to the model, the thread would delete the model and wait for itself. The process would abort with
     std::system_error.
     """
     _recent.append(compiled)

@@ -77,8 +77,8 @@ def pipeline_classifier(
     """Make a Classifier from an image-classification pipeline; see :func:`doldrum.as_classifier`.
 
     To find out what the processor does with pixels, it is run on black, white and random images. The processor's
-    settings are not used, since they are easy to misunderstand. Raises InputError if the pipeline has another task, or
-    if its processor does more than resize, crop, rescale and normalise.
+    settings are not used, since they are easy to misunderstand. Raises InputError if the pipeline's task is not image
+    classification, or if its processor does more than resize, crop, rescale and normalise.
     """
     processor, model = getattr(pipeline, "image_processor", None), getattr(pipeline, "model", None)
     if (
@@ -122,7 +122,8 @@ def _run(processor: Any, picture: Any, **options: Any) -> NDArray[Any]:
 
 
 def _shape(processor: Any, given: tuple[int, int, int] | None) -> tuple[int, int, int]:
-    """The shape of the images that the processor makes. If this shape depends on the picture, the given shape."""
+    """The shape of the images that the processor makes. If this shape depends on the picture, the result is the shape
+    `given`."""
     made = {
         _run(processor, np.zeros((h, w, 3), np.uint8), do_rescale=False, do_normalize=False).shape
         for h, w in ((96, 64), (64, 96))
@@ -141,7 +142,8 @@ def _shape(processor: Any, given: tuple[int, int, int] | None) -> tuple[int, int
 
 
 def _scaling(processor: Any, shape: tuple[int, int, int]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The scale and shift of each channel. Raises InputError if the processor does anything else with pixels."""
+    """The scale and shift of each channel. Raises InputError if the processor does more to pixels than scale and shift
+    them."""
     c, h, w = shape
     as_it_is = {"do_resize": False, "do_center_crop": False}
     black, white = (_run(processor, np.full((h, w, 3), value, np.uint8), **as_it_is) for value in (0, 255))

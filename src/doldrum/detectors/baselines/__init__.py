@@ -1,4 +1,4 @@
 """Published detectors to compare with, one per file. Each file documents the detector's score, settings and source.
 
-Code that two of them use belongs in `shared`, and the list of all detectors is in `kinds`.
+Code that two detectors use belongs in `shared`, and the list of all detectors is in `kinds`.
 """

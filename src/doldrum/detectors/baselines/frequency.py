@@ -61,9 +61,9 @@ def synthetic_triggers(images: NDArray[np.float32], seed: int) -> NDArray[np.flo
 class Frequency(Detector):
     """Score: log odds of "triggered" by a ridge classifier on the log of the DCT's magnitudes.
 
-    The score uses only the image. The classifier gives only the label, in 1 forward pass per input. The ridge
-    classifier is trained on the images of `fit` and on copies of them with `synthetic_triggers`. The detector does not
-    find low-frequency triggers (blended, WaNet, LF).
+    The score uses only the image. The model under test is needed only for the label, in 1 forward pass per input. The
+    ridge classifier is trained on the images of `fit` and on copies of them with `synthetic_triggers`. The detector
+    does not find low-frequency triggers (blended, WaNet, LF).
 
     The features are log(1e-4 + |DCT-II|) of each channel (orthonormal), standardised on the clean images. The paper
     trains a small CNN on these features. This detector uses a linear discriminant with a ridge penalty, which has a
@@ -72,7 +72,7 @@ class Frequency(Detector):
     Parameters
     ----------
     ridge : float
-        Penalty on the weights, times the number of images; above 0.
+        Penalty on the weights, above 0. The penalty is multiplied by the number of images.
     seed : int, optional
 
     Source: Zeng et al. 2021, arXiv 2104.03413.

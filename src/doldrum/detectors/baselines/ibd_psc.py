@@ -31,10 +31,10 @@ class IBDPSC(Detector):
     the smallest number of layers for which the error on clean inputs exceeds xi.
 
     The detector needs weights (a torch module with batch normalisation). The detector takes n + 1 forward passes per
-    input (6). To choose k, `fit` uses up to 250 clean inputs and their labels. If the clean inputs have no labels, the
-    labels that the model predicts are used. `layers_` holds the numbers i. If the network has fewer than k + n - 1 such
-    layers, all numbers from k up are used. If no k exceeds xi, the n largest numbers are used. (Released code starts at
-    k + 1.)
+    input (6 by default). To choose k, `fit` uses up to 250 clean inputs and their labels. If the clean inputs have no
+    labels, the labels that the model predicts are used. `layers_` holds the numbers i. All numbers from k up are used
+    if the network has fewer than k + n - 1 batch-normalisation layers. If the error exceeds xi for no k, the n largest
+    numbers of layers are used. (Released code starts at k + 1.)
 
     Parameters
     ----------

@@ -28,13 +28,14 @@ class PSBD(Detector):
     """Score -PSU(x), PSU = P_y(x) - (1/k) sum_j P_y(x; dropout j), y = C(x): minus the confidence lost under dropout.
 
     The detector needs weights (a torch module with residual blocks or activations to drop from). `fit` chooses the
-    dropout rate from up to 250 clean inputs. The detector takes k + 1 forward passes per input (4). All inputs get the
-    same k masks.
+    dropout rate from up to 250 clean inputs. The detector takes k + 1 forward passes per input (4 by default). All
+    inputs get the same k masks.
 
-    The dropout rate is stored in `rate_`. By default, it is the smallest of .1, .2, …, .9 at which at least 80% of the
-    clean predictions change. If no rate changes so many, the rate that changes the most predictions is used. (The
-    paper's method is for training data. Among the dropout rates that pass, the paper takes the rate at which clean and
-    suspect data differ most. But a scan has no suspect set beforehand.)
+    The dropout rate is stored in `rate_`. By default, the dropout rate is the smallest of .1, .2, …, .9 at which at
+    least 80% of the clean predictions change. If no rate changes that many predictions, the rate that changes the most
+    predictions is used. (The paper's method is for training data. Among the dropout rates that change enough
+    predictions, the paper takes the rate at which clean and suspect data differ most. But a scan has no suspect set
+    beforehand.)
 
     Parameters
     ----------

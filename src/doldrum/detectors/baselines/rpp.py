@@ -23,8 +23,8 @@ class RPP(OneStrength):
     more false alarms than promised. `calibrate(..., per_class=True)` promises the rate for each class.
 
     The norm is twice the total variation distance. If sigma is not given, it is sigma-half, as in :class:`W`, and is
-    stored in `strength_`. Norm and sigma are our choices, since the paper's were not available to us. The paper's
-    conformal threshold is what `calibrate` does for every detector.
+    stored in `strength_`. Norm and sigma are our choices, since the paper's were not available to us. The paper uses a
+    conformal threshold, and so does `calibrate` for every detector.
 
     Parameters
     ----------

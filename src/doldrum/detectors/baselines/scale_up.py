@@ -18,8 +18,9 @@ class ScaleUp(Detector):
     """Score SPC(x) = (1/|S|) sum_{k in S} [C(clip(k x)) = C(x)]: the share of scaled copies that keep the label.
 
     The detector needs labels, and clean data only for calibration. The detector takes |S| + 1 forward passes per input
-    (6). The score has only |S| + 1 possible values. So many inputs have a score of 1, and calibration breaks the ties
-    at random. The detector finds little on white backgrounds, or if the trigger is dark.
+    (6 by default). The score has only |S| + 1 possible values. Therefore, a large number of inputs have a score of 1,
+    and calibration breaks the ties at random. The detector finds few triggers if the background is white or the trigger
+    is dark.
 
     This detector uses the paper's data-free score. (The paper also has a data-limited score, which uses the clean mean
     and standard deviation per class.)

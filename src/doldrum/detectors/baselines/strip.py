@@ -32,14 +32,14 @@ def strip_score(responses: Responses) -> NDArray[np.float64]:
 class STRIP(Detector):
     """Score -H(x), H = (1/N) sum_j H(f(clip(x + o_j))): minus the mean entropy, in nats, under N overlays o_j.
 
-    The detector needs scores, and `draws` clean images as overlays in addition to those for calibration. The detector
-    takes `draws` + 1 forward passes per input. STRIP cannot find triggers that work only on one source class (TaCT), or
-    whose target depends on the source class (all-to-all).
+    The detector needs scores, clean images for calibration, and further clean images as overlays. The detector takes
+    `draws` + 1 forward passes per input. STRIP cannot find triggers that work only on one source class (TaCT), or whose
+    target depends on the source class (all-to-all).
 
-    The overlays are `draws` of the images of `fit`, chosen at random and stored in `overlays_`. Overlays are never used
-    for calibration, since `calibrate` refuses images of `fit`. All inputs get the same overlays, while the paper draws
-    new ones for each input. The entropy is over classes, averaged over overlays. The entropy is in nats, while the
-    paper uses bits.
+    The overlays are images of `fit`, chosen at random and stored in `overlays_`. The number of overlays is `draws`.
+    Overlays are never used for calibration, since `calibrate` refuses images of `fit`. All inputs get the same
+    overlays, while the paper draws new ones for each input. The entropy is over classes, averaged over overlays. The
+    entropy is in nats, while the paper uses bits.
 
     Parameters
     ----------

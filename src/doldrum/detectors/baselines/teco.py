@@ -22,15 +22,16 @@ class TeCo(Detector):
     s_k(x) = min {s in 1..5 : C(corrupt_k(x, s)) != C(x)}, or 6 if there is none; score = std_k s_k(x) (the population standard deviation).
 
     The detector needs labels, and clean data only for calibration. The detector takes 5 forward passes per kind of
-    corruption, and one more (71 with all 14 kinds; the paper's 15th kind, frost, needs photographs). Every corruption
-    is applied to the original image. The released code corrupts the images of a list in place, so that severities and
-    kinds accumulate.
+    corruption, and one for the original image (71 with all 14 kinds; the paper's 15th kind, frost, needs photographs).
+    Every corruption is applied to the original image. The authors' released code corrupts a list of images in place, so
+    that an image has several corruptions at once.
 
     Parameters
     ----------
     kinds : names of doldrum.probes.CORRUPTIONS
     table : "imagenet-c" or "cifar-10-c"
-        The benchmark that defines the severities. The released code uses ImageNet-C's for images of any size.
+        The benchmark that defines the severities. The authors' released code uses the severities of ImageNet-C for
+        images of any size.
     seed : int, optional
 
     Source: Liu et al. 2023, arXiv 2303.18191, algorithm 1.

@@ -62,8 +62,8 @@ class Calibration:
 
     @property
     def smallest(self) -> int:
-        """The number of calibration inputs behind a p-value: all of them, or with groups those of the smallest
-        class."""
+        """The number of calibration inputs behind a p-value: all calibration inputs or, with groups, the inputs of the
+        smallest class."""
         if self.groups is None or not (self.groups >= 0).any():
             return len(self)
         return int(np.unique(self.groups[self.groups >= 0], return_counts=True)[1].min())
@@ -87,8 +87,8 @@ class Calibration:
         return np.where(groups < 0, p, within)
 
     def silent(self, groups: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which inputs (m,) have a class that no calibration input had. The p-value of such inputs is 1, so they are
-        never flagged."""
+        """Which inputs (m,) have a class that no calibration input had. An input of a class without calibration inputs
+        has a p-value of 1, so it is never flagged."""
         if self.groups is None:
             return np.zeros(len(groups), dtype=bool)
         return (groups >= 0) & ~np.isin(groups, self.groups)
@@ -104,7 +104,8 @@ class Calibration:
         return self.limit_of(dict(zip(names.tolist(), sizes.tolist(), strict=True)))
 
     def limit_of(self, sizes: Mapping[int, int]) -> int:
-        """The most flags that the promised false-positive rate explains, given the number of inputs per group."""
+        """The largest number of flags that is consistent with the promised false-positive rate, given the number of
+        inputs per group."""
         if self.groups is None:
             return conformal.flags_limit(sum(sizes.values()), len(self), self.fpr)
         held = [len(self) if g < 0 else int((self.groups == g).sum()) for g in sizes]

@@ -51,9 +51,9 @@ class Detector(Hooks):
     ----------
     seed : int, optional
         Seed of the probes' draws and of the tie breakers. By default, each `fit` makes a new, secret seed, since an
-        attacker who knew the draws could train against them. The seed is stored in `seed_` and in the saved detector. A
-        number makes the detector repeatable. Fit, calibration and scans use the same seed. So the score is one fixed
-        function of the image. The promised false-positive rate relies on such a fixed score.
+        attacker who knew the draws could train against them. The seed is stored in `seed_` and in the saved detector.
+        If the seed is a number, the detector's results are reproducible. Fit, calibration and scans use the same seed.
+        So the score is one fixed function of the image. The promised false-positive rate relies on such a fixed score.
     """
 
     def __init__(self, *, seed: int | None = None) -> None:
@@ -179,8 +179,8 @@ class Detector(Hooks):
         forwards: NDArray[np.int64] | None = None,
         ties: NDArray[np.float64] | None = None,
     ) -> ScanResult:
-        """Make a ScanResult from labels and scores. `forwards` (N,) are the forward passes per input, by default
-        `self.forwards`. `ties` (N,) are the tie breakers, if they are known already."""
+        """Make a ScanResult from labels and scores. `forwards` (N,) holds the number of forward passes per input, by
+        default `self.forwards`. `ties` (N,) holds the tie breakers, if they are known already."""
         calibration = self.calibration
         if calibration is None:
             raise InputError(f"expected a calibrated detector, got {self!r}; call calibrate(clean, fpr=0.01) first")
@@ -237,8 +237,8 @@ class Detector(Hooks):
     def measure(
         self, images: ImageSet, run: Measurement | None = None, *, each: Each | None = None
     ) -> Iterator[Evidence]:
-        """The Evidence for `score`, batch by batch, with all draws of all stages. Pass a `run` that was made before, so
-        that no new one is made."""
+        """The Evidence for `score`, batch by batch, with all draws of all stages. Pass the measurement `run` of an
+        earlier call, so that no new measurement is prepared."""
         work = Measured(self.stage_runs(images, run))
         found = (each or self.each)(work, blocks_of(images, self.batch_size))
         for (block, _), evidence in zip(blocks_of(images, self.batch_size), found, strict=True):
@@ -265,16 +265,16 @@ class Detector(Hooks):
         return vars(self) | {"on_batch": None, "each": map}
 
     def stage_runs(self, images: ImageSet, run: Measurement | None = None) -> list[Measurement]:
-        """One measurement per stage, with the draws that the stage adds. Without stages, one measurement with all
-        draws."""
+        """One measurement per stage, with the draws that the stage adds. A detector without stages has one measurement
+        with all draws."""
         run = self.run(images) if run is None else run
         return [run.part(draws) for draws in new_draws(self.stages())] or [run]
 
     def bind(self, classifier: Classifier) -> Self:
         """Give a loaded detector the classifier it was fitted on.
 
-        Raises InputError for another classifier. Classifiers are compared by fingerprint, which for a function is only
-        its name.
+        Raises InputError if the detector was fitted on another classifier. Classifiers are compared by fingerprint,
+        which for a function is only its name.
         """
         self.check_classifier(classifier)
         difference = self.differs_from(classifier)

@@ -56,7 +56,7 @@ class Evidence:
         return replace(self, responses={name: self.responses[name].first_draws(n) for name, n in upto.items()})
 
     def and_draws(self, more: Mapping[str, Responses]) -> Evidence:
-        """The same evidence with more draws of the same inputs, which are added after the present draws."""
+        """The same evidence with the draws in `more` added after the present draws of the same inputs."""
         both = {n: self.responses[n].and_draws(r) if n in self.responses else r for n, r in more.items()}
         return replace(self, responses={**self.responses, **both})
 

@@ -87,7 +87,8 @@ class Hooks(ABC):
         return ()
 
     def goes_on(self, scores: NDArray[np.float64], stage: int) -> NDArray[np.bool_]:
-        """Which inputs (N,) need the next stage, given their scores (N,) at this stage. By default, all inputs need it.
+        """Which inputs (N,) need the next stage, given their scores (N,) at this stage. By default, all inputs need the
+        next stage.
 
         Inputs that need no further stage keep their score. The decision may depend on what `fit` learned and on the
         input's own score.

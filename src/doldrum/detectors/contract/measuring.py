@@ -64,7 +64,7 @@ class Measured:
         return self.of(block, _answers(self.parts[0], *block))
 
     def of(self, block: Block, answers: Answers) -> Evidence:
-        """The evidence of a block, if the answers of the first stage are already known."""
+        """The evidence of a block whose answers at the first stage are already known."""
         images, ids = block
         found = _evidence(self.parts[0], np.empty((0, *images.shape[1:]), np.float32), answers)
         for part in self.parts[1:]:
@@ -84,7 +84,7 @@ class Examining:
         return self.of(block, _answers(self.parts[0], *block))
 
     def of(self, block: Block, answers: Answers) -> Examined:
-        """Labels, scores and forward passes of a block, if the answers of the first stage are already known."""
+        """Labels, scores and forward passes of a block whose answers at the first stage are already known."""
         images, ids = block
         first = held = _evidence(self.parts[0], to_float(images), answers)
         at = np.arange(len(first))

@@ -1,5 +1,5 @@
-"""ScanResult: scores, p-values and flags of the inputs, and how many flags the promised false-positive rate
-explains."""
+"""ScanResult: scores, p-values and flags of the inputs, and the number of flags that is consistent with the promised
+false-positive rate."""
 
 # pyright: reportMissingTypeStubs=false
 
@@ -44,8 +44,8 @@ class ScanResult:
         Number of calibration inputs that the promised rate is based on. With class-conditional calibration, this is the
         number for the class with the fewest inputs.
     limit : int
-        The most flags among N clean inputs that the promised rate explains: more are expected in fewer than 5% of
-        cases.
+        The largest number of flags among N clean inputs that is consistent with the promised rate. N clean inputs get
+        more flags than `limit` in fewer than 5% of cases.
     forwards : int64 array (N,), optional
         Forward passes that each input took; fewer than the detector's maximum if it stopped early.
     skipped : (id, why) of items that could not be read; they are not among the N inputs
@@ -68,7 +68,7 @@ class ScanResult:
         return len(self.scores)
 
     def __repr__(self) -> str:
-        return f"ScanResult({self.num_flagged:,} of {len(self):,} inputs flagged at {self.fpr:g}; at most {self.limit:,} are explained by false alarms)"
+        return f"ScanResult({self.num_flagged:,} of {len(self):,} inputs flagged at {self.fpr:g}; at most {self.limit:,} false alarms are expected)"
 
     def _repr_html_(self) -> str:
         """An HTML table of the most suspicious inputs, which a notebook shows."""
@@ -77,7 +77,7 @@ class ScanResult:
             f"{self.num_flagged:,} of {len(self):,} inputs were flagged",
             {
                 "promised rate": self.fpr,
-                "most flags that false alarms explain": self.limit,
+                "most flags consistent with the promised rate": self.limit,
                 "calibration inputs": self.num_calibration,
                 "could not be read": len(self.skipped) or None,
             },
@@ -100,8 +100,8 @@ class ScanResult:
 
     @property
     def more_than_promised(self) -> bool:
-        """Whether more inputs were flagged than false alarms explain (95%). If so, some inputs are likely triggered, or
-        differ from the calibration inputs."""
+        """Whether there are more flags than `limit`, the 95% limit for clean inputs. If there are more flags than
+        `limit`, some inputs are likely triggered, or differ from the calibration inputs."""
         return self.num_flagged > self.limit
 
     def flagged(self, fdr: float = 0.1) -> Discoveries:

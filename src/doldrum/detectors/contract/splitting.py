@@ -17,8 +17,8 @@ _IN_MEMORY = 1 << 30
 
 
 def fit_and_calibration(clean: ImageSet, fit: int) -> tuple[ImageSet, ImageSet]:
-    """Split the clean inputs at random into a part of `fit` inputs and the rest, and return both parts. The same inputs are always split in the
-    same way.
+    """Split the clean inputs at random into two parts, and return both. The first part has `fit` inputs. The same
+    inputs are always split in the same way.
 
     More than 1 GiB of uint8 pixels are written to a memory-mapped temporary file.
 

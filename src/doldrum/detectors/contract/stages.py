@@ -1,5 +1,5 @@
-"""A detector in stages: few draws decide most inputs, and only the others get more. The score stays one fixed function
-of the image."""
+"""A detector in stages: most inputs are judged after few draws, and only suspicious inputs get more draws. The score
+stays one fixed function of the image."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Examined:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Examined]) -> Examined:
-        """Join several of these results, one after another."""
+        """Join several results into one, in their order."""
         return cls(
             np.concatenate([p.labels for p in parts]),
             np.concatenate([p.scores for p in parts]),

@@ -57,8 +57,8 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
     n_features_in_ : int
 
     `score_samples` is minus the detector's score: higher = more normal, as everywhere in scikit-learn. To separate
-    equal scores, a small number is added, which is derived from the image's bytes. This number is at most a billionth
-    of the scores' spread.
+    equal scores, a small number is added, which is derived from the image's bytes. The added number is at most a
+    billionth of the scores' spread.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Fit the detector on a share of the rows and calibrate it on the others. y is ignored."""
+        """Fit the detector on a share of the rows and calibrate it on the other rows. y is ignored."""
         images = self._taken(X, reset=True)
         detector, classifier = self._parts()
         if not is_number(self.fpr) or not 0 < self.fpr < 1:

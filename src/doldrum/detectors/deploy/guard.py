@@ -42,21 +42,23 @@ class Guard:
         The model that the detector was fitted on. For a module or function, input shape and number of classes come from
         the detector.
     detector : Detector
-        Fitted and calibrated. On average, at most its promised share of clean inputs is flagged.
+        A fitted and calibrated detector. On average, at most the share of clean inputs that the detector promises is
+        flagged.
     outputs : "logits", "probabilities" or "labels"
         What a module or function returns.
     watch : Watch, optional
-        Receives the p-values in the order of the calls, and says whether the promised rate still holds:
-        `guard.watch.verdict`. By default, a new Watch. Pass `Watch.restored(detector.calibration, state)` to continue
-        with the state of an earlier Watch. An image that is among the last 65,536 different images is not passed to the
-        watch again. Otherwise a client that sends an image twice would look like drift. If the watch fails, this is
-        logged once, and images are still answered.
+        The Watch receives the p-values in the order of the calls. Its verdict, `guard.watch.verdict`, says whether the
+        promised rate still holds. By default, a new Watch. Pass `Watch.restored(detector.calibration, state)` to
+        continue with the state of an earlier Watch. An image that is among the last 65,536 different images is not
+        passed to the watch again. Otherwise a client that sends an image twice would look like drift. If the watch
+        fails, the error is logged once, and images are still answered.
 
     An answer does not depend on the other images in the batch. An answer costs at most `detector.forwards` forward
-    passes per image. The engine runs whole batches, so the total number is rounded up to a multiple of the batch size. With `SmoothnessProfile`, one batch of 64 is enough for
-    an image. With `StagedProfile`, one batch of 13 is enough for most images. Model and engine were checked at `fit`.
-    On another machine, or with other versions, the first call checks them again on its images, which costs a few
-    hundred forward passes. Make a new Guard if the model's weights have changed.
+    passes per image. The engine runs whole batches, so the total number of forward passes is rounded up to a multiple
+    of the batch size. With `SmoothnessProfile`, one batch of 64 forward passes is enough for an image. With
+    `StagedProfile`, one batch of 13 forward passes is enough for most images. Model and engine were checked at `fit`.
+    On another machine, or with other versions, the first call checks model and engine again on the call's images, which
+    costs a few hundred forward passes. Make a new Guard if the model's weights have changed.
 
     >>> from doldrum.detectors import W
     >>> model = lambda x: (x[:, 0, 0, 0] > x[:, 0, 0, 1]).astype(int)

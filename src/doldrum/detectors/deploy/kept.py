@@ -1,5 +1,5 @@
-"""Keep batches that fit and calibrate have measured on disk, so that an interrupted calibration continues after
-them."""
+"""Keep on disk the batches that fit and calibrate have measured, so that an interrupted calibration can continue after
+these batches."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def kept_batches(
 
 
 def holds_batches(folder: Path) -> bool:
-    """Whether there are batches that the same calibration need not measure again."""
+    """Whether the folder holds measured batches, which a repeated calibration need not measure again."""
     return any(folder.glob("*.npz"))
 
 
@@ -90,7 +90,8 @@ def _begun(folder: Path, identity: str, asked: int | None) -> int:
 
 
 def _kept(work: Any, blocks: Iterable[Block], folder: Path, each: Each) -> Iterator[Any]:
-    """`each(work, blocks)`, except that the first batches are read from the folder if they are there."""
+    """The results of `each(work, blocks)`. If the first batches are in the folder, they are read instead of
+    measured."""
     stage = "fit" if isinstance(work, Measured) else "calibrate"
     choice = work.parts[0].checked.choice
     engine = f"{choice.engine} {choice.precision} {choice.mixes_inputs}"

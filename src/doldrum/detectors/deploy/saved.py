@@ -200,7 +200,7 @@ def _rebuilt(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Detec
         groups = rest.pop("calibration.groups", None)
         detector.calibration = Calibration(scores, ties, fpr=float(manifest["fpr"]), seed=seed, groups=groups)
     if rest:
-        raise InputError(f"expected no other arrays, got {', '.join(rest)}")
+        raise InputError(f"expected no arrays except those of the detector, got {', '.join(rest)}")
     return detector
 
 
@@ -219,7 +219,8 @@ def _plainly(told: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
-    """Convert `value` to JSON. Arrays in `value` go to `arrays`, and their names replace them."""
+    """Convert `value` to JSON. Each array in `value` is stored in `arrays`, and the JSON has the array's name in its
+    place."""
     if isinstance(value, np.ndarray):
         arrays[name] = value
         return {"array": name}

@@ -56,8 +56,8 @@ def scan_to(
 
     Each 1,024 images make one shard: a Parquet file with the columns id, label, score, p_value and flag, and one row
     per image. If a run was interrupted, the same call continues after the last complete shard. If the scan is finished,
-    the call reads its shards. A damaged shard is scanned again, with all shards after it, and a warning says so. Memory
-    holds the images of one shard at a time, and all rows.
+    the call only reads the scan's shards. A damaged shard is scanned again, with all shards after it, and a warning
+    says so. Memory holds the images of one shard at a time, and the rows of all images.
 
     If `workers` is above 1, that many processes of one thread each share the work. `ray` is the address of a Ray
     cluster, whose machines then share the work (:func:`doldrum.spread.spread`). The shards are bit for bit those of one
@@ -65,20 +65,20 @@ def scan_to(
 
     Before any work, raises InputError if the folder can't be written to, or if another process is writing to it.
     InputError is also raised if the folder holds other files, or a scan with another detector or other images. Raises
-    OSError, with what to do, when the disk is full, and WorkerError when workers die repeatedly.
+    OSError, whose message says what to do, when the disk is full. Raises WorkerError when workers die repeatedly.
 
     `images` is an ImageSet, StoredImages, or any source that :func:`doldrum.data.read_stream` reads. Items that can't
     be read are listed under `skipped`, and the run continues without them.
 
-    The summary has these fields, among others: `flagged`; `limit` (the most flags that the promised rate explains,
-    95%); `discoveries` (Benjamini-Hochberg at `fdr`); `note`; `watch`; `suspicious`; and `mean_forwards`, the mean
-    number of forward passes per input. `suspicious` is true if there are more flags than the limit, if there are
-    discoveries, or if the watch found more flags than the promised rate explains.
+    The summary has these fields, among others: `flagged`; `limit` (the largest number of flags that is consistent with
+    the promised rate, 95%); `discoveries` (Benjamini-Hochberg at `fdr`); `note`; `watch`; `suspicious`; and
+    `mean_forwards`, the mean number of forward passes per input. `suspicious` is true if there are more flags than the
+    limit, if there are discoveries, or if the watch found more flags than the promised rate allows.
 
-    `watch` says whether the promised rate still holds for these images. Its values are `kind`, `words` and `alpha` of a
-    :class:`~doldrum.detectors.deploy.watch.WatchVerdict`. The watch receives the images in a random order, which is
-    always the same. The folder's own order is not used, since it is often by class. So the watch can't say when a
-    change happened.
+    `watch` says whether the promised rate still holds for these images. The values in `watch` are `kind`, `words` and
+    `alpha` of a :class:`~doldrum.detectors.deploy.watch.WatchVerdict`. The watch receives the images in a random order,
+    which is always the same. The folder's own order is not used, since it is often by class. So the watch can't say
+    when a change happened.
     """
     check_workers(workers, ray=ray)
     if detector.calibration is None or detector.fitted_for is None:
@@ -164,8 +164,8 @@ def _scanned(
 def _by_workers(
     detector: Detector, images: ImageSet | StoredImages, parts: Sequence[tuple[int, int]], each: Each
 ) -> Generator[ScanResult, None, None]:
-    """The result of each part, equal to that of `Detector.scan`. One set of workers processes all parts, in the same
-    batches."""
+    """The result of each part, equal to that of `Detector.scan`. One set of workers processes all parts, in the batches
+    that `Detector.scan` would use."""
     if not parts:
         return
     size = detector.batch_size

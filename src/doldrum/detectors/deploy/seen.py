@@ -1,4 +1,4 @@
-"""Recognise images of a stream that came before, such as an image that a client sends again."""
+"""Recognise images that have already occurred in a stream, such as an image that a client sends again."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Seen:
         self._most, self._held = most, dict[float, None]()
 
     def new(self, numbers: Iterable[float]) -> NDArray[np.bool_]:
-        """Whether each number is new, that is, not among the last numbers before it. A number that came before becomes
-        the newest number."""
+        """Whether each number is new, that is, not among the remembered numbers. A remembered number that occurs again
+        becomes the newest number."""
         found: list[bool] = []
         for number in map(float, numbers):
             found.append(number not in self._held)

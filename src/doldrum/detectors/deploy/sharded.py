@@ -2,9 +2,9 @@
 of verdicts.
 
 A shard whose Parquet file exists is not scanned again. The Parquet file appears only when it is complete, since S3 and
-Google's storage show an object only after its last byte. The name of the Parquet file follows from the shard's name,
-and its content from detector and images. So if a shard is scanned twice, by a worker that seemed dead or by two runs at
-once, the result is the same file.
+Google's storage show an object only after its last byte. The name of the Parquet file depends only on the shard's name,
+and the file's content only on detector and images. So if a shard is scanned twice, by a worker that seemed dead or by
+two runs at once, the result is the same file.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -81,13 +81,13 @@ def scan_shards(
         path or an address.
     out : str or path
         A folder or an address (s3://, gs://). The rows of `a/b.tar` are in `a/b.tar.parquet`: id, label, score,
-        p_value, flag. The metadata of this file has the version of the shard that was scanned (its ETag), and what
-        could not be read.
+        p_value, flag. The metadata of the Parquet file has the version of the shard that was scanned (its ETag), and
+        what could not be read.
     workers, ray
-        As in :func:`~doldrum.detectors.deploy.scanning.scan_to`: verdicts are the same bit for bit. Each worker reads
-        shards and writes results itself, with the credentials of its machine.
+        The same as in :func:`~doldrum.detectors.deploy.scanning.scan_to`. Verdicts are bit for bit the same for any
+        number of workers. Each worker reads shards and writes results itself, with the credentials of its machine.
 
-    The same call again scans the shards that have no result yet, and those that have changed since. If the scan is
+    If you repeat the call, it scans only shards that have no result yet, or that have changed since. If the scan is
     finished, the call only reads the results. Memory holds 1,024 images and the rows of one shard, for any number of
     shards.
 
@@ -142,7 +142,7 @@ def is_unfinished_at(out: str | Path) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class ShardScan:
-    """Scans one shard and returns what the summary needs of it. This object is sent to workers. A job is a pair: a
+    """Scans one shard and returns the values that the summary needs. This object is sent to workers. A job is a pair: a
     shard, and whether a result for this shard seems to exist."""
 
     examining: Examining
@@ -307,7 +307,7 @@ def _runs(detector: Detector, shards: Shards) -> Any:
 
 @contextmanager
 def _held(out: str | Path) -> Generator[None, None, None]:
-    """Lock a folder, so that only one run writes to it. An address has no locks and needs none."""
+    """Lock a folder, so that only one run writes to it. Storage at an address has no locks, and needs none."""
     if not is_address(out):
         Path(out).mkdir(parents=True, exist_ok=True)
     with nullcontext() if is_address(out) else locked(out):

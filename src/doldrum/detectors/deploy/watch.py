@@ -25,7 +25,7 @@ _BODY = 0.1  # ranks above this share (or above fpr) are the body: an attack tha
 _BINS = 10  # of the body
 _TOGETHER = 256  # answers of which the bets are made together
 _SETTLE = 500  # images, from where the flags began to rise, that show whether the body has moved
-_MORE = "more images are flagged than the promised rate explains"
+_MORE = "more images are flagged than the promised rate allows"
 _WORDS: dict[Kind, str] = {
     "as calibrated": "the images are like the calibration images, as far as the watch can tell",
     "drift": "the images are no longer like the calibration images, so the promised rate no longer holds: calibrate again on clean images "
@@ -44,14 +44,14 @@ class WatchVerdict:
     kind : str
         - "as calibrated": the images are like the calibration inputs, as far as the watch can tell
         - "drift": the images are no longer like the calibration inputs; calibrate again
-        - "attack": more are flagged than the promised rate explains, and the others are like the calibration inputs: an
-          attack is likely
-        - "open": more are flagged than the promised rate explains; too few have arrived since to tell drift from an
-          attack
+        - "attack": more inputs are flagged than the promised rate allows, and the other inputs are like the calibration
+          inputs: an attack is likely
+        - "open": more inputs are flagged than the promised rate allows; too few inputs have arrived since to tell drift
+          from an attack
     words : one sentence for the user that says what to do
     images, flagged : the number of inputs so far, and how many of them were flagged
-    drift_at, drift_since : the input at which drift was certain, and about where it began; None if there was none
-    flags_at, flags_since : the same for more flags than the promised rate explains
+    drift_at, drift_since : the input at which drift was certain, and about where drift began; None without drift
+    flags_at, flags_since : the input at which an excess of flags was certain, and about where it began; or None
     alpha : the largest probability, chosen beforehand, of a false alarm on clean images like the calibration inputs
     """
 
@@ -71,11 +71,11 @@ class WatchVerdict:
 
 
 class Watch:
-    """Tests p-values as they arrive, and says when the promised rate no longer holds. The error probability holds
-    however often you read the verdict.
+    """Tests p-values as they arrive, and says when the promised rate no longer holds. The probability of a false alarm
+    is at most `alpha`, however often you read the verdict.
 
     A Watch uses two conformal test martingales (:mod:`doldrum.stats.martingale`), which are independent on clean
-    images. An input's rank is the number of calibration inputs that are at least as suspicious.
+    images. An input's rank is the number of calibration inputs that are at least as suspicious as the input.
 
     - *drift* bets that the ranks of the inputs that are not suspicious have moved. All inputs count as not suspicious
       except the most suspicious 10% (or the share `fpr`, if it is larger). A trigger hardly moves the ranks of these
@@ -84,7 +84,7 @@ class Watch:
 
     Each test uses half of `alpha`. Inputs without a finite answer of the model (label -1) are counted but not tested.
     With class-conditional calibration, each class has its own ranks. Inputs of a class without calibration inputs are
-    not tested either.
+    counted but not tested.
 
     Parameters
     ----------
@@ -94,8 +94,8 @@ class Watch:
         The largest probability that a stream of clean inputs, exchangeable with the calibration inputs, is ever called
         anything but "as calibrated". The probability is over calibration sets and streams.
 
-    Raises InputError for another alpha. A watch keeps a few hundred numbers in memory, per class if calibration is
-    class-conditional.
+    Raises InputError for an alpha outside (0, 1). A watch keeps a few hundred numbers in memory, per class if
+    calibration is class-conditional.
 
     >>> from doldrum.detectors import Calibration
     >>> rng = np.random.default_rng(0)
@@ -133,8 +133,8 @@ class Watch:
         """Add the next inputs of the stream, in their order, and return the present verdict. The verdict does not
         depend on how the stream is split into calls.
 
-        `result` is the detector's ScanResult of these inputs, or their p-values (m,). With class-conditional
-        calibration, p-values need `labels` (m,).
+        `result` is the detector's ScanResult of these inputs, or their p-values (m,). If you pass p-values and
+        calibration is class-conditional, pass `labels` (m,) too.
 
         Raises InputError for p-values that this calibration can't have given.
         """
@@ -262,8 +262,8 @@ class Watch:
 
 
 def _flag_cells(n: int, allowed: int) -> NDArray[np.int64]:
-    """The number of ranks in each bin. The first bins hold the flagged ranks, from the most suspicious on, and grow by
-    about the same factor. The last bin holds all other ranks."""
+    """The number of ranks in each bin. The first bins hold the flagged ranks, from the most suspicious on, and their
+    ends grow by about the same factor. The last bin holds all other ranks."""
     ends = np.maximum(1, np.rint(allowed ** (np.arange(4) / 3))).astype(np.int64)
     return np.diff(np.concatenate([[0], ends, [n + 1]]))
 

@@ -20,9 +20,11 @@ _KEPT = 1 << 22  # chances that are worked out beforehand at most
 
 
 class Components:
-    """R mixture components: p_r(place, label) is the share of a label among the draws of the component's clean inputs.
+    """R mixture components: p_r(place, label) is the share of a label among the draws of component r's clean inputs at
+    this place.
 
-    The rates of the component's label (`rates.Rates`) are mixed into its own, with the weight of `TO_LABEL` inputs.
+    The rates of the component's label (`rates.Rates`) are mixed into the component's rates, with the weight of
+    `TO_LABEL` inputs.
 
     Parameters
     ----------
@@ -72,15 +74,16 @@ class Components:
         return np.ascontiguousarray(np.where((places >= 0)[:, :, None], found, 1.0).transpose(0, 2, 1))
 
     def weights(self, labels: NDArray[np.int16]) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
-        """For inputs with these labels (N,), return the log weights (N, R) of the label's components and those of all
-        other components. Also return the logs of both sums (2, N), and which labels (N,) have no component."""
+        """For inputs with these labels (N,), return the log weights (N, R) of the components with the input's label,
+        and the log weights (N, R) of all other components. Also return the log of the sum of each kind of weights (2,
+        N), and which labels (N,) have no component."""
         mine, other, totals, unseen = self._weights
         at = self._number[labels]
         return mine[at], other[at], totals[:, at], unseen[at]
 
     @cached_property
     def _weights(self) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
-        """The result of `weights` for each label that clean inputs have, and as last row for all other labels."""
+        """The result of `weights` for each label that clean inputs have, and, in the last row, for all other labels."""
         same = self.kinds[None, :] == np.append(self._seen, -1)[:, None]
         alone, unseen = ~same.all(axis=1), ~same.any(axis=1)
         other = np.where(same & alone[:, None], -np.inf, self._log_weights)

@@ -23,8 +23,8 @@ __all__ = ["COMPONENTS", "Clean", "calm", "fit_shares"]
 Draws = Mapping[str, NDArray[np.int16]]
 Array = NDArray[np.float64]
 COMPONENTS = 4
-"""The default number of mixture components per class. A class with fewer than 12 clean inputs per component gets
-fewer."""
+"""The default number of mixture components per class. A class with fewer than 12 clean inputs per component gets fewer
+components."""
 _EACH, _ROUNDS = 12, 25
 _TO_MEAN, _TO_SPREAD = 6.0, 20.0  # inputs' worth of the calm of all inputs in that of a label: its mean, its spread
 # Share of clean inputs that got their label by accident. About 5 in 100 are nearer to one; but the share bounds what "just an outlier"
@@ -76,19 +76,19 @@ class Clean:
     """The model of clean inputs, made of their `draws`, `labels` and `shares` (from `fit_shares`). Other inputs are
     compared with this model.
 
-    Around a clean input of label k, one of k's components generates the label at each place (strength, draw).
-    p_r(place, label) is the share of a label among the draws of the component's clean inputs. The rates of label k
-    (`rates.Rates`) are mixed in with the weight of 4 inputs.
+    Around a clean input of label k, one of the mixture components of k generates the label at each place (strength,
+    draw). The rate p_r(place, label) is the share of a label among the draws of component r's clean inputs at this
+    place. The rates of label k (`rates.Rates`) are mixed into p_r with the weight of 4 inputs.
 
     A triggered input of label y is modelled as a clean input of another label with a trigger. The trigger decides a
-    draw's label with probability q, and otherwise has no effect. So the probability p of a label becomes (1 - q) p, and
-    that of label y becomes q + (1 - q) p. The likelihood is averaged over the rows of `survivals`, separately for each
-    family, since it is not known how well a trigger survives.
+    draw's label with probability q, and otherwise has no effect. So the probability p of a label other than y becomes
+    (1 - q) p, and the probability p of label y becomes q + (1 - q) p. The likelihood is averaged over the rows of
+    `survivals`, separately for each family, since it is not known how well a trigger survives.
 
     A few clean inputs of label y (the model assumes 1 in 100,000) are outliers: their perturbed copies get another
-    label. The draws of outliers are like those of clean inputs of the other labels. A draw keeps y with a probability
-    of 0 or .05, the same for all families. Without outliers in the model, a trigger that never survives would be the
-    best explanation of a misclassified input.
+    label. The draws of outliers are like those of clean inputs of the other labels. A draw of an outlier keeps y with a
+    probability of 0 or .05, the same for all families. Without outliers in the model, a trigger that never survives
+    would be the best explanation of a misclassified input.
     """
 
     def __init__(self, draws: Draws, labels: NDArray[np.int16], num_classes: int, shares: Array) -> None:

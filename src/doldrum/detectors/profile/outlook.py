@@ -28,8 +28,8 @@ class Outlook:
     images
         The number of clean inputs of `fit` that the model answered.
     classes, classes_without
-        The number of classes, and how many of them no input of `fit` is predicted as. The rates of these classes are
-        estimated from the other classes.
+        The number of classes, and the number of classes that the model predicts for no input of `fit`. The rates of
+        these classes are estimated from the other classes.
     found
         The share of simulated triggers that would be flagged, on average over calibration sets.
     unlucky

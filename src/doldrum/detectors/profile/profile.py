@@ -37,14 +37,14 @@ _FEWEST, _MADE_UP = 10, 200
 
 
 class SmoothnessProfile(OfFamilies):
-    """The score says how much better a trigger explains the labels of an input's perturbed copies than its class does,
-    and how stable the label is.
+    """The score says how much better a trigger explains the labels of an input's perturbed copies than the input's
+    class does, and how stable the label is.
 
     The detector needs only labels, and takes 64 forward passes per input by default. `fit` needs 100 clean inputs
-    (1,000 are better), in addition to those for calibration. `outlook` estimates the share of triggers that will be
-    found with the inputs of `fit`. The detector knows neither trigger nor target. The score has five parts. Each part
-    is turned into a *surprise*: -log of the share of clean inputs with at least this value (`surprise.Surprise`). The
-    weighted surprises are added:
+    (1,000 are better), in addition to those for calibration. From the inputs of `fit`, `outlook` estimates the share of
+    triggers that the detector will find. The detector knows neither trigger nor target. The score has five parts. Each
+    part is turned into a *surprise*: -log of the share of clean inputs with at least this value (`surprise.Surprise`).
+    The weighted surprises are added:
 
     1. *likelihood ratio, joint* (weight 1): log of p(labels | a clean input of another class with a trigger for this
        label) over p(labels | a clean input of this label). Clean inputs of a label are modelled as a mixture of
@@ -63,10 +63,10 @@ class SmoothnessProfile(OfFamilies):
     when a patch is shifted, or in an all-to-all attack). The last two parts find triggers that no perturbation destroys. The sum is calibrated like any
     score, so the promised rate does not depend on this model being right.
 
-    The scores of clean inputs are computed on those of `fit`, a tenth at a time, with a model of the other nine tenths.
-    The overlays are images of `fit`, chosen at random and stored in `overlays_`. If there are fewer images than
-    overlays, some images are used several times. `calibrate` refuses images of `fit`, so overlays are never used for
-    calibration.
+    To compute the surprises, the clean inputs of `fit` are scored too, a tenth at a time, with a model of the other
+    nine tenths. The overlays are images of `fit`, chosen at random and stored in `overlays_`. If there are fewer images
+    than overlays, some images are used several times. `calibrate` refuses images of `fit`, so overlays are never used
+    for calibration.
 
     Parameters
     ----------
@@ -74,12 +74,12 @@ class SmoothnessProfile(OfFamilies):
         Probes to use instead of `default_families`, with strengths in rising order. The seeds of these probes are
         replaced by the detector's.
     overlays : int, optional
-        The number of images laid over each input, in addition to the families; 0 for none. By default, 19 with the
-        default families, and none with others.
+        The number of images laid over each input, in addition to the families; 0 for none. By default, there are 19
+        overlays with the default families, and none with other families.
     components : int, optional
         The largest number of mixture components per class; a class has at most one for each 12 of its clean inputs.
-        Pass 1 if there may be triggered inputs among those of `fit`. Triggered inputs would otherwise get a component
-        of their own, and look ordinary.
+        Pass 1 if there may be triggered inputs among the inputs of `fit`. Triggered inputs would otherwise get a
+        component of their own, and look ordinary.
     seed : int, optional
 
     Source: this project. The designs that were tried, and their results, are in docs/results/detection-design.md.
@@ -210,7 +210,8 @@ class SmoothnessProfile(OfFamilies):
         """Scores of the valid inputs of `fit`. Each input is scored with a model of nine tenths of the inputs, without
         the input itself.
 
-        Use these scores to rank inputs if none is known to be clean. No false-positive rate can be promised from them.
+        Use these scores to rank inputs if none is known to be clean. No false-positive rate can be promised from these
+        scores.
         """
         return self._sum(self._surprise()(self.reference_))
 
@@ -218,9 +219,10 @@ class SmoothnessProfile(OfFamilies):
         """Estimate how many triggers will be found at a promised rate with this number of calibration images. The
         estimate uses only the images of `fit`, and no forward passes.
 
-        Up to 200 images of `fit` get a simulated trigger (`outlook.made_up`). Each of these images is scored with a
-        model that was fitted without it. On eleven attacks, the estimated share was near the mean over the real
-        triggers. The share for a single trigger may be far from the estimate. See docs/results/few-images.md.
+        Up to 200 images of `fit` get a simulated trigger (`outlook.made_up`). Each image with a trigger is scored with
+        a model that was fitted without this image. On average over eleven attacks, the estimated share was near the
+        share of real triggers that the detector found. The share for a single trigger may be far from the estimate. See
+        docs/results/few-images.md.
 
         Raises InputError if the detector is not fitted, or if there are too few calibration inputs to promise `fpr`.
         """

@@ -27,11 +27,11 @@ def fitted_round(
 ) -> SmoothnessProfile:
     """Fit the profile of the next round, with new draws, on samples that are assumed to be clean.
 
-    `earlier` are the scores (N,) of the rounds before. The first round starts with 500 random samples. The next step is
-    done twice: each sample is scored with a model of the others, and the tenth with the highest scores is removed. The
-    profile is then fitted on the other samples. Each later round draws its 500 samples from the half of the set with
-    the lowest scores in the round before. Such rounds are concentration steps, as in Rousseeuw and Van Driessen's
-    robust covariance, 1999. The removal of poisoned samples matters, because those that remain make similar samples
+    `earlier` holds the scores (N,) of each earlier round. The first round starts with 500 random samples. Twice, each
+    sample is scored with a model of the other samples, and the tenth with the highest scores is removed. The profile is
+    then fitted on the remaining samples. Each later round draws its 500 samples from the half of the set with the
+    lowest scores in the round before. Such rounds are concentration steps, as in Rousseeuw and Van Driessen's robust
+    covariance, 1999. The removal of poisoned samples matters, because poisoned samples that remain make similar samples
     look ordinary.
     """
     own = None if seed is None else child_seed(seed, "cleansing round", len(earlier)) >> 65

@@ -25,18 +25,20 @@ class Rates:
     inputs are completed from the other labels.
 
     Inputs of different labels have two things in common at a place: how often they *stay* (keep their label), and which
-    labels they change to. So a label's rates are shrunk towards "stays as often as the others, and otherwise changes to
-    the same labels". The rates are not shrunk towards the labels of the others: half of the labels around a few shoes
-    are not shirts. The formulas use P, the share of inputs that stay:
+    labels they change to. So a label's rates are shrunk towards the assumption that its inputs stay as often as other
+    inputs, and otherwise change to the same labels as other inputs. The rates are not simply shrunk towards the rates
+    of other labels, since half of the labels around a few shoes would then be shirts. The formulas use P, the share of
+    inputs that stay:
 
     - at a place: P(place), of all inputs, mixed with P(strength) at the weight of 2 inputs;
     - of a label at a strength: P(label, strength), mixed with P(strength) at the weight of 3 inputs;
     - of a label at a place: logit P(label, strength) + logit P(place) - logit P(strength).
 
     The labels that inputs change to are first counted in the whole family, where all draws of an input count as one
-    input. The changes of all inputs at this place are then added, with a total weight of 2 inputs. (Before that, the
-    changes of all inputs in the whole family are added to them, also with a total weight of 2 inputs.) A label's rates
-    at a place are computed from its counts there plus this estimate, which counts as much as 4 inputs. So a label without any clean input has rates too.
+    input. The changes of all inputs at this place are then added, with a total weight of 2 inputs. (Because changes at
+    one place are few, the changes of all inputs in the whole family are first added to them, also with a total weight
+    of 2 inputs.) A label's rates at a place are computed from the label's counts at this place plus the estimate above,
+    which counts as much as 4 inputs. So a label without any clean input has rates too.
 
     Parameters
     ----------
@@ -137,7 +139,8 @@ def sparse_tally(
     """The counts of `tally` as a csr_array (places * K, width). The counts of a label at a place are in row place * K + label. A csr_array
     saves memory if few labels occur.
 
-    An input counts in `columns` (N, P) with `weights` (N, P). Places with the same number in `rows` (places,) are counted together.
+    Each input is counted in the columns that `columns` (N, P) lists, with the weights in `weights` (N, P). Places with
+    the same number in `rows` (places,) are counted together.
     """
     if rows is None:
         rows = np.arange(places.shape[1], dtype=np.int64)

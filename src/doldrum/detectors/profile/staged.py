@@ -40,10 +40,11 @@ class StagedProfile(OfFamilies):
     4. twice as many.
 
     Each stage keeps the draws of the stage before, and adds new ones. Every stage has its own `SmoothnessProfile`,
-    fitted on the draws up to this stage of the clean inputs of `fit`. The profile's score is turned into a *surprise*:
-    -log of the share of clean inputs that score at least as high. So all stages have one scale. (Each clean input of
-    `fit` is scored with a model that was fitted without it.) An input takes the next stage if its surprise is above
-    -log of the share of clean inputs that may take this stage. An input's last surprise is its score.
+    fitted on the draws that the clean inputs of `fit` have up to this stage. The profile's score is turned into a
+    *surprise*: -log of the share of clean inputs that score at least as high as the input. So the scores of all stages
+    have the same scale. (Each clean input of `fit` is scored with a model that was fitted without it.) An input takes
+    the next stage if its surprise is above -log of the share of clean inputs that may take this stage. An input's last
+    surprise is its score.
 
     After `fit`, the last stage of an input depends only on the image. So the score is one fixed function of the image
     and is calibrated as a whole, and the promised rate holds as for any detector.
@@ -150,8 +151,8 @@ class StagedProfile(OfFamilies):
         return scores > -np.log(self.go_on[stage])
 
     def _profile(self, stage: int, draws: Mapping[str, NDArray[np.int16]] | None = None) -> SmoothnessProfile:
-        """The profile of a stage. If the draws around the clean inputs are given, the profile includes what it
-        learned."""
+        """The profile of a stage. If the draws around the clean inputs are given, the profile is fitted on them
+        already."""
         upto = self.stages()[stage]
         given = self._given()
         families = {n: probe_from_dict({**p.to_dict(), "draws": upto[n]}) for n, p in given.items() if n in upto}

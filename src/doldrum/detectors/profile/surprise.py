@@ -20,17 +20,17 @@ class Surprise:
     0, and a value that one clean input in a hundred reaches has a surprise of 4.6.
 
     Above the 90th percentile the distribution is assumed to be exponential, so that values above all clean inputs can
-    be compared too. The mean excess of this distribution is that of the tenth of the inputs above the percentile, mixed
-    with an expected excess at the weight of 10 inputs. The expected excess is `shape` times the distance of the 90th
-    percentile from the median. The expected excess is needed for few inputs: of 40 inputs, only 4 are above the
-    percentile, and the mean of 4 values is mostly chance.
+    be compared too. The mean excess of this distribution is the mean excess of the tenth of the inputs above the 90th
+    percentile, mixed with an expected excess at the weight of 10 inputs. The expected excess is `shape` times the
+    distance of the 90th percentile from the median. The expected excess is needed if there are few inputs: of 40
+    inputs, only 4 are above the percentile, and the mean of 4 values is mostly chance.
 
     Parameters
     ----------
     reference : float64 (n, columns)
         The values of clean inputs.
     shape : float, or one number per column
-        By default that of an exponential distribution, 0.62.
+        By default, the value of an exponential distribution, 0.62.
 
     >>> s = Surprise(np.arange(100.0)[:, None])
     >>> s(np.array([[50.0], [89.0], [1000.0]])).round(2).ravel().tolist()

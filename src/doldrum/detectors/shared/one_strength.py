@@ -21,7 +21,8 @@ _GRID_DRAWS, _GRID_INPUTS = 20, 250
 
 
 class OneStrength(Detector):
-    """A detector whose probe "noise" is `draws` draws of Gaussian noise at one strength, kept in `strength_`.
+    """A detector whose probe "noise" adds Gaussian noise of one strength, in `draws` draws. The strength is stored in
+    `strength_`.
 
     By default, the strength is sigma-half: the smallest strength at which mean W of clean inputs is half of its peak.
     Up to 250 inputs of `fit` are used to find sigma-half, with 260 forward passes each. A subclass defines `score`. A

@@ -125,7 +125,8 @@ def _lp_norm(node: Node, x: Tensor) -> Tensor:
 
 
 def softmax(node: Node, x: Tensor) -> Tensor:
-    """The ONNX operators Softmax and LogSoftmax. Before opset 13, both are over all axes from `axis` on."""
+    """The ONNX operators Softmax and LogSoftmax. Before opset 13, both operators normalise over all axes from `axis`
+    on."""
     function = F.log_softmax if node.op == "LogSoftmax" else F.softmax
     if node.opset >= 13:
         return function(x, dim=node.get("axis", -1))
