@@ -28,9 +28,9 @@ def expanded(value: Any, shape: Shape | None) -> Iterator[tuple[Any, int | None]
 
     A tuple is (image, label, …) or (batch, labels, …). A list is a batch if all its elements are images, pairs or rows;
     otherwise it is read like a tuple. In a row (a dict), the image is under `image`, `img`, `pixel_values`, … and the
-    label under `label`, `labels`, `y`, `target`, …. An array of three axes is usually one image. Such an array is a
-    batch of grey images if it fits `shape` (C, H, W) only as a batch, or if it has one label per element of its first
-    axis.
+    label under `label`, `labels`, `y`, `target`, …. An array of three axes is usually one image. An array of three axes
+    is a batch of grey images if it fits `shape` (C, H, W) only as a batch, or if it has one label per element of its
+    first axis.
 
     >>> [(i.shape, label) for i, label in expanded((np.zeros((2, 3, 8, 8)), [4, 5]), None)]
     [((3, 8, 8), 4), ((3, 8, 8), 5)]
@@ -86,7 +86,7 @@ def _grey_batch(array: NDArray[Any], labels: Sequence[Any] | None, shape: Shape 
 def _is_item(value: Any) -> bool:
     """Whether an element of a list is an image, a row, or a pair that begins with an image.
 
-    A list of such elements is a batch.
+    A list is a batch if all its elements are images, rows or such pairs.
     """
     if isinstance(value, tuple) and value:
         value = cast("tuple[Any, ...]", value)[0]
