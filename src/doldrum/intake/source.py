@@ -93,8 +93,8 @@ def open_images(path: str | os.PathLike[str], *, limits: ImageLimits | None = No
         Iterating over the ImageSource gives Picture(id, pixels uint8 (H, W, 3), label) or Skipped(id, why). Folders and
         their files come in order of their names, entries of archives in the order of the archive. Grey images are
         repeated to three channels. The label is the name of the class: the name of the image's folder, the text of a
-        sample's ".cls" entry, or the value in a table's column. If an image has no folder, no ".cls" entry and no such
-        column, its label is None.
+        sample's ".cls" entry, or the value in a table's column. The label is None for an image without a folder, a
+        ".cls" entry and a class column.
 
     Nothing is extracted or written, no link is followed, no pickle is read, and no program is started. Archives inside
     archives are not opened. Only the formats in FORMATS are decoded (see :func:`decode_image`). Decoders may still have

@@ -86,7 +86,7 @@ def _grey_batch(array: NDArray[Any], labels: Sequence[Any] | None, shape: Shape 
 def _is_item(value: Any) -> bool:
     """Whether an element of a list is an image, a row, or a pair that begins with an image.
 
-    A list is a batch if all its elements are images, rows or such pairs.
+    A list is a batch if all its elements are images, rows, or pairs that begin with an image.
     """
     if isinstance(value, tuple) and value:
         value = cast("tuple[Any, ...]", value)[0]
