@@ -43,9 +43,10 @@ class Battery:
     """Several probes that are prepared for one input shape.
 
     The rows of an input are numbered across all probes. Row 0 is the unperturbed image. After row 0 come the rows of
-    the probes that perturb images, ordered by probe, condition (strength) and draw. Row 0 and the rows of these probes
-    are the first `image_rows` rows, and go to the classifier itself. The rows of probes that perturb the model come
-    last: in row r, the unperturbed image goes to the perturbed model `variants[r]`, given as (probe, condition, draw).
+    the probes that perturb images, ordered by probe, condition (strength) and draw. Row 0 and the rows of the probes
+    that perturb images are the first `image_rows` rows, and go to the classifier itself. The rows of probes that
+    perturb the model come last: in row r, the unperturbed image goes to the perturbed model `variants[r]`, given as
+    (probe, condition, draw).
 
     >>> from doldrum.probes import Gaussian, Scale
     >>> battery = Battery({"noise": Gaussian([0.1, 0.2], draws=3), "scale": Scale([3, 5])}, (1, 1, 2))
@@ -61,7 +62,8 @@ class Battery:
     def part(self, draws: Mapping[str, range]) -> Battery:
         """A battery of the unperturbed image and a part of the draws of some probes, which must perturb images.
 
-        For each of these probes, `draws` has the name and the draws to keep at each condition (strength).
+        `draws` maps the name of each included probe to the numbers of the draws that are included at each condition
+        (strength).
 
         >>> from doldrum.probes import Gaussian
         >>> battery = Battery({"noise": Gaussian([0.1, 0.2], draws=3)}, (1, 1, 2))
@@ -116,7 +118,8 @@ class Battery:
     def fill_on(self, images: NDArray[np.float32], start: int, stop: int, out: Any) -> None:
         """Write the rows of several images (N, C, H, W) to `out`, a float32 tensor (N, stop - start, C, H, W).
 
-        The values are those of `fill`, bit for bit. Noise is added on the tensor's device. Rows of other probes are computed on the CPU and copied.
+        The values are those of `fill`, bit for bit. Noise is added on the tensor's device. Rows of other probes are
+        computed on the CPU and copied.
         """
         there = tensor_on(images, out.device)
         if start == 0 < stop:

@@ -115,8 +115,8 @@ class Measurement:
     def part(self, draws: Mapping[str, range]) -> Measurement:
         """The same run with only some draws of each condition (see `Battery.part`), for inputs that are measured in stages.
 
-        A batch has no more rows than one input needs for these draws, so that a stage is cheap even for a single image.
-        The model is not run here. Row 0 is the unperturbed image, as in every battery.
+        A batch has no more rows than one input needs for the selected draws, so that a stage is cheap even for a single
+        image. The model is not run here. Row 0 is the unperturbed image, as in every battery.
         """
         if self.until is not None:
             raise InputError(

@@ -33,7 +33,7 @@ class Subject:
     generator: torch.Generator
 
     def batch(self, size: int) -> torch.Tensor:
-        """Random indices of `size` images, drawn with replacement."""
+        """Random indices of images, drawn with replacement. `size` is the number of indices."""
         return torch.randint(len(self.clean), (size,), generator=self.generator).to(self.clean.device)
 
     def normal(self, shape: tuple[int, ...]) -> torch.Tensor:

@@ -27,10 +27,10 @@ def universal_perturbation(
 ) -> Additive:
     """Find the perturbation d that best moves images to `target`, or away from their labels.
 
-    At every pixel value, |d| <= budget. The method is signed gradient descent over batches of clip(x + d), from a start of uniform noise. With a target, the
-    loss is the cross-entropy with the target. Without a target (None), the loss is the margin of the model's own label
-    over the best other class. This margin is clipped at -1, so that images with a clearly changed label no longer
-    influence the result.
+    At every pixel value, |d| <= budget. The method is signed gradient descent over batches of clip(x + d), from a start
+    of uniform noise. With a target, the loss is the cross-entropy with the target. Without a target (None), the loss is
+    the margin of the model's own label over the best other class. This margin is clipped at -1, so that images with a
+    clearly changed label no longer influence the result.
 
     Parameters
     ----------

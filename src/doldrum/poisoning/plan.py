@@ -32,10 +32,10 @@ class PoisonPlan:
     target
         The class that the attacker wants (not used by all-to-all).
     mode
-        "all-to-one": samples of any class except the target get the trigger and the target's label. "all-to-all":
-        samples of any class get the trigger and label y + 1 mod K. "source-specific": samples of class `source` get the
-        trigger and the target's label (TaCT). "clean-label": samples of the target's class get the trigger and keep
-        their label (SIG, label-consistent).
+        "all-to-one": samples of any class except the target get the trigger and the target's label.
+        "all-to-all": samples of any class get the trigger and label y + 1 mod K.
+        "source-specific": samples of class `source` get the trigger and the target's label (TaCT).
+        "clean-label": samples of the target's class get the trigger and keep their label (SIG, label-consistent).
     source
         The source class of a source-specific plan.
     cover_classes, cover_rate

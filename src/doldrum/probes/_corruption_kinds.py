@@ -133,9 +133,9 @@ def zoom_blur(x: Picture, factors: tuple[float, float, float], at: Address) -> P
 
 @lru_cache(maxsize=64)
 def _zooms(size: int, start: float, stop: float, step: float) -> Picture:
-    """Z matrices (Z, size, size).
+    """Matrices (Z, size, size), one for each of Z zoom factors.
 
-    Each matrix zooms a line about its middle by one factor, with linear interpolation.
+    Each matrix zooms a line about its middle, with linear interpolation.
     """
     middle = (size - 1) / 2
     places = (np.arange(size) - middle) / np.arange(start, stop, step)[:, None] + middle

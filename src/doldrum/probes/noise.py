@@ -29,10 +29,10 @@ class NoiseBank:
             np.clip(out, 0.0, 1.0, out=out)
 
     def fill_on(self, images: Any, condition: int, start: int, stop: int, out: Any) -> None:
-        """Write the noisy images that `fill` makes, for several images (N, C, H, W), to `out` (N, stop - start, C, H, W).
+        """Write the noisy images of `fill`, for several images (N, C, H, W), to `out` (N, stop - start, C, H, W).
 
-        `images` and `out` are float32 tensors on one device. The draws are those of `fill`, copied to the device once. As in `fill`, first the product is rounded and then
-        the sum, so that the values are equal bit for bit.
+        `images` and `out` are float32 tensors on one device. The draws are those of `fill`, copied to the device once.
+        As in `fill`, first the product is rounded and then the sum, so that the values are equal bit for bit.
         """
         import torch
 

@@ -192,7 +192,10 @@ def picture_pixels(image: Any) -> NDArray[np.uint8]:
 def fitted_picture(
     image: Any, shape: Shape | None, fit: Callable[[Sequence[Any]], NDArray[Any]] | None
 ) -> tuple[NDArray[Any], bool]:
-    """The pixels of a picture in the classifier's input shape, and whether it was resized: by the classifier's own `fit`, or by stretching."""
+    """The pixels of a picture in the classifier's input shape, and whether the picture was resized.
+
+    The picture is resized by the classifier's own `fit` if there is one, else it is stretched.
+    """
     if fit is not None and not isinstance(image, dict):
         return fit([image])[0], True
     array = picture_pixels(image)

@@ -149,7 +149,7 @@ def _kept(
 
 
 def _pieces(one: Texture, split: str, *, size: int, count: int) -> Iterator[NDArray[np.uint8]]:
-    """`count` pieces of a texture, (3, size, size), each from the split's part of the texture."""
+    """Pieces (3, size, size) of a texture, from the split's part of the texture. `count` is the number of pieces."""
     from PIL import Image
 
     draw = rng(0, "textures", split, one.name)
