@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["Attack", "AttackResult", "Made", "Setup", "ThreatModel"]
 
 ThreatModel = Literal["data", "data and a surrogate", "training"]
-"""What the attacker controls or has: some training samples; also a model trained on similar data; or the whole training."""
+"""What the attacker controls or has.
+
+"data": some training samples. "data and a surrogate": some training samples, and a model trained on similar data.
+"training": the whole training.
+"""
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,8 @@ class Setup:
     """The inputs of a function that makes an attack: training set, poison rate, target and seed.
 
     `surrogate()` trains a clean model with the same recipe and another seed, for attackers that need one; it trains
-    only once. `untrained()` returns the same network with new random weights. The function calls `ready(plan)` after
-    all checks and before any training, and `check_attack` stops there.
+    only once. `untrained()` returns the same network with new random weights. The function that makes the attack calls
+    `ready(plan)` after all checks and before any training, and `check_attack` stops there.
     """
 
     train_set: ImageSet

@@ -155,9 +155,9 @@ def adap_blend(setup: Setup, *, alpha: float = 0.2, training_alpha: float = 0.15
 def adap_patch(setup: Setup, *, size: int = 3, training_opacity: float = 0.5, cover_ratio: float = 0.5) -> Made:
     """Make the attack Adap-Patch, by default with half as many cover samples as poisoned samples.
 
-    The authors' code uses twice as many cover samples as poisoned samples, which is cover_ratio=2. The poison and cover
-    rates in this code are .003 and .006 on CIFAR-10, and .005 and .01 on GTSRB (README of their repository
-    vtu81/backdoor-toolbox).
+    The authors' code uses twice as many cover samples as poisoned samples, which is cover_ratio=2. In the authors'
+    code, the poison and cover rates are .003 and .006 on CIFAR-10, and .005 and .01 on GTSRB (README of their
+    repository vtu81/backdoor-toolbox).
     """
     trigger = t.AdaptivePatch(size=size, training_opacity=training_opacity)
     return Made(trigger, _plan(setup, cover_rate=_times(cover_ratio, setup, "cover_ratio")))

@@ -50,7 +50,7 @@ ATTACKS: dict[str, Attack] = dict(
         _entry("wanet", "WaNet", "Nguyen & Tran 2021, arXiv 2102.10369", "data", makers.wanet,
                "the training set is poisoned once, but the paper poisons each batch during training"),
         _entry("issba", "ISSBA", "Li et al. 2021, arXiv 2012.03816", "data", makers.issba,
-               "the encoder is small, and trained on the same data"),
+               "the encoder is small, and is trained on the same data as the attacked model"),
         _entry("input-aware", "Input-aware", "Nguyen & Tran 2020, arXiv 2010.08138", "training", makers.input_aware),
         _entry("bpp", "BPP", "Wang et al. 2022, arXiv 2205.13383", "data", makers.bpp,
                "the training set is poisoned once, but the paper poisons each batch during training"),

@@ -49,8 +49,8 @@ class VictimSpec:
         The name of a data set with a split `train`. If `get_victim` gets the images as an argument, this name is only a
         label.
     recipe
-        A Recipe or the name of one. The recipe's `threads` become 1, since many victims are trained faster with one per
-        core, and since the weights depend on the number of threads.
+        A Recipe or the name of one. The recipe's `threads` become 1, since many victims are trained faster with one
+        model per core, and since the weights depend on the number of threads.
     rate, target, seed, settings
         As in `run_attack`. "clean" ignores rate, target and settings.
 

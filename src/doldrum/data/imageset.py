@@ -26,7 +26,7 @@ class ImageSet:
     Parameters
     ----------
     images : array (N, C, H, W)
-        uint8, uint16, or floats in [0, 1]; may be memory-mapped.
+        Pixels as uint8, uint16, or floats in [0, 1]; may be memory-mapped.
     labels : int array (N,), optional
         True classes, from 0 up.
     ids : N strings, optional

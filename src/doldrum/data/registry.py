@@ -87,7 +87,7 @@ DATASETS: dict[str, Dataset] = {
         ),
         Dataset(
             "emoji-placed",
-            "the data set emoji with each training emoji at 8 positions (48,336 + 1,520 images), which replaces random shifts in training",
+            "the data set emoji with each training emoji at 8 positions, instead of random shifts in training; 48,336 + 1,520 images",
             ("train", "test"),
             "Apache 2.0 (Google's images), CC BY 4.0 (Twitter's)",
             emoji_sheets.HOW_TO_GET,

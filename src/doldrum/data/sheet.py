@@ -22,10 +22,11 @@ _NAME = 60  # characters of a class's name
 
 
 def draw_sheet(data: ImageSet, *, classes: int = 12, samples: int = 8) -> Any:
-    """A Pillow image with the first `samples` images of each of `classes` classes, which are spread evenly over all classes.
+    """A Pillow image that shows the first images of some classes.
 
-    Images with a side below 64 pixels are enlarged by a whole factor (2, 3, ...). Raises InputError for a set without
-    labels.
+    `classes` is the number of classes to show. The classes are chosen at even distances among all classes. `samples` is
+    the number of images per class. Images with a side below 64 pixels are enlarged by a whole factor (2, 3, ...).
+    Raises InputError for a set without labels.
 
     >>> images = np.zeros((6, 3, 32, 32), np.uint8)
     >>> draw_sheet(ImageSet(images, labels=[0, 0, 0, 1, 1, 1]), samples=2).size

@@ -133,7 +133,9 @@ def _rows(
     if math.prod(inner) > 3 * limits.pixels:
         raise InputError(f"expected at most {limits.pixels} pixels per image, got {' x '.join(map(str, inner))}")
     if labels is not None and len(labels) != shape[0]:
-        raise InputError(f"expected a label per image, got {len(labels)} for {shape[0]}; save them together")
+        raise InputError(
+            f"expected a label per image, got {len(labels)} labels for {shape[0]} images; save them together"
+        )
     size = math.prod(inner) * dtype.itemsize
     for i in range(shape[0]):
         row = np.frombuffer(_exactly(stream, size), dtype=dtype).reshape(1, *inner)

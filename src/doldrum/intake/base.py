@@ -14,7 +14,7 @@ __all__ = ["ImageLimits", "Picture", "Skipped"]
 
 @dataclass(frozen=True, kw_only=True)
 class ImageLimits:
-    """Sizes beyond which a file is taken for a mistake or an attack. Each size is checked before memory is allocated.
+    """Size limits. A larger file is treated as a mistake or an attack. Each size is checked before memory is allocated.
 
     Parameters
     ----------
@@ -27,7 +27,8 @@ class ImageLimits:
     directory_bytes : int
         Size of a zip's table of contents, which must be in memory as a whole.
     unpacked_ratio, unpacked_free : int
-        An archive may unpack to `unpacked_ratio` times its own size, and always to `unpacked_free` bytes.
+        An archive may unpack to at most `unpacked_ratio` times its own size, or to `unpacked_free` bytes if this is
+        more.
 
     Raises InputError for a limit below 1.
 
@@ -50,7 +51,8 @@ class ImageLimits:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One image: an id that is unique in its source and safe to print, uint8 pixels (H, W, 3), a class name or None.
+    """One image: an id that is unique in its source and safe to print, uint8 pixels (H, W, 3), and a class name or
+    None.
 
     If `grey` is true, the image had one channel, which is repeated in `pixels`.
     """
@@ -69,7 +71,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file or entry that could not be read, or must not be: its id, which is safe to print, and the reason."""
+    """A file or entry that could not or must not be read: its id, which is safe to print, and the reason."""
 
     id: str
     why: str

@@ -26,8 +26,8 @@ _HEADER = 128  # bytes of an .npy header: room for any number of rows
 class CollectedImages:
     """Memory-mapped images uint8 (N, C, H, W), the id and the class name (or None) of each, and the skipped items.
 
-    `note` tells how many images had another size or number of channels, and lists these shapes. If there are no such
-    images, `note` is None.
+    `note` tells how many images had another size or number of channels, and lists these shapes. `note` is None if no
+    image had another size or number of channels.
     """
 
     images: NDArray[np.uint8]
@@ -53,7 +53,7 @@ def as_array(
     items : iterable of Picture and Skipped
         For example the result of :func:`open_images`. Wrap the items in a generator to count them during the run.
     path : str or path
-        The .npy file to write. The file appears only when it is complete, and is kept.
+        The .npy file to write. The file appears only when it is complete, and is not deleted afterwards.
     shape : (C, H, W)
         C is 1 or 3. Colour pictures are skipped when C is 1: turning them grey would change the evidence.
     resize : {"stretch", "crop"} or None

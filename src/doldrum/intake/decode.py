@@ -85,7 +85,7 @@ def _check_work(opened: Any, data: bytes) -> None:
     pixels = opened.width * opened.height
     scans = data.count(b"\xff\xda") if opened.format in ("JPEG", "MPO", "TIFF") else 0
     if scans > 1 and scans * pixels > _JPEG_WORK:
-        raise InputError(f"expected a JPEG with few scans, got {scans} over {pixels} pixels; save it again")
+        raise InputError(f"expected a JPEG with few scans, got {scans} scans over {pixels} pixels; save it again")
     if opened.format == "PPM" and data[:2] in (b"P1", b"P2", b"P3") and pixels > _PLAIN_PPM:
         raise InputError(f"expected a binary PPM, got {pixels} pixels in decimal digits; save it again")
     if opened.format == "TIFF":
@@ -166,7 +166,7 @@ def fit_image(
 
 
 def _middle(array: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """The largest centred part of an image that has the proportions of `size`, before it is scaled."""
+    """Crop an image to its largest centred part with the proportions of `size`, without scaling it."""
     (tall, wide), (height, width) = array.shape[1:], size
     scale = max(height / tall, width / wide)
     y, x = round((tall - height / scale) / 2), round((wide - width / scale) / 2)

@@ -61,7 +61,7 @@ def kind_of(head: bytes) -> str | None:
 def declared_size(data: bytes) -> tuple[int, int] | None:
     """Width and height in the header of a WebP file; None for other formats.
 
-    WebP's decoder takes memory as soon as a file is opened.
+    WebP's decoder takes memory as soon as a file is opened, so the size must be checked earlier.
 
     Source: RFC 9649, sections 2.5 to 2.7.
     """

@@ -90,16 +90,17 @@ def open_images(path: str | os.PathLike[str], *, limits: ImageLimits | None = No
     Returns
     -------
     ImageSource
-        Iterating it gives Picture(id, pixels uint8 (H, W, 3), label) or Skipped(id, why). Folders and their files come
-        in order of their names, entries of archives in the order of the archive. Grey images are repeated to three
-        channels. The label is the name of the class: the name of the image's folder, the text of a sample's ".cls"
-        entry, or the value in a table's column. If there is none of these, the label is None.
+        Iterating over the ImageSource gives Picture(id, pixels uint8 (H, W, 3), label) or Skipped(id, why). Folders and
+        their files come in order of their names, entries of archives in the order of the archive. Grey images are
+        repeated to three channels. The label is the name of the class: the name of the image's folder, the text of a
+        sample's ".cls" entry, or the value in a table's column. The label is None for an image without a folder, a
+        ".cls" entry and a class column.
 
     Nothing is extracted or written, no link is followed, no pickle is read, and no program is started. Archives inside
     archives are not opened. Only the formats in FORMATS are decoded (see :func:`decode_image`). Decoders may still have
     bugs, so call this function in a sandboxed process.
 
-    Raises InputError if `path` does not exist or has none of these formats.
+    Raises InputError if `path` does not exist, or has a format that is not listed above.
 
     >>> import tempfile; from pathlib import Path; from PIL import Image
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -166,7 +167,8 @@ def _first(stream: Reader) -> bytes:
 def _file(path: str, name: str, limits: ImageLimits, *, alone: bool) -> Iterator[Picture | Skipped]:
     """The items of one file.
 
-    A file without items is an error if it is the source (`alone`). In a folder, a file without items is skipped.
+    A file without items is an error if this file is the whole source (`alone`). In a folder, a file without items is
+    skipped.
     """
     begun = False
     shown = visible(name)

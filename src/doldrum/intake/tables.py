@@ -22,12 +22,12 @@ _GROUP = 16  # times the bytes of one image: the images of a group of rows, whic
 
 
 def parquet_pictures(file: IO[bytes], budget: Budget, limits: ImageLimits) -> Iterator[Picture | Skipped]:
-    """The images in a column struct{bytes, path} or of plain bytes.
+    """The images in a column of type struct{bytes, path}, or in a column of plain bytes.
 
     The label is the class name if the table has names, else the class number.
 
     A row that contains a file name instead of bytes is skipped, and its file is not opened. Raises InputError for a
-    table without such a column, and for a table with groups of rows whose unpacked size is above the limits.
+    table without a column of images, and for a table with groups of rows whose unpacked size is above the limits.
     """
     table = _open(file, limits)
     schema = table.schema_arrow

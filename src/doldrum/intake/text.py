@@ -16,13 +16,14 @@ _FORMULA = tuple("=+-@\t\r\n|%\uff1d\uff0b\uff0d\uff20")
 
 
 def visible(name: str | bytes | os.PathLike[str], *, most: int = 255) -> str:
-    r"""A name as one line of text in which every character is visible, at most `most` characters long.
+    r"""A name as one line of text in which every character is visible.
 
-    Characters that are invisible or misleading are escaped as in a Python string. The escaped characters are control
-    characters (such as line breaks and ANSI's escape), characters that change the direction of text or have no width,
-    and all spaces except the plain one. Lone surrogates, private and unassigned characters, and accents beyond three on
-    a letter are escaped too. Bytes that are not UTF-8 become ``\xNN``. A longer name keeps its beginning and its end.
-    The result can be encoded as UTF-8, and a second call does not change it.
+    `most` is the maximum number of characters. Characters that are invisible or misleading are escaped as in a Python
+    string. The escaped characters are control characters (such as line breaks and ANSI's escape), characters that
+    change the direction of text or have no width, and all spaces except the plain one. Lone surrogates, private and
+    unassigned characters, and accents beyond three on a letter are escaped too. Bytes that are not UTF-8 become
+    ``\xNN``. A longer name keeps its beginning and its end. The result can be encoded as UTF-8, and a second call does
+    not change it.
 
     Markup is *not* escaped, since the kind of markup depends on where the text is used. Escape markup where the text is
     used, with the template engine (HTML), `rich.text.Text` (terminal), or :func:`csv_safe` (CSV). Letters of

@@ -55,7 +55,7 @@ def zip_pictures(file: IO[bytes], budget: Budget, limits: ImageLimits) -> Iterat
 def read_entry(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget, *, most: int, peek: bool = False
 ) -> bytes:
-    """The bytes of one entry, which may have at most `most` bytes.
+    """The bytes of one entry. `most` is the maximum number of bytes.
 
     With `peek`, only the first 512 bytes are returned for an entry that does not look like an image.
 

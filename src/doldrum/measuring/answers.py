@@ -48,7 +48,7 @@ class Answers:
         return draws + int((self.labels == INVALID).sum())
 
     def noted(self, ids: Sequence[str], infos: Mapping[str, Mapping[str, Any]]) -> Answers:
-        """A copy with these ids, and with this `Responses.info` for each probe."""
+        """A copy with the given ids, and with `infos[name]` as `Responses.info` of the probe `name`."""
         return replace(
             self, responses={name: replace(r, ids=ids, info=infos[name]) for name, r in self.responses.items()}
         )

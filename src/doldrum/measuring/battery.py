@@ -43,9 +43,10 @@ class Battery:
     """Several probes that are prepared for one input shape.
 
     The rows of an input are numbered across all probes. Row 0 is the unperturbed image. After row 0 come the rows of
-    the probes that perturb images, ordered by probe, condition (strength) and draw. The first `image_rows` rows, which
-    are these, go to the classifier itself. The rows of probes that perturb the model come last: in row r, the
-    unperturbed image goes to the perturbed model `variants[r]`, given as (probe, condition, draw).
+    the probes that perturb images, ordered by probe, condition (strength) and draw. Row 0 and the rows of the probes
+    that perturb images are the first `image_rows` rows, and go to the classifier itself. The rows of probes that
+    perturb the model come last: in row r, the unperturbed image goes to the perturbed model `variants[r]`, given as
+    (probe, condition, draw).
 
     >>> from doldrum.probes import Gaussian, Scale
     >>> battery = Battery({"noise": Gaussian([0.1, 0.2], draws=3), "scale": Scale([3, 5])}, (1, 1, 2))
@@ -59,7 +60,10 @@ class Battery:
         self._number({name: range(p.draws) for name, p in self.probes.items()})
 
     def part(self, draws: Mapping[str, range]) -> Battery:
-        """A battery of the unperturbed image and only these draws of each condition of the named probes, which must perturb images.
+        """A battery of the unperturbed image and a part of the draws of some probes, which must perturb images.
+
+        `draws` maps the name of each included probe to the numbers of the draws that are included at each condition
+        (strength).
 
         >>> from doldrum.probes import Gaussian
         >>> battery = Battery({"noise": Gaussian([0.1, 0.2], draws=3)}, (1, 1, 2))
@@ -112,9 +116,10 @@ class Battery:
             bound.fill(image, condition, draws.start, draws.stop, out[rows])
 
     def fill_on(self, images: NDArray[np.float32], start: int, stop: int, out: Any) -> None:
-        """Write the rows of several images (N, C, H, W), bit for bit as `fill`, to a float32 tensor (N, stop - start, C, H, W).
+        """Write the rows of several images (N, C, H, W) to `out`, a float32 tensor (N, stop - start, C, H, W).
 
-        Noise is added on the tensor's device. Rows of other probes are computed on the CPU and copied.
+        The values are those of `fill`, bit for bit. Noise is added on the tensor's device. Rows of other probes are
+        computed on the CPU and copied.
         """
         there = tensor_on(images, out.device)
         if start == 0 < stop:
@@ -136,6 +141,6 @@ class Battery:
                 yield bound, condition, range(draw + a - first, draw + b - first), slice(a - start, b - start)
 
     def split(self, name: str, values: NDArray[Value]) -> NDArray[Value]:
-        """The part (N, C, n) that belongs to one probe, given a value for every row (N, rows)."""
+        """The values of one probe as (N, C, n), taken from the values of all rows (N, rows)."""
         probe = self.probes[name]
         return values[:, self.places[name]].reshape(len(values), len(probe.strengths), len(self.draws[name]))

@@ -16,12 +16,12 @@ _IN_WORDS = {
     "num_classes": "another number of classes",
     "classifier": "another model, or one opened in another way",
     "outputs": "another kind of outputs",
-    "mixes_inputs": "an engine that has started, or stopped, to put several inputs into a batch",
+    "mixes_inputs": "another choice of whether several inputs share a batch",
 }
 
 
 def check_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-    """Raise InputError, with both values of each setting, if an unfinished run has other settings than `asked`.
+    """Raise InputError, which names the settings that differ, if an unfinished run has other settings than `asked`.
 
     Settings that are not in `asked` are not compared.
 

@@ -89,7 +89,10 @@ def perturbed_sample(images: Inputs, battery: Battery) -> NDArray[np.float32]:
 
 
 def check_memory(inputs: int, draws: int, *, what: str = "a batch", hint: str = "a smaller batch_size=") -> None:
-    """Raise InputError if the labels of `inputs` inputs with `draws` draws each do not fit in memory."""
+    """Raise InputError if the labels of all draws do not fit in memory.
+
+    `inputs` is the number of inputs, and `draws` is the number of draws per input.
+    """
     size = 2 * inputs * draws
     if not fits_in_memory(size):
         raise InputError(

@@ -85,8 +85,8 @@ def collect_images(
         another.
     folder : str or path
         The folder in which images.npy (uint8, N x C x H x W bytes) and images.json are saved. A later call uses the
-        saved files and decodes nothing, if the names, sizes and times of the files at `path`, the versions and the
-        arguments are the same.
+        saved files and decodes nothing, unless something has changed: the names, sizes or times of the files at `path`,
+        the library versions, or the arguments.
     shape : (C, H, W)
         The classifier's input shape. Colour images are skipped if C = 1.
     resize : "stretch" or "crop"
@@ -159,7 +159,8 @@ def _pictures(shards: Shards) -> Iterator[Picture | Skipped]:
 def called(shard: str, file: Path, item: str) -> str:
     """The id of a shard's item, with the name of the shard in front.
 
-    If the item's id begins with the name of `file`, the shard's local copy, the shard's name replaces that name.
+    `file` is the shard's local copy. If the item's id begins with the file name of this copy, the shard's name replaces
+    the file name.
 
     >>> called("x/a.tar", Path("/tmp/a.tar"), "1.png"), called("x/a.tar", Path("/tmp/a.tar"), "a.tar: the rest")
     ('x/a.tar/1.png', 'x/a.tar: the rest')

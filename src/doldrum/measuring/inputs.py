@@ -32,9 +32,10 @@ class Inputs:
     A stream (anything with `shape` and slices) is checked while it is read; `data.read_stream` reads all other sources.
 
     A stream is never in memory as a whole; only the slices that are being measured are. A stream may have its own `ids`
-    and `content_hash()`, like an ImageSet. Other ids are made when they are needed. Other sources (torch Datasets,
-    lists, generators, …) are read once into an array, which is a file if it is large. `skipped` lists the items that
-    could not be read as (id, reason), and `notes` tells how the other images were changed.
+    and `content_hash()`, like an ImageSet. If a stream has no ids, ids are made when they are needed. Other sources
+    (torch Datasets, lists, generators, …) are read once into an array, which is kept in a file if it is large.
+    `skipped` lists the items that could not be read as (id, reason), and `notes` tells how the other images were
+    changed.
     """
 
     def __init__(self, images: Images, classifier: Classifier | None = None) -> None:

@@ -71,7 +71,7 @@ def measure(
         DataLoader, a Hugging Face data set, a list of Pillow images or arrays, or a generator: see
         :func:`doldrum.data.read_stream`. If an item cannot be read, an error is raised before any draw. Anything with a
         shape that can be sliced is accepted too, and is never in memory as a whole. For folders, archives and tables,
-        :func:`doldrum.measuring.collected.collect_images` makes such a source.
+        make a source with :func:`doldrum.measuring.collected.collect_images`.
     probe : Probe, or mapping of names to probes
         E.g. ``dd.probes.Gaussian([0.05, 0.1, 0.2, 0.4], draws=100, seed=0)``. Several probes are measured together: the
         unperturbed image is evaluated only once for all of them.
@@ -80,18 +80,19 @@ def measure(
         engine's own batches always have the same number of rows.
     engine : "auto" or a name in `doldrum.engines.ENGINES`
         "auto" selects the fastest engine whose labels agree with fp32 on these images. `Responses.info` says which
-        engine was selected, and how well its labels agree with those of fp32. For a probe that perturbs the model, "auto" selects "eager",
-        since compiling each perturbed model takes a second or two. Compiling is faster from a few thousand inputs on;
-        name an engine in this case.
+        engine was selected, and how well its labels agree with those of fp32. For a probe that perturbs the model,
+        "auto" selects "eager", since compiling each perturbed model takes a second or two. From a few thousand inputs
+        on, a compiled engine is faster: give its name instead of "auto".
     progress : bool
         Draw a progress bar if standard error is a terminal.
     readouts : names of "entropy", "confidence", "change"
-        Values to compute from every draw's probabilities: their entropy (nats), the probability of the base label (the
-        unperturbed input's label), or the L1 distance from the unperturbed input's probabilities, which are saved too
-        (`Responses.scores`). Readouts need a classifier that gives scores, and depend on the engine's precision.
+        Values to compute from every draw's probabilities. "entropy" is their entropy (nats), "confidence" the
+        probability of the base label (the unperturbed input's label), and "change" the L1 distance from the unperturbed
+        input's probabilities. With readouts, the unperturbed input's probabilities are saved too (`Responses.scores`).
+        Readouts need a classifier that gives scores, and depend on the engine's precision.
     until : rule, optional
         E.g. ``dd.until.Decided(0.2, alpha=0.01)``: an input gets draws until the rule is satisfied, but at most
-        `probe.draws`. The measured draws are the first draws of a full measurement; the others are `NOT_TAKEN`.
+        `probe.draws`. The measured draws are the first draws of a full measurement; the other draws are `NOT_TAKEN`.
         `until.read(responses)` gives the decisions, limits and numbers of draws. Do not compare plug-in estimates of W
         (the entropy of the labels) from different numbers of draws. A rule needs a single probe.
 

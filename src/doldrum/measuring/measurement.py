@@ -40,8 +40,9 @@ class Measurement:
 
     The arguments are those of `measure`, and also `scores` and `checked`. `scores` requests the probabilities of the
     unperturbed inputs, even without readouts. In contrast to `measure`, the mapping of probes may be empty. `checked`
-    is the result of an earlier run's checks (`Measurement.checked`). If this result is still valid for the classifier,
-    the rows and the machine, its engine is used, and the model is not run for checks. Then `engine` is ignored.
+    holds the results of an earlier run's checks (`Measurement.checked`). If `checked` is still valid for the
+    classifier, the rows and the machine, the engine in `checked` is used instead of `engine`, and the model is not run
+    for checks.
 
     The values of `readouts` are only in the chunks in memory; `measure_to` writes labels only. Items of `images` that
     can't be read are left out, and listed in `inputs.skipped` as (id, reason).
@@ -114,8 +115,8 @@ class Measurement:
     def part(self, draws: Mapping[str, range]) -> Measurement:
         """The same run with only some draws of each condition (see `Battery.part`), for inputs that are measured in stages.
 
-        A batch has no more rows than this part has for one input, so that a stage is cheap even for a single image. The
-        model is not run here. Row 0 is the unperturbed image, as in every battery.
+        A batch has no more rows than one input needs for the selected draws, so that a stage is cheap even for a single
+        image. The model is not run here. Row 0 is the unperturbed image, as in every battery.
         """
         if self.until is not None:
             raise InputError(
@@ -175,7 +176,10 @@ class Measurement:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        """The state to send to another process: everything except the inputs, and what that process can rebuild from the settings."""
+        """The state to send to another process.
+
+        The inputs are left out, and so is everything that the other process can rebuild from the settings.
+        """
         state = {
             k: v for k, v in self.__dict__.items() if k not in ("inputs", "battery", "engine", "_compiled", "_parts")
         }

@@ -80,7 +80,7 @@ class Readings:
     def put(self, key: tuple[int, int, int, int], output: NDArray[Any]) -> None:
         """Store one tile's output.
 
-        `key` is that of `make_tiles`: (first input, number of inputs, first row, last row + 1).
+        `key` is the tile's key from `make_tiles`: (first input, number of inputs, first row, last row + 1).
         """
         first, count, start, stop = key
         output = output[: count * (stop - start)]

@@ -73,9 +73,9 @@ def measure_to(
 
     Images that could not be read are listed in the manifest, under `skipped`, and the run continues without them.
 
-    Raises InputError for a measurement of several probes, and for a folder with other contents, that can't be written
-    to, or to which another process writes. Raises OSError, which says what to do, if the disk is full, and WorkerError
-    if a worker dies.
+    Raises InputError for a measurement of several probes, and if the folder has other contents, can't be written to, or
+    is in use by another process. Raises OSError, which says what to do, if the disk is full, and WorkerError if a
+    worker dies.
     """
     check_workers(workers, ray=ray)
     probe = run.probe  # raises for several
@@ -109,7 +109,7 @@ def measure_to(
 
 @contextmanager
 def _writing(folder: Path) -> Generator[None, None, None]:
-    """Explain an OSError from writing.
+    """Replace an OSError from writing by an error that says what to do.
 
     Only code that writes is inside this context, since the classifier and the images may raise OSError too.
     """

@@ -21,9 +21,10 @@ __all__ = ["TilePlan", "make_tiles", "plan_tiles"]
 
 @dataclass(frozen=True)
 class TilePlan:
-    """How the `pairs` rows of an input (see `Battery`) are divided into `tiles_each` tiles of `rows` rows.
+    """How the rows of an input (see `Battery`) are divided into tiles.
 
-    If an input has few rows, `inputs_each` inputs share a tile.
+    `pairs` is the number of rows per input, `tiles_each` the number of tiles per input, and `rows` the number of rows
+    per tile. If an input has few rows, several inputs share a tile: `inputs_each` is the number of inputs per tile.
     """
 
     pairs: int

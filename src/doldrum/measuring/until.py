@@ -28,7 +28,7 @@ class Stopped:
 
     `decision` is 1 above the threshold, -1 below it, and 0 if undecided (always 0 for a rule without a threshold).
     `lower` and `upper` are the limits that the rule used. `draws` is the number of draws that were measured, and `most`
-    the largest possible number.
+    is the largest possible number of draws.
     """
 
     decision: NDArray[np.int8]
@@ -46,9 +46,9 @@ class Rule(ABC):
 
     `alpha` is the maximum probability of an error for one input at one strength, over the randomness of the probe's
     draws. For all C strengths of an input together, the probability of an error is at most C alpha; use alpha / C to
-    limit it to alpha. Among N inputs, the expected number of errors at each strength is at most N alpha. The inputs
-    share their draws too, so errors may occur together. The draws must be fixed before the images are known: do not try
-    several seeds and keep the one with the best result.
+    limit this probability to alpha. Among N inputs, the expected number of errors at each strength is at most N alpha.
+    All inputs get the same random draws, so errors may occur together. The draws must be fixed before the images are
+    known: do not try several seeds and keep the one with the best result.
     """
 
     @property
@@ -166,7 +166,7 @@ class Decided(Rule):
 
 @dataclass(frozen=True)
 class Width(Rule):
-    """Stop when the limits of the quantity are at most `width` apart (so +- width / 2).
+    """Stop when the upper and lower limits of the quantity differ by at most `width` (a precision of +- width / 2).
 
     For each input and strength, P(the quantity is ever outside its limits) <= alpha, however often the rule is checked.
     For several inputs or strengths together, see `Rule`.

@@ -30,9 +30,9 @@ _FEW = 1 << 22  # floats of images sent in one call
 class ConfinedClassifier(Classifier, HasEngines):
     """A classifier that sends images to a confined process, and checks the scores or labels that come back.
 
-    `facts` are the process's checked statements about the model. If this object is sent to another process, or used
-    after a fork or an interrupt, the object opens the model again. `close` ends the process, and so does the deletion
-    of the object.
+    `facts` holds what the confined process reports about the model, after a check. If this object is sent to another
+    process, or used after a fork or an interrupt, the object opens the model again. `close` ends the process, and so
+    does the deletion of the object.
     """
 
     no_gradients = (
@@ -153,7 +153,10 @@ class ConfinedClassifier(Classifier, HasEngines):
             self._queries = self._before + queries
 
     def _read(self, data: bytes, rows: int) -> NDArray[Any]:
-        """The output for `rows` rows, given its bytes. `check_output` checks the values."""
+        """The output for a batch of images, given its bytes.
+
+        `rows` is the number of images. `check_output` checks the values.
+        """
         labels = self.outputs == "labels"
         size = rows * (8 if labels else 4 * self.num_classes)
         if len(data) != size:
@@ -206,9 +209,9 @@ def _checked(facts: Any) -> dict[str, Any]:
     names = facts["class_names"]
     pairs = [(str(name), str(precision)) for name, precision in facts["candidates"][:10]]
     if not pairs or not all(n in _ENGINES and p in ("fp32", "bf16", "fp16", "fp64") for n, p in pairs):
-        raise ValueError("engines of no known name")
+        raise ValueError("engines with unknown names")
     if facts["precision"] not in ("fp32", "bf16", "fp16", "fp64"):
-        raise ValueError("no known precision")
+        raise ValueError("an unknown precision")
     shape = tuple(facts["input_shape"])
     if len(shape) != 3 or not all(type(s) is int and 1 <= s <= 1 << 20 for s in shape):
         raise ValueError("no shape of images")

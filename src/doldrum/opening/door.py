@@ -23,9 +23,9 @@ def open_model(source: str | os.PathLike[str], **options: Any) -> Suspect:
 
     The format of a file is recognised by its bytes: ONNX, OpenVINO IR, TensorFlow Lite, safetensors or a state dict
     (with `arch`), a Hugging Face folder, or skops. With `trust_code`, TorchScript and torch.export are opened too, and
-    with `trust_pickle` pickles. The process has no network (except for an address), can read only the model, and ends
-    when the classifier is deleted. A checkpoint of doldrum is opened in this process, since it contains only the
-    weights of a network that is part of doldrum, and its header is checked.
+    with `trust_pickle` pickles. The process has no network (except for a model at an address), can read only the model,
+    and ends when the classifier is deleted. A checkpoint of doldrum is opened in this process, since it contains only
+    the weights of a network that is part of doldrum, and its header is checked.
 
     Parameters
     ----------
@@ -95,7 +95,10 @@ def open_settings(settings: ModelSettings) -> Suspect:
 
 
 def _is_own_checkpoint(settings: ModelSettings) -> bool:
-    """Whether the file's header says that doldrum wrote it, and the settings have no other preprocessing or class names."""
+    """Whether the model is a checkpoint of doldrum, according to its header.
+
+    The result is False if the settings replace the model's preprocessing or class names.
+    """
     path = settings.path
     if settings.remote or not path.is_file() or settings.preprocessing.keys() - {"resize"} or settings.labels:
         return False

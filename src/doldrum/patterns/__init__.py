@@ -2,8 +2,8 @@
 
 Patterns need no poisoned training data.
 
-Attacks on a training set are in `attacks`. Shared code is in `optimise` and `places`. Every other file has one kind of
-pattern.
+Attacks on a training set are in `attacks`. The files `optimise` and `places` contain shared code. Each of the other
+files contains one kind of pattern.
 """
 
 from __future__ import annotations

@@ -33,10 +33,10 @@ def calm_pattern(
 
     W of the perturbed images clip(x + d) is computed from counts of hard labels, which have no gradient. Therefore a
     straight-through estimator is used. The forward pass counts hard labels over `draws` Gaussian draws; the backward
-    pass replaces each label by its softmax. The loss is the mean over a batch of 1 - sum_c p_c^2, the probability that
-    two draws have different labels. Like W, the loss is 0 if all labels agree and largest for uniform labels, but its
-    gradient stays finite if a class has no draw. As in measurements of W, noise is added after the clipping, and noisy
-    images are not clipped.
+    pass replaces each label by its softmax. The loss is 1 - sum_c p_c^2, averaged over a batch of images: the
+    probability that two draws have different labels. Like W, the loss is 0 if all labels agree and largest for uniform
+    labels, but its gradient stays finite if no draw has the label of some class. As in measurements of W, noise is
+    added after the clipping, and noisy images are not clipped.
 
     There are two kinds of minima: images keep their labels, or all images move to one class. Gradient descent ends in a
     minimum near its start, so it runs from two starts. The first start is the zero perturbation. The second start is

@@ -21,7 +21,7 @@ def random_perturbation(
 ) -> Additive:
     """A random perturbation: every value is +budget or -budget ("sign"), or uniform between them ("uniform").
 
-    The classifier is ignored, and only the shape of the images is used. The function has both arguments so that a
+    The classifier is ignored, and only the shape of the images is used. The function takes a classifier so that a
     control is called in the same way as an optimised pattern.
 
     Raises InputError for a budget outside (0, 1] and an unknown kind.

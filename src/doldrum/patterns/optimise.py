@@ -22,8 +22,8 @@ __all__ = ["Subject", "check_target", "sign_descent", "subject"]
 class Subject:
     """A frozen model with images on its device, for one optimisation.
 
-    `logits` is differentiable in the images, `clean` are the images (N, C, H, W) in [0, 1], and `labels` the model's
-    labels of them. All random values come from `generator`.
+    `logits` is differentiable in the images, `clean` holds the images (N, C, H, W) in [0, 1], and `labels` holds the
+    labels that the model gives them. All random values come from `generator`.
     """
 
     logits: Callable[[torch.Tensor], torch.Tensor]
@@ -33,7 +33,7 @@ class Subject:
     generator: torch.Generator
 
     def batch(self, size: int) -> torch.Tensor:
-        """Random indices of `size` images, drawn with replacement."""
+        """Random indices of images, drawn with replacement. `size` is the number of indices."""
         return torch.randint(len(self.clean), (size,), generator=self.generator).to(self.clean.device)
 
     def normal(self, shape: tuple[int, ...]) -> torch.Tensor:

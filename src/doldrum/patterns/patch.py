@@ -30,7 +30,8 @@ def adversarial_patch(
 
     The method is signed gradient descent on the cross-entropy with the target, over batches, from a start of uniform
     noise. `place` is a corner or "anywhere". With "anywhere", each step pastes the patch at another random place, so
-    that it works at all places. The returned trigger has the patch at one random place, which the seed determines.
+    that the patch works at all places. The returned trigger has the patch at one random place, which the seed
+    determines.
 
     Classifier, images, seed and errors are those of :func:`doldrum.patterns.universal_perturbation`.
 

@@ -19,8 +19,8 @@ def sticker(
     """A square that is cut from one of the images and pasted at the same place in all images.
 
     The image and the square are chosen at random with the seed. At least a quarter of the square's pixels must differ
-    from its most common value by more than .1, since an empty corner is not a sticker. If 64 random squares do not
-    satisfy this, the most varied of them is used. The classifier is ignored.
+    from its most common value by more than .1, since an empty corner is not a sticker. If none of 64 random squares
+    satisfies this condition, the most varied of these squares is used. The classifier is ignored.
 
     `place` is a corner or "anywhere" (at a random place). Raises InputError for a size that doesn't fit and an unknown
     place.

@@ -25,12 +25,12 @@ def universal_perturbation(
     batch: int = 128,
     seed: int,
 ) -> Additive:
-    """Find the perturbation d, |d| <= budget at every value, that best moves images to `target` or from their labels.
+    """Find the perturbation d that best moves images to `target`, or away from their labels.
 
-    The method is signed gradient descent over batches of clip(x + d), from a start of uniform noise. With a target, the
-    loss is the cross-entropy with the target. Without a target (None), the loss is the margin of the model's own label
-    over the best other class. This margin is clipped at -1, so that images with a clearly changed label no longer
-    influence the result.
+    At every pixel value, |d| <= budget. The method is signed gradient descent over batches of clip(x + d), from a start
+    of uniform noise. With a target, the loss is the cross-entropy with the target. Without a target (None), the loss is
+    the margin of the model's own label over the best other class. This margin is clipped at -1, so that images with a
+    clearly changed label no longer influence the result.
 
     Parameters
     ----------

@@ -59,10 +59,11 @@ class Evaluation:
         The share of clean test images for which the model gives the true label.
     asr
         Attack success rate: the share of eligible test images for which the model gives the attacker's label when they
-        have the trigger. Eligible are images whose true label is not the target; with a source-specific plan, images of
-        the source class; with all-to-all, all images. The ASR is None without a trigger.
+        have the trigger. The eligible images are those whose true label is not the target. With a source-specific plan,
+        only images of the source class are eligible; with all-to-all, all images are eligible. The ASR is None without
+        a trigger.
     accuracy_per_class, asr_per_class
-        The same shares for each true class. A class without (eligible) images has n = 0.
+        The accuracy and the ASR for each true class. A class without (eligible) images has n = 0.
     invalid
         The number of images, clean and triggered together, for which the model gave NaN or infinite scores. These
         images count neither as correct nor as a success.
@@ -100,7 +101,7 @@ def evaluate(
 
     `model` is a Classifier or a function, and maps float32 images (B, C, H, W) in [0, 1] to scores (B, K) or labels
     (B,). Anything else that :func:`doldrum.as_classifier` takes works too, such as an `nn.Module` in evaluation mode.
-    Such a model's input shape is then that of the test set, and its number of classes is the number of scores per
+    The input shape of an `nn.Module` is taken from the test set, and its number of classes is the number of scores per
     image. `test_set` is an ImageSet of clean images, which is not changed, or a source of (image, label) pairs or rows,
     such as a torch Dataset (:func:`doldrum.data.read_stream`). If the trigger has different forms for training and test
     images, the form for test images is used.
@@ -208,7 +209,7 @@ def _predict(
         ):
             raise ClassifierError(
                 f"expected scores ({len(batch)}, K) or labels ({len(batch)},), got {answer.dtype} {answer.shape}; "
-                "answer every image"
+                "return an output for every image"
             )
         if answer.ndim == 1 and not isinstance(model, Classifier):
             _check_labels(answer)

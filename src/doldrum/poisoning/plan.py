@@ -32,7 +32,7 @@ class PoisonPlan:
     target
         The class that the attacker wants (not used by all-to-all).
     mode
-        "all-to-one": samples of the other classes get the trigger and the target's label.
+        "all-to-one": samples of any class except the target get the trigger and the target's label.
         "all-to-all": samples of any class get the trigger and label y + 1 mod K.
         "source-specific": samples of class `source` get the trigger and the target's label (TaCT).
         "clean-label": samples of the target's class get the trigger and keep their label (SIG, label-consistent).

@@ -51,9 +51,10 @@ class PoisonedSet(ImageSet):
 def poison(train_set: Images, trigger: Trigger, plan: PoisonPlan, *, seed: int = 0) -> PoisonedSet:
     """Poison a copy of a training set: an ImageSet, or a source of (image, label) pairs or rows, such as a torch Dataset.
 
-    The candidates are shuffled with the seed, and the first `floor(rate * N + 1/2)` are poisoned. So with the same
-    seed, the samples of a lower rate are among those of a higher rate. The n poisoned samples are shuffled again, and
-    the first `floor(keep_label * n + 1/2)` keep their labels. Cover samples are chosen from the remaining samples.
+    The candidates (the samples that the plan may poison) are shuffled with the seed, and the first `floor(rate * N +
+    1/2)` are poisoned. So with the same seed, the samples of a lower rate are among those of a higher rate. The n
+    poisoned samples are shuffled again, and the first `floor(keep_label * n + 1/2)` keep their labels. Cover samples
+    are chosen from the remaining samples.
 
     A rate of 0 gives the clean images and labels. `rate = 1 / N` poisons one sample. Images of uint8 stay uint8: the
     trigger's output is rounded to the nearest 1/255, since poisoned images are usually files with 8 bits. Float images

@@ -63,7 +63,9 @@ _FAMILIES: dict[str, type[Any]] = {
 
 
 def probe_from_dict(settings: dict[str, Any], *, overlays: Any = None) -> Probe:
-    """Rebuild a probe from its `to_dict()`. If the probe has overlays, pass the overlays too; their hash is compared.
+    """Rebuild a probe from its `to_dict()`.
+
+    If the probe has overlays, pass the overlays too; their hash is compared with the saved hash.
 
     >>> probe_from_dict(Gaussian([0.1], draws=5).to_dict())
     Gaussian(strengths=[0.1], draws=5, seed=0, clip=False)

@@ -133,7 +133,10 @@ def zoom_blur(x: Picture, factors: tuple[float, float, float], at: Address) -> P
 
 @lru_cache(maxsize=64)
 def _zooms(size: int, start: float, stop: float, step: float) -> Picture:
-    """Matrices (Z, size, size) that zoom a line about its middle, with linear interpolation, by Z factors."""
+    """Matrices (Z, size, size), one for each of Z zoom factors.
+
+    Each matrix zooms a line about its middle, with linear interpolation.
+    """
     middle = (size - 1) / 2
     places = (np.arange(size) - middle) / np.arange(start, stop, step)[:, None] + middle
     return np.maximum(0, 1 - np.abs(places[:, :, None] - np.arange(size)))

@@ -26,7 +26,8 @@ class BatchNormScale(ModelProbe):
 
     Source: Hou et al. 2024 (IBD-PSC), arXiv 2405.09786, section 4.2; omega = 1.5.
 
-    Raises ClassifierError for a classifier that isn't a torch module, or has fewer such layers.
+    Raises ClassifierError for a classifier that isn't a torch module, or has fewer batch-normalisation layers than the
+    largest strength.
 
     >>> BatchNormScale([1, 2, 3])
     BatchNormScale(strengths=[1.0, 2.0, 3.0], omega=1.5)

@@ -29,7 +29,7 @@ class ChannelAblation(ModelProbe):
 
     Source: the pruning of Liu et al. 2018 (Fine-Pruning), arXiv 1805.12185, with random channels.
 
-    Raises ClassifierError for a classifier that isn't a torch module or has fewer convolutions.
+    Raises ClassifierError for a classifier that isn't a torch module or has fewer than `layers` convolutions.
 
     >>> ChannelAblation([0.1, 0.5], draws=3)
     ChannelAblation(strengths=[0.1, 0.5], draws=3, seed=0, layers=1)

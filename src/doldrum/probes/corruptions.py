@@ -23,8 +23,8 @@ CORRUPTIONS = (
 
 Frost is left out, since it needs photographs.
 
-In detectors and saved results, "all" means these corruptions. A corruption that is later added to KINDS must be
-requested by name.
+In detectors and saved results, "all" means the corruptions in CORRUPTIONS. A corruption that is later added to KINDS is
+not part of "all", and must be requested by name.
 """
 
 

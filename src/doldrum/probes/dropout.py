@@ -38,7 +38,7 @@ class Dropout(ModelProbe):
 
     Source: Li et al. 2024 (PSBD), arXiv 2406.05826, section 4; Gal and Ghahramani 2016.
 
-    Raises ClassifierError for a classifier that isn't a torch module or has no such part.
+    Raises ClassifierError for a classifier that isn't a torch module or has no module of the requested kind.
 
     >>> Dropout([0.5], draws=3)
     Dropout(strengths=[0.5], draws=3, seed=0, where=blocks)

@@ -14,7 +14,8 @@ __all__ = ["NoiseBank", "tensor_on"]
 class NoiseBank:
     """The noise of all n draws for one input shape.
 
-    The noise takes n * C * H * W * 4 bytes of memory. If a device adds the noise, the noise takes as much memory there.
+    The noise takes n * C * H * W * 4 bytes of memory. If another device, such as a GPU, adds the noise, the noise takes
+    the same amount of memory on that device.
     """
 
     def __init__(self, bank: NDArray[np.float32], strengths: Sequence[float], *, clip: bool) -> None:
@@ -28,10 +29,10 @@ class NoiseBank:
             np.clip(out, 0.0, 1.0, out=out)
 
     def fill_on(self, images: Any, condition: int, start: int, stop: int, out: Any) -> None:
-        """Write what `fill` writes for several images (N, C, H, W) to `out` (N, stop - start, C, H, W), with float32 tensors on one device.
+        """Write the noisy images of `fill`, for several images (N, C, H, W), to `out` (N, stop - start, C, H, W).
 
-        The draws are those of `fill`, copied to the device once. As in `fill`, first the product is rounded and then
-        the sum, so that the values are equal bit for bit.
+        `images` and `out` are float32 tensors on one device. The draws are those of `fill`, copied to the device once.
+        As in `fill`, first the product is rounded and then the sum, so that the values are equal bit for bit.
         """
         import torch
 

@@ -30,7 +30,7 @@ class Superimpose(ImageProbe):
     strengths : floats in [0, 1]
         Weights s of the overlay; 0 leaves the image unchanged.
     draws : int
-        At most M, the number of overlays, which is the default. Each overlay is used once.
+        The number of draws: at most M, the number of overlays, which is also the default. Each overlay is used once.
     mode : "add" or "blend"
         "add", the default with weight 1, is the method of the paper: both images have full weight, and the sum is
         clipped at white.

@@ -31,7 +31,7 @@ class AdaptiveBlend(Trigger):
     There are 16 pieces, of which half are masked, and alpha is .15 in training and .2 at test. Cover samples keep their
     labels.
 
-    Raises InputError for shares outside [0, 1], for `pieces` outside 1 to 256, and for the errors of Blended. In
+    Raises InputError for shares outside [0, 1], for `pieces` outside 1 to 256, and whenever Blended raises it. In
     training, images with fewer pixels per side than pieces also raise InputError.
 
     >>> AdaptiveBlend().in_training(np.zeros((2, 1, 8, 8), dtype=np.float32), seed=0, rows=[0, 1]).shape

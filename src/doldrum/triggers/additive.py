@@ -17,7 +17,7 @@ __all__ = ["Additive"]
 
 @dataclass(frozen=True, eq=False)
 class Additive(Trigger):
-    """Change each image x to clip(x + amplitude * d), with the same d (C, H, W) for all images, |d| <= 1.
+    """Change each image x to clip(x + amplitude * d), with the same d (C, H, W), |d| <= 1, for all images.
 
     The strength is `amplitude`, the largest change of a pixel (L-inf budget), in units of the [0, 1] pixel range.
 

@@ -34,8 +34,8 @@ class Trigger(ABC):
 
     In some attacks, training images get another form of the trigger (such as half of it, or a noisy one) than test
     images. `in_training` gives the form for poisoned samples, and `as_cover` the form for cover samples, which keep
-    their labels. By default both forms are the trigger itself. Random values in these forms depend only on (seed, row
-    of the training set).
+    their labels. By default, training images get the same form as test images. Random values in these forms depend only
+    on (seed, row of the training set).
     """
 
     name: ClassVar[str] = ""

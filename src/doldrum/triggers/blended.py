@@ -20,8 +20,8 @@ __all__ = ["Blended", "blend", "check_pattern", "check_share", "pattern_for"]
 class Blended(Trigger):
     """Change each image x to (1 - alpha) x + alpha k, with the same pattern k for all images.
 
-    `pattern` is an image (C, H, W) in [0, 1], such as a picture; if C is 1, all channels get it. None means uniform
-    noise, which depends on `pattern_seed` and the image shape. The strength is `alpha`.
+    `pattern` is an image (C, H, W) in [0, 1], such as a picture; if C is 1, all channels get it. If `pattern` is None,
+    the pattern is uniform noise, which depends on `pattern_seed` and the image shape. The strength is `alpha`.
 
     Source: Chen et al. 2017, arXiv 1712.05526, section 3.2 (blended injection).
 

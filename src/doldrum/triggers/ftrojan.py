@@ -25,9 +25,10 @@ class FTrojan(Trigger):
     The changed coefficients are (p, p) for each p in `positions`. Blocks of `block` x `block` pixels tile the image
     from the upper left. Pixels to the right of the last whole block, or below it, do not change. The DCT is
     orthonormal, so one coefficient changes a pixel by at most 2 magnitude / block grey levels. Images smaller than
-    `block` get one block with their smaller side B. The positions in this block are scaled by (B - 1) / (block - 1) and
-    rounded: 15 and 31 become 13 and 27 on 28 x 28. Grey images have no chroma, so their only channel is changed. All
-    conversions are linear, so the trigger adds the same pattern to every image. The strength is `magnitude`.
+    `block` get one block with their smaller side B. In this smaller block, the positions are multiplied by (B - 1) /
+    (block - 1) and rounded: 15 and 31 become 13 and 27 on 28 x 28. Grey images have no chroma, so their only channel is
+    changed. All conversions are linear, so the trigger adds the same pattern to every image. The strength is
+    `magnitude`.
 
     Source: Wang et al. 2021, arXiv 2111.10991, section 4; magnitude 30, positions 15 and 31, blocks of 32.
 

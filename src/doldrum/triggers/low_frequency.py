@@ -24,9 +24,9 @@ class LowFrequency(Trigger):
     """Change each image x to clip(x + amplitude * d), where d is smooth and max|d| = 1.
 
     Without a `perturbation`, d has normally distributed DCT coefficients below `cutoff` along both axes, no higher
-    coefficients, and mean 0. Such a d needs no training, and depends only on `perturbation_seed` and the image shape. A
-    given `perturbation` (C, H, W), such as from `doldrum.attacks.optimise_low_frequency`, is scaled to a maximum of 1
-    and used as d. The strength is `amplitude`.
+    coefficients, and mean 0. This random d needs no training, and depends only on `perturbation_seed` and the image
+    shape. A given `perturbation` (C, H, W), such as from `doldrum.attacks.optimise_low_frequency`, is scaled to a
+    maximum of 1 and used as d. The strength is `amplitude`.
 
     Source: Zeng et al. 2021, arXiv 2104.03413, section 5, where the perturbation is optimised against a model with a
     low-pass constraint. The form without training is from this project.

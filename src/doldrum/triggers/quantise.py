@@ -20,7 +20,8 @@ class Quantise(Trigger):
     """Round each channel to `levels` values, 0, 1/(levels-1), …, 1, with Floyd-Steinberg dithering.
 
     A cover sample gets the dithering error of a random image instead of its own, so that the network learns the exact
-    pattern of the trigger. (In the paper, these negative samples get the error of another training image.)
+    pattern of the trigger. (In the paper, cover samples are called negative samples, and get the error of another
+    training image.)
 
     Source: Wang, Zhai, Ma 2022, arXiv 2205.13383, section 3.2; squeeze number 8.
 

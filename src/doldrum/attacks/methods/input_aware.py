@@ -40,7 +40,10 @@ class _Generator(nn.Module):
         )
 
     def blend(self, x: torch.Tensor, of: torch.Tensor | None = None) -> torch.Tensor:
-        """Add the trigger that is made for the images `of` (by default `x` itself) to the images `x`."""
+        """Add a trigger to each image of `x`.
+
+        If `of` is given, the trigger is made for the image of `of` at the same position, else for the image itself.
+        """
         pattern, mask = self(x if of is None else of)
         return x + mask * (pattern - x)
 
@@ -98,13 +101,13 @@ def check_input_aware(images: NDArray[Any], plan: PoisonPlan, *, density: float,
 class InputAwareHook(TrainingHook):
     """Poison each batch, and train the generator of the triggers by one step.
 
-    In each batch, `plan.rate` of the images get their own trigger and the attacker's label. The same number get the
-    trigger of another image and keep their label (cross-triggered images).
+    In each batch, a share `plan.rate` of the images get their own trigger and the attacker's label. The same number of
+    images get the trigger of another image and keep their label (cross-triggered images).
 
     The generator's loss has three terms. The terms are the cross-entropy of triggered images with the attacker's
     labels, the cross-entropy of cross-triggered images with their true labels, and `diversity` times |x - x'| / |p(x) -
-    p(x')|. The mask network is trained before, to a density (mean mask value) of `density` and with its own diversity
-    term. After that, the mask network is fixed, as in the paper (section 3.4).
+    p(x')|. The mask network is trained before the classifier, to a density (mean mask value) of `density` and with its
+    own diversity term. During the training of the classifier, the mask network is fixed, as in the paper (section 3.4).
 
     The plan must be all-to-one or all-to-all.
     """

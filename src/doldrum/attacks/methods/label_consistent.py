@@ -16,7 +16,7 @@ __all__ = ["check_pgd", "pgd"]
 
 
 def check_pgd(*, eps: float, steps: int) -> None:
-    """Raise InputError for settings that `pgd` refuses, before a surrogate is trained for it."""
+    """Raise InputError for settings that `pgd` refuses, before a surrogate is trained for `pgd`."""
     if not 0 <= eps <= 1 or steps < 1:
         raise InputError(f"expected eps in [0, 1] and steps >= 1, got {eps:g} and {steps}; e.g. .1 and 20")
 

@@ -58,7 +58,7 @@ def generator_for(seed: int, *path: str | int) -> torch.Generator:
 
 
 def last_linear(module: nn.Module) -> nn.Linear:
-    """The last linear layer of a module, whose output are the logits."""
+    """The last linear layer of a module, which computes the logits."""
     layers = [m for m in module.modules() if isinstance(m, nn.Linear)]
     if not layers:
         raise InputError("expected a network that ends in a linear layer, got none; pick another network")

@@ -60,7 +60,7 @@ def fit_images(
             skipped.append((images.ids[k], str(error)))
     if not kept:
         raise InputError(
-            f"{called}expected images that the model takes, got none of {len(images):,}; the first: {skipped[0][1]}"
+            f"{called}expected images that the model takes, got none of {len(images):,}; the reason for the first: {skipped[0][1]}"
         )
     fitted = ImageSet(
         store.finish(),

@@ -107,7 +107,7 @@ def read_folder(
 
 
 def _added(store: PixelStore, array: NDArray[np.uint8]) -> PixelStore:
-    """The store with one more image.
+    """Add an image to the store, and return the store.
 
     When the first colour image follows grey images, the grey ones are converted to colour too.
     """
@@ -132,7 +132,8 @@ def image_files(root: Path) -> Iterator[Path]:
 def class_labels(names: list[str], tried: list[str]) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
     """Labels and class names of images from their subfolders. The labels are None if an image is not in a subfolder.
 
-    A class whose images could all not be read keeps its number, so that the other classes keep theirs.
+    A class keeps its number even if none of its images could be read, so that the numbers of the other classes do not
+    change.
     """
     if not all(name.count("/") == 1 for name in names):
         return None, ()

@@ -51,7 +51,7 @@ def from_huggingface(
     Returns
     -------
     ImageSet
-        uint8 (N, C, H, W); ids are the row numbers. Large sets are memory-mapped.
+        Images as uint8 (N, C, H, W). The ids are the row numbers. Large sets are memory-mapped.
 
     Raises InputError for a DatasetDict (choose a split), an absent column, and images of several sizes without `size`.
     Labels below 0 (which mean hidden labels) and images that can't be read also raise InputError, with the row's

@@ -1,4 +1,4 @@
-"""Read one image file of the user's, with the same decoder that reads untrusted files."""
+"""Read one of the user's image files, with the same decoder that reads untrusted files."""
 
 from __future__ import annotations
 

@@ -67,15 +67,15 @@ def gives_slices(source: Any) -> bool:
 
 
 def unit_of(source: Any) -> str:
-    """The word with which messages call one value of `source`: batch, block or item."""
+    """The word that messages use for one value of `source`: batch, block or item."""
     return "batch" if _is_loader(source) else "block" if gives_slices(source) else "item"
 
 
 def values_of(source: Any) -> Iterator[tuple[int, Any]]:
     """Each value of `source` as (number, value or `Failed`), in the source's own order. Each value is requested once.
 
-    If the source can be indexed, and an item raises an error, reading continues with the next item. A generator or stream cannot continue
-    after it raised: its last value is then a `Failed` with 0 `images`.
+    If the source can be indexed, and an item raises an error, reading continues with the next item. A generator or
+    stream cannot continue after it raised: its last value is then a `Failed` whose `images` is 0.
     """
     if _is_loader(source):
         goes_on = not isinstance(source.dataset, _torch_data().IterableDataset) and hasattr(source, "__len__")
@@ -100,15 +100,16 @@ def _length(source: Any) -> int:
         raise
     except Exception as error:
         raise InputError(
-            f"expected the number of its items as len() of the {type(source).__name__}, got {type(error).__name__}: "
+            f"expected len() of the {type(source).__name__} to give the number of items, got {type(error).__name__}: "
             f"{visible(str(error), most=300)}; fix its __len__"
         ) from error
 
 
 def _passed(begin: Callable[[], Iterator[Any]], *, most: int | None, lost: int) -> Iterator[tuple[int, Any]]:
-    """Numbered values until the end.
+    """Yield each value of an iterator with its number.
 
-    If the number of values is limited to `most`, a value that raised is followed by the next one.
+    `most` is the maximum number of values, or None. With a maximum, reading continues after a value that raised an
+    error; without a maximum, reading stops there.
     """
     number, values = 0, _tried(begin, lost=0)
     if isinstance(values, Failed):  # there is no first value
@@ -203,9 +204,9 @@ def _gives_items(source: Any) -> bool:
 
 
 def _plain_rows(source: Any) -> Any:
-    """A Hugging Face set without a format such as "torch", which would give tensors in a layout of its own.
+    """A Hugging Face set without its format, since a format such as "torch" gives tensors in another layout.
 
-    The user's own transform stays.
+    The user's own transform is kept.
     """
     form: Any = getattr(source, "format", None)
     if (

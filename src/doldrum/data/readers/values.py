@@ -28,9 +28,9 @@ def expanded(value: Any, shape: Shape | None) -> Iterator[tuple[Any, int | None]
 
     A tuple is (image, label, …) or (batch, labels, …). A list is a batch if all its elements are images, pairs or rows;
     otherwise it is read like a tuple. In a row (a dict), the image is under `image`, `img`, `pixel_values`, … and the
-    label under `label`, `labels`, `y`, `target`, …. An array of three axes is usually one image. Such an array is a
-    batch of grey images if it fits `shape` (C, H, W) only as a batch, or if it has one label per element of its first
-    axis.
+    label under `label`, `labels`, `y`, `target`, …. An array of three axes is usually one image. An array of three axes
+    is a batch of grey images if it fits `shape` (C, H, W) only as a batch, or if it has one label per element of its
+    first axis.
 
     >>> [(i.shape, label) for i, label in expanded((np.zeros((2, 3, 8, 8)), [4, 5]), None)]
     [((3, 8, 8), 4), ((3, 8, 8), 5)]
@@ -86,7 +86,7 @@ def _grey_batch(array: NDArray[Any], labels: Sequence[Any] | None, shape: Shape 
 def _is_item(value: Any) -> bool:
     """Whether an element of a list is an image, a row, or a pair that begins with an image.
 
-    A list of such elements is a batch.
+    A list is a batch if all its elements are images, rows, or pairs that begin with an image.
     """
     if isinstance(value, tuple) and value:
         value = cast("tuple[Any, ...]", value)[0]
@@ -192,7 +192,10 @@ def picture_pixels(image: Any) -> NDArray[np.uint8]:
 def fitted_picture(
     image: Any, shape: Shape | None, fit: Callable[[Sequence[Any]], NDArray[Any]] | None
 ) -> tuple[NDArray[Any], bool]:
-    """The pixels of a picture in the classifier's input shape, and whether it was resized: by the classifier's own `fit`, or by stretching."""
+    """The pixels of a picture in the classifier's input shape, and whether the picture was resized.
+
+    The picture is resized by the classifier's own `fit` if there is one, else it is stretched.
+    """
     if fit is not None and not isinstance(image, dict):
         return fit([image])[0], True
     array = picture_pixels(image)

@@ -173,7 +173,10 @@ def _text(path: Path) -> str:
 
 
 def _unpack(path: Path, v: _Version, names: list[str]) -> dict[str, bytes]:
-    """The bytes of the members in `names`. Nothing is written to disk, so that no member's path can do harm."""
+    """The bytes of the archive's files in `names`.
+
+    Nothing is written to disk, so a hostile path in the archive does no harm.
+    """
     most = 60_000 * (v.label_bytes + _PIXELS)
     contents: dict[str, bytes] = {}
     try:

@@ -77,8 +77,8 @@ def emoji(
     """6,042 training or 1,520 test emoji of both vendors with all skin tones, uint8 (N, 3, 32, 32) on mid-grey.
 
     The classes are CLASS_NAMES (training images: face 208, person 3070, hand 548, thing 1364, symbol 422, flag 430).
-    With `fine` they are FINE_NAMES, where "thing" is split into animal 254, food 210, place 346 and object 554. The
-    numbers of images are those of version 16.0.0.
+    With `fine`, the classes are FINE_NAMES, where "thing" is split into animal 254, food 210, place 346 and object 554.
+    The numbers of images are those of version 16.0.0 of the packages.
 
     The split is fixed. The drawings of one emoji, in all its skin tones and genders and from both vendors, are all in
     "train" or all in "test". The test split has `test_share` of the emoji of each class. Ids are "emoji/vendor/code
@@ -86,7 +86,7 @@ def emoji(
 
     With `placements`, every drawing occurs that many times: first unchanged, then moved by up to 3 pixels in each
     direction (ids end in "#2", "#3", ...). The moves are the same in every call. Moved drawings replace random shifts
-    in training, which would also move a trigger that was added before.
+    in training, which would also move a trigger that is already in the image.
 
     Searches for the two packages in `folder`, or else in `$DOLDRUM_DATA/emoji` and the cache, either in node_modules or
     directly in the folder. Raises DatasetNotFoundError, which says how to get the packages, and InputError for broken

@@ -38,8 +38,8 @@ def fashion_mnist(split: str = "train", *, folder: str | Path | None = None, dow
     """Fashion-MNIST: 60,000 training or 10,000 test images, uint8 (N, 1, 28, 28), with labels and class names.
 
     Searches only in `folder` if it is given, else in `$DOLDRUM_DATA/fashion-mnist`, the cache, and the folder of
-    Debian's package. If the files are in none of these, `download=True` fetches the published files into the cache and
-    checks them.
+    Debian's package. If the files are in none of these folders, `download=True` fetches the published files into the
+    cache and checks them.
 
     Raises DatasetNotFoundError, which says how to get the data set.
     """
@@ -57,7 +57,7 @@ def fashion_mnist(split: str = "train", *, folder: str | Path | None = None, dow
     images = read_idx(_file(found, f"{_PREFIX[split]}-images-idx3-ubyte"))
     labels = read_idx(_file(found, f"{_PREFIX[split]}-labels-idx1-ubyte"))
     if images.ndim != 3 or labels.shape != images.shape[:1]:
-        raise InputError(f"expected images and as many labels in {found}, got {images.shape} and {labels.shape}")
+        raise InputError(f"expected one label per image in {found}, got shapes {images.shape} and {labels.shape}")
     name = f"fashion-mnist:{split}"
     return ImageSet(images[:, None], labels.astype("int64"), tuple(f"{name}/{i}" for i in range(len(labels))),
                     CLASS_NAMES, name)  # fmt: skip

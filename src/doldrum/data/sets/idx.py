@@ -54,7 +54,10 @@ def read_idx(path: str | Path) -> NDArray[Any]:
 
 
 def _read(read: Callable[[int], bytes], most: int) -> bytes:
-    """Up to `most` bytes, read in pieces, so that a false size in the header costs no memory."""
+    """Read bytes in pieces, so that a false size in the header costs no memory.
+
+    `most` is the maximum number of bytes.
+    """
     pieces, left = [], most
     while left and (piece := read(min(left, _PIECE))):
         pieces.append(piece)

@@ -43,7 +43,7 @@ _PUBLISHED = {"train": 100_000, "val": 10_000}
 def tiny_imagenet(split: str = "train", *, folder: str | Path | None = None, check: bool = True) -> ImageSet:
     """Tiny ImageNet: 100,000 training or 10,000 validation images, uint8 (N, 3, 64, 64), 200 classes.
 
-    A class's name is its first word in WordNet.
+    The name of a class is the first of its names in WordNet.
 
     There is no test split, because the labels of the test images were never published. More than 1 GiB of pixels are
     kept in a memory-mapped temporary file. `check` counts the images. Searches for tiny-imagenet-200 in `folder`, or
@@ -117,8 +117,8 @@ def imagenet_folder(
     The shorter side is scaled to `resize` and the middle is kept, which is usual for evaluations on ImageNet. Classes
     are numbered in the order of their folders' names, including classes without a readable image. `per_class` is the
     number of images to read per class, chosen with `seed`. One image is decoded at a time, and more than 1 GiB of
-    pixels are kept in a memory-mapped temporary file. Images that cannot be read are listed. Raises InputError if no
-    image is left.
+    pixels are kept in a memory-mapped temporary file. Images that cannot be read are listed in `skipped`. Raises
+    InputError if no image is left.
     """
     root = Path(folder)
     if not isinstance(size, (tuple, list)) or len(size) != 2:

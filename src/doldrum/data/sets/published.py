@@ -41,11 +41,11 @@ class ListedImage:
 def find_folder(
     name: str, holds: Callable[[Path], bool], *, folder: str | Path | None = None, inner: Sequence[str] = ()
 ) -> Path | None:
-    """The first place where `holds(place)` is true, or None.
+    """The first of the searched folders for which `holds` returns true, or None.
 
     If `folder` is given, only `folder` is searched, else $DOLDRUM_DATA/name, $DOLDRUM_DATA and the cache. In each of
-    these folders, the subfolders `inner` are searched too; these are the names of the folders in the published
-    archives.
+    these folders, the subfolders named in `inner` are searched too. `inner` holds the names of the folders in the
+    published archives.
     """
     outer = [Path(folder)] if folder is not None else candidate_folders(name)
     for place in (p for o in outer for p in (o, *(o / i for i in inner))):
@@ -96,7 +96,7 @@ def is_plain_name(name: Any) -> bool:
 
 
 def centre_crop(array: NDArray[np.uint8], *, size: tuple[int, int], resize: int) -> NDArray[np.uint8]:
-    """The middle of an image in colour, (3, height, width), after its shorter side was scaled to `resize`.
+    """The middle part of an image as colour pixels (3, height, width). First the shorter side is scaled to `resize`.
 
     Raises InputError for a strip so thin that the scaled image would need too much memory.
 
@@ -123,9 +123,10 @@ def read_listed(
     name: str,
     total: int = 0,
 ) -> ImageRead:
-    """Read image files one at a time, crop each to its box, and apply `fit`. Files that cannot be read are listed.
+    """Read image files one at a time, crop each to its box, and apply `fit`.
 
-    Memory use is limited (see PixelStore). Raises InputError if no file can be read.
+    Files that cannot be read are listed in `skipped`. Memory use is limited (see PixelStore). Raises InputError if no
+    file can be read.
     """
     store, labels, ids, skipped = PixelStore(), [], [], []
     with progress_bar(f"reading {name}", total) as advance:

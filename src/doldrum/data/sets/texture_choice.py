@@ -41,9 +41,10 @@ def chosen_textures(archive: zipfile.ZipFile, count: int) -> Iterator[Texture]:
     """The first `count` textures in a fixed random order, in which textures of at least 512 pixels come before smaller ones.
 
     These pictures are left out: maps for a renderer, pictures with a side below 256 pixels, and transparent, grey or
-    uniform pictures. A picture is uniform if the standard deviation within a colour is below 10 of 255. A picture that
-    looks like one chosen before is left out too: the thumbnails of the two (32 x 32, minus their mean) correlate above
-    .5. One picture is decoded at a time. Raises InputError if there are fewer than `count` textures.
+    uniform pictures. A picture is uniform if its pixels (0 to 255) have a standard deviation below 10 within a colour.
+    A picture is also left out if it looks like a picture that was chosen before: the correlation of the two thumbnails
+    (32 x 32, minus the mean) is above .5. One picture is decoded at a time. Raises InputError if there are fewer than
+    `count` textures.
     """
     members = sorted(m for m in archive.namelist() if _is_picture(m))
     members = [members[i] for i in rng(0, "textures").permutation(len(members))]

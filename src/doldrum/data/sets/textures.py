@@ -32,7 +32,7 @@ from doldrum.seeds import rng
 __all__ = ["HOW_TO_GET", "LICENCE", "TEST_CROPS", "locate", "textures"]
 
 HOW_TO_GET = "apt-get install ufoai-textures (or tools/get-textures); or put the package's 0textures.pk3 in $DOLDRUM_DATA/textures"
-LICENCE = "GPL-2+ and Creative Commons, by file (/usr/share/doc/ufoai-textures/copyright)"
+LICENCE = "GPL-2+ or Creative Commons, depending on the file (/usr/share/doc/ufoai-textures/copyright)"
 TEST_CROPS = 50
 """Number of test images per class."""
 _FILE = "0textures.pk3"
@@ -50,13 +50,15 @@ def textures(
     crops: int = 200,
     folder: str | Path | None = None,
 ) -> ImageSet:
-    """`crops` training or 50 test images of each of `classes` textures, uint8 (N, 3, size, size).
+    """Pieces of textures as images, uint8 (N, 3, size, size), with one class per texture.
+
+    Each class has `crops` training images or 50 test images.
 
     An image is a square piece of one texture, at a random position, scaled to `size`. The side of a piece is drawn from
     .15 to .3 of the texture's shorter side, and half of the pieces are mirrored left to right. Training pieces come
     from the left .6 of a texture, test pieces from the right .3. The order of the classes is fixed, with textures of at
-    least 512 pixels first. So the first 100 of 400 classes are those that a call for 100 classes returns. Of textures
-    that look alike, only one is used (:mod:`doldrum.data.sets.texture_choice`).
+    least 512 pixels first. So a call for 100 classes returns the first 100 of the classes that a call for 400 classes
+    returns. Of textures that look alike, only one is used (:mod:`doldrum.data.sets.texture_choice`).
 
     Every call returns the same images (with the same version of Pillow). The images are made once and saved in the
     cache folder, from which they are memory-mapped. A class takes `crops` x 3 x size x size bytes: 61 MB in total by
@@ -65,14 +67,14 @@ def textures(
     Parameters
     ----------
     classes, size, crops
-        Numbers from 2 to 400, 32 to 224, and 2 to 1,000. There are always 50 test images per class, whatever `crops`
-        is.
+        `classes` is from 2 to 400, `size` from 32 to 224, and `crops` from 2 to 1,000. There are always 50 test images
+        per class, whatever `crops` is.
     folder
         The folder that holds 0textures.pk3. By default, $DOLDRUM_DATA/textures, the cache, and the folder of Debian's
         package are searched.
 
-    Raises DatasetNotFoundError, which says how to get the data set, and InputError for a broken file, or a file with
-    fewer textures.
+    Raises DatasetNotFoundError, which says how to get the data set, and InputError for a broken file, or a file that
+    has fewer textures than were requested.
     """
     if split not in _PARTS:
         raise InputError(f"expected split 'train' or 'test', got {split!r}")
@@ -110,7 +112,8 @@ def _kept(
 ) -> tuple[NDArray[np.uint8], list[str]]:
     """Images and class names from the cache.
 
-    Images that are not in the cache are made and saved there. The list of names is written last.
+    Images that are not in the cache are made and saved there. The list of class names is written last, so it exists
+    only if the images are complete.
     """
     import PIL
 
@@ -146,7 +149,7 @@ def _kept(
 
 
 def _pieces(one: Texture, split: str, *, size: int, count: int) -> Iterator[NDArray[np.uint8]]:
-    """`count` pieces of a texture, (3, size, size), each from the split's part of the texture."""
+    """Pieces (3, size, size) of a texture, from the split's part of the texture. `count` is the number of pieces."""
     from PIL import Image
 
     draw = rng(0, "textures", split, one.name)
