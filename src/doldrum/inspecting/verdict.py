@@ -170,7 +170,7 @@ def _compared(
 def _worked(facts: InspectionFacts, finding: Mapping[str, Any], *, what: str = "trigger") -> list[str]:
     """How often the found trigger works on images that no search has used.
 
-    If there is no sign of a backdoor, the sentences are about the smallest change instead.
+    If there is no sign of a backdoor, the sentences are about the smallest change that was found, not about a trigger.
     """
     success = facts.success
     if success is None:

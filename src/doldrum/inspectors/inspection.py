@@ -19,8 +19,10 @@ __all__ = ["Inspection", "Verdict", "verdict_of"]
 Verdict = Literal["no sign", "suspicious", "backdoor shown", "no conclusion"]
 _WORKS = 0.5  # lower limit of a trigger's success, from which on it is one
 _SMALLER = 2.0
-"""A trigger is called a backdoor if it is this many times smaller than in the references, on average. A model with wrong labels in its training data also has
-smaller triggers for their class, but the difference is smaller (docs/results/inspection.md)."""
+"""A trigger is called a backdoor if it is at least this many times smaller than the references' triggers, on average.
+
+Wrong labels in the training data also make the triggers to a class smaller, but less so (docs/results/inspection.md).
+"""
 ODD = 0.01
 """Without references, a model is suspicious if the p-value of its most unusual class is at most this."""
 
