@@ -1,9 +1,9 @@
 """Compares a found pattern with the controls: a size is chosen on some clean images, and tested on held-back images.
 
 A method searches a flagged image for a pattern that changes other images to the class of the flagged image. The
-controls are trusted images of this class, which the method searches in the same way. The "choosing images" are clean
-images on which a size and a scope are chosen. The scope is the class of the clean images that a claim is about, or None
-for all classes.
+controls are trusted images of the flagged image's class, which the method searches in the same way. The "choosing
+images" are clean images on which a size and a scope are chosen. The scope is the class of the clean images that a claim
+is about, or None for all classes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`Trial` chooses the best method for each image: its pattern changes most other images to the image's class.
+"""`Trial` chooses, for each image, the method whose pattern works best compared with the controls.
 
 The pattern of the chosen method is tested once.
 """
@@ -32,7 +32,7 @@ __all__ = ["LEAST_MARGIN", "LEAST_SUCCESS", "Trial"]
 LEAST_SUCCESS, LEAST_MARGIN = 0.2, 0.15
 """A proven trigger changes at least the share LEAST_SUCCESS of the held-back images.
 
-This share is at least LEAST_MARGIN above the share that the best control changes.
+The trigger's share is at least LEAST_MARGIN above the share that the best control changes.
 """
 _CLEAR = 0.5  # a margin on the choosing images with which no further method is tried
 _WORTH = 0.1  # a margin without which nothing is tested
@@ -98,7 +98,10 @@ class Trial:
         return [self._explanation(i, names[i], tested[i], float(adjusted[i]), reached=done[i]) for i in range(count)]
 
     def _best(self, i: int) -> _Candidate | None:
-        """The candidate with the best score for an image. Of equal candidates, it is the first one."""
+        """The candidate with the best score for an image.
+
+        Of candidates with equal scores, the first one is returned.
+        """
         return max(self._tried[i], key=lambda one: one.choice.score, default=None)
 
     def _unfit(self, source: Source) -> str | None:

@@ -30,8 +30,8 @@ STEPS = 100
 class Keeping:
     """Gets the inspectors' readings. Readings in `folder` are loaded; others are computed and written there.
 
-    An inspector that is still running when the time is over is stopped. The inspector's reading then gives this as the
-    reason why it has no results, and is not kept.
+    An inspector that is still running when the time is over is stopped. The inspector's reading then says that the time
+    was over, and is not kept.
     """
 
     folder: Path

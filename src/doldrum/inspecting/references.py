@@ -70,7 +70,7 @@ def _check_apart(settings: InspectSettings, models: list[ModelSettings]) -> None
 def _models(settings: InspectSettings) -> list[ModelSettings]:
     """The settings to open each reference.
 
-    They are those of the inspected model, unless `doldrum references` made the references.
+    The settings of the inspected model are used, unless `doldrum references` made the references.
     """
     assert settings.references is not None
     given = {

@@ -34,8 +34,8 @@ class InspectSettings(JobSettings):
     inspectors : names, optional
         The names of the inspectors to run. By default, `doldrum.inspectors.kinds.DEFAULT`.
     seed : int
-        The seed is 0 by default. Unlike the seeds of other jobs, it is not secret. The stored results of references can
-        be compared only with results of the same seed.
+        The seed is 0 by default. Unlike the seeds of other jobs, this seed is not secret. The stored results of
+        references can be compared only with results of the same seed.
     claimed_accuracy : float, optional
         The accuracy, in [0, 1], that the model is said to have on images like the clean images.
     budget : float, optional

@@ -162,7 +162,7 @@ def _compared(
         else f"{as_far:,} of {count:,} clean reference models {'stands' if as_far == 1 else 'stand'}"
     )
     return [
-        f"{further} out as far as this model (p = {p:.2g}). It stands out most in {what}, according to the inspector {finding['inspector']}.",
+        f"{further} out as far as this model (p = {p:.2g}). The model stands out most in {what}, according to the inspector {finding['inspector']}.",
         f"Of clean models like the references (the same kind of data, network and training), at most {references['fpr']:.1%} are called suspicious or worse, on average.",
     ]
 

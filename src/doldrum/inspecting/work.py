@@ -79,8 +79,8 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
     `settings["examined"]` is the path of the references' examinations as JSON, or None if there are no references. If
     the references are not examined yet, there is `settings["described"]` (the result of `describe_references`) in place
-    of `settings["examined"]`. Then the model is only examined, and not judged. The results are kept in the folder, so
-    an interrupted run continues.
+    of `settings["examined"]`. Before the references are examined, the model is only examined, and not judged. The
+    results are kept in the folder, so an interrupted run continues.
     """
     settings, folder = job["settings"], Path(job["work"])
     looked = _look(job, tell, check=True)
@@ -203,7 +203,7 @@ def check_alike(model: Classifier, references: list[dict[str, Any]]) -> None:
 def check_apart(model: Classifier, references: list[dict[str, Any]]) -> None:
     """Raise InputError if a reference is the same as the model or as another reference, even in a different file.
 
-    References are given as {name, fingerprint}. The error names both models.
+    References are given as {name, fingerprint}. The error names the two equal models.
     """
     known = {model.fingerprint: "the model itself"}
     for one in references:

@@ -45,7 +45,10 @@ class Examination:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Examination:
-        """The examination that `to_dict` wrote. Raises InputError if `values` is not in that form."""
+        """The examination that `to_dict` wrote.
+
+        Raises InputError if `values` does not have the form that `to_dict` writes.
+        """
         try:
             readings = tuple(Reading.from_dict(v) for v in values["readings"])
             return cls(str(values["fingerprint"]), int(values["num_classes"]), str(values["key"]), readings)
@@ -54,7 +57,7 @@ class Examination:
 
 
 def inspectors_of(names: Sequence[str | Inspector] | None) -> list[Inspector]:
-    """The inspectors as objects; they can be given by name or as objects.
+    """Inspector objects for the given names. Given objects are returned unchanged.
 
     By default, the inspectors in `kinds.DEFAULT`. Raises InputError for unknown names.
     """

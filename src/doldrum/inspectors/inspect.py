@@ -43,8 +43,8 @@ def inspect(
 
     Of clean models like the references (the same kind of data, network and training), at most `fpr` are called
     suspicious or worse, on average. For this, the model's score is ranked among the references' scores
-    (:func:`doldrum.inspectors.judging.standard.standings`). Without references, no rate is promised. Then the model's
-    classes are compared with one another, and even a clean model may have a class that stands out.
+    (:func:`doldrum.inspectors.judging.standard.standings`). Without references, no rate is promised. The model's
+    classes are then compared with one another, but even a clean model may have a class that stands out.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def success_of(
 ) -> tuple[Share, int | None] | None:
     """The share of the route's images that the trigger changes, with an exact interval, and the class they change to.
 
-    This class is None unless at least half of the changed images get the same class. The result is None if no image is
+    The class is None unless at least half of the changed images get the same class. The result is None if no image is
     of the route's source class.
     """
     before = answers(classifier, test)

@@ -21,7 +21,8 @@ _WORKS = 0.5  # lower limit of a trigger's success, from which on it is one
 _SMALLER = 2.0
 """A trigger is called a backdoor if it is at least this many times smaller than the references' triggers, on average.
 
-Wrong labels in the training data also make the triggers to a class smaller, but less so (docs/results/inspection.md).
+Wrong labels in the training data also make the trigger to their class smaller, but less so
+(docs/results/inspection.md).
 """
 ODD = 0.01
 """Without references, a model is suspicious if the p-value of its most unusual class is at most this."""
@@ -33,7 +34,7 @@ class Inspection:
 
     verdict
         - "no sign": the model does not stand out from its references.
-        - "suspicious": the model stands out from the references by more than `fpr` allows. Without references: one class
+        - "suspicious": the p-value of the model among its references is at most `fpr`. Without references: one class
           stands out from the others.
         - "backdoor shown": the model is suspicious, and the found trigger works on most images that no search has used.
           On average, this trigger is at most half as large as what the same search finds in the references.

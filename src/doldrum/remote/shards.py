@@ -72,8 +72,8 @@ class Shards:
 def find_shards(source: str | os.PathLike[str], *, wanted: Callable[[str], bool] = lambda name: True) -> Shards:
     """The shards that `source` names: a pattern with braces, the address or path of one file, or a folder.
 
-    `wanted` says by name which files of a folder are used. Raises InputError if the source does not exist or has no
-    shards. Also raises the errors of a Store.
+    If the source is a folder, `wanted` decides by name which of its files are used. Raises InputError if the source
+    does not exist or has no shards. Also raises the errors of a Store.
     """
     text = os.fspath(source)
     if is_pattern(text):

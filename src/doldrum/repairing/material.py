@@ -91,7 +91,10 @@ def parted(classifier: Classifier, clean: ImageSet, seed: int, *, searched: Coll
 
 
 def _check_labels(found: NDArray[np.int64], labels: NDArray[np.int64], num_classes: int) -> None:
-    """Raise InputError if the model does not predict most labels. A repair would teach the model wrong labels."""
+    """Raise InputError if the model does not predict most labels.
+
+    A repair with such labels would teach the model wrong classes.
+    """
     check_class_order(found, labels.astype(np.int64), num_classes)
     right = float((found == labels).mean())
     if right < _RIGHT:

@@ -64,10 +64,10 @@ def repair(
         Otherwise, the model's own labels are used, if the method allows it.
     inspection : Inspection, Explanations, Explanation, or a Recovered trigger, optional
         The result of `dd.inspect` for this model, or of `dd.explain`. With the images and the seed of the inspection,
-        no held-back image was used by the inspection's search. Of several proven triggers, the `best` is used; images
-        that the explanation's search used are not held back, whatever the seed. The route of a proven trigger leads to
-        the class of the flagged image. The route starts from the class on whose images the trigger was proven, or from
-        any class.
+        no held-back image was used by the inspection's search. Of several proven triggers, `best` is used. Images that
+        the explanation's search used are not held back, whatever the seed. The route of a proven trigger leads to the
+        class of the flagged image. The route starts from the class on whose images the trigger was proven, or from any
+        class.
     method : name or RepairMethod, optional
         By default "unlearn" with a trigger, and "fine-prune" without a trigger.
     inspect_again : bool

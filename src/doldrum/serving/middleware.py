@@ -26,7 +26,7 @@ class BoundedBody:
     If a request declares its length, a body that is too large is refused before it arrives. Some answers, such as
     refusals, are ready before the body is complete. The server then reads and ignores the rest of the body for up to a
     second. If the server closed the connection at once, the connection could be reset before the client had read the
-    answer. If the body is still incomplete when this time is over, the connection is closed.
+    answer. If the body is still incomplete after this waiting time, the connection is closed.
     """
 
     def __init__(self, app: App, *, most: int, seconds: float) -> None:

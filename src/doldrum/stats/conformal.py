@@ -1,4 +1,4 @@
-"""Split-conformal p-values, thresholds with a promised false-positive rate, and limits of the flags at this rate.
+"""Split-conformal p-values, thresholds with a promised false-positive rate, and limits of the number of flags.
 
 A higher score is more suspicious. All promises hold for clean inputs that are exchangeable with the calibration inputs.
 The inputs may have any distribution, but the score must be a fixed function of the input.
@@ -107,7 +107,9 @@ def p_values(
 
 
 def num_allowed(n: int, fpr: float) -> int:
-    """k = floor(fpr (n + 1)). An input has p <= fpr if fewer than k calibration inputs are as suspicious or more.
+    """k = floor(fpr (n + 1)).
+
+    An input has p <= fpr if fewer than k calibration inputs are at least as suspicious as it.
 
     >>> num_allowed(500, 0.01), num_allowed(99, 0.01), num_allowed(98, 0.01)
     (5, 1, 0)

@@ -114,7 +114,7 @@ def _sign_flip(x: NDArray[np.float64], level: float, seed: int) -> Effect:
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """Holm's adjusted p-values of several tests.
 
-    Reject each hypothesis whose adjusted p-value is at most alpha. Then the probability of any wrong rejection is at
+    Reject each hypothesis whose adjusted p-value is at most alpha. The probability of any wrong rejection is then at
     most alpha, however the tests depend on each other. The formula is adjusted_(i) = max_{j <= i} min(1, (m - j + 1)
     p_(j)). Takes p-values (m,) and returns adjusted p-values (m,).
 

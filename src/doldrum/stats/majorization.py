@@ -3,7 +3,7 @@
 The limits hold at a stated level for every true label distribution p. Let P_m be the total probability of the m most
 probable classes, and T_m the total count of the m classes with the largest counts.
 
-- *Upper limits.* p alone decides which m classes are the most probable. The count of these classes is at most T_m. So
+- *Upper limits.* Which m classes are the most probable depends only on p. The count of these classes is at most T_m. So
   the Clopper-Pearson limit of T_m bounds P_m, and the choice of classes costs nothing, whatever K is.
 - *Lower limits.* The draws decide which m classes have the largest counts. The limit of
   :func:`~doldrum.stats.proportions.sets_lower` is valid for all sets of m classes together, and P_m is at least the

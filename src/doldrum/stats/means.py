@@ -1,7 +1,7 @@
 """Mean W over inputs that all get the same noise draws, with intervals that allow for these shared draws.
 
-Draw j perturbs every input with the same noise. So the W values of different inputs are correlated, and this part of
-the variance does not shrink with more inputs. The variance of a mean is therefore the sum of two parts,
+Draw j perturbs every input with the same noise. So the W values of different inputs are correlated, and the variance
+that comes from the draws does not shrink with more inputs. The variance of a mean is therefore the sum of two parts,
 
     s^2 / N, because the inputs are a sample (s^2 is the variance of W over the N inputs), and
     (G - 1) / G sum_g (theta_(g) - mean theta)^2, because the draws are a sample (delete-a-group jackknife, G groups).
@@ -173,7 +173,7 @@ class MeanEntropy:
     def calm_upper(self, level: float) -> float:
         """Upper limit of mean W if each input always got one label.
 
-        It allows for draws and inputs that were not sampled.
+        This limit allows for draws and inputs that were not sampled.
         """
         row = np.zeros(self.num_classes, dtype=np.int64)
         row[0] = self._draws

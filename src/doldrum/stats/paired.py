@@ -88,7 +88,7 @@ def _wilson(hits: NDArray[np.bool_], z: float) -> tuple[float, float, float]:
 
 
 def _correlation(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """The correlation of the two rows; 0 if a row is constant. Newcombe's correction lowers positive values."""
+    """The correlation of two rows of booleans; 0 if a row is constant. Newcombe's correction lowers positive values."""
     both, neither = int((a & b).sum()), int((~a & ~b).sum())
     one, other = int((a & ~b).sum()), int((~a & b).sum())
     product = math.sqrt(a.sum()) * math.sqrt((~a).sum()) * math.sqrt(b.sum()) * math.sqrt((~b).sum())

@@ -62,7 +62,7 @@ def proportion_sequence(successes: ArrayLike, n: ArrayLike, *, alpha: float, sid
     -------
     lower, upper : float64 in [0, 1], of the broadcast shape; x / n is between them.
 
-    Raises InputError for arguments that are outside of these ranges.
+    Raises InputError for arguments outside of their ranges.
 
     >>> lower, upper = proportion_sequence([0, 50, 100], 100, alpha=0.05)
     >>> lower.round(3).tolist(), upper.round(3).tolist()

@@ -109,7 +109,7 @@ def _ranking(found: Mapping[str, Any], dropped: int) -> dict[str, Any]:
         raise ValueError(f"{every} samples on the list of every round, but only {dropped} samples on the whole list")
     depends = (
         f"The profile ranked the samples in {rounds} rounds of draws. {every:,} of the {dropped:,} samples on its list were on the list of every "
-        "round. The other samples depend on the draws: another --seed puts other samples on the list."
+        "round. The remaining samples depend on the draws: another --seed puts other samples on the list."
     )
     return {"rounds": rounds, "listed": dropped, "in_every_round": every, "means": [depends, ranking.LIMITS]}
 

@@ -56,7 +56,9 @@ class Verdict:
 
 
 def checked_rate(rate: Any) -> float:
-    """The expected share of poisoned samples as a float in (0, .5]. Raises InputError for a rate outside of this range.
+    """The expected share of poisoned samples as a float in (0, .5].
+
+    Raises InputError for a rate that is not in (0, .5].
 
     >>> checked_rate(0.05)
     0.05

@@ -120,14 +120,14 @@ def cleanse(
     - *profile* (doldrum's own method) needs only predicted labels. With `clean` images, this method drops the samples
       that it flags at the promised rate `fpr`. The promise is about clean samples that the model treats like the clean
       images: on average, at most a share `fpr` of them is dropped. Training samples differ a little from clean images,
-      because the model was trained on them. The effect of this difference was measured (docs/results/cleansing).
+      because the model was trained on them. How this difference changes the rate was measured (docs/results/cleansing).
       Without `clean`, this method drops 1.5 x `rate` x N samples: those that differ most from the others over four
-      rounds of draws. It then promises no rate. `details` of its verdict says how many of these samples are on the list
-      of every round.
-    - *spectral* drops 1.5 x `rate` x n of the n samples of each label: those with the largest spectral signatures. This
-      method needs a torch module.
+      rounds of draws. No rate is promised without `clean`. The verdict's `details` say how many of these samples are on
+      the list of every round.
+    - *spectral* drops 1.5 x `rate` x n of the n samples of each label: those with the largest spectral signatures. The
+      method *spectral* needs a torch module.
     - *clustering* divides the activations of each label into two clusters. The smaller cluster is dropped if it is
-      small and well separated. This method needs a torch module.
+      small and well separated. The method *clustering* needs a torch module.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from doldrum.stats.correlation import mid_ranks
 __all__ = ["LIMITS", "verdict_of"]
 
 LIMITS = (
-    "A ranking says which samples to look at, or to drop, first. It cannot say whether any sample is poisoned, or how many. The list is as long as "
+    "A ranking says which samples to look at, or to drop, first. A ranking cannot say whether any sample is poisoned, or how many. The list is as long as "
     "--rate says, whether there is poison or not. To get a list with a promised false-positive rate, give clean images (--clean)."
 )
 

@@ -63,7 +63,7 @@ def write_record(settings: ExplanationSettings, found: dict[str, Any], begun: Be
 def checked(found: Mapping[str, Any], *, classes: int) -> Explanations:
     """The checked explanations from the confined process.
 
-    Their texts are safe to print, and their classes exist in the model.
+    The texts of these explanations are safe to print, and their classes exist in the model.
     """
     made = Explanations.from_dict(found)
     return dataclasses.replace(

@@ -57,9 +57,9 @@ class Method(ABC):
 
     `levels` are sizes, largest first. A pattern found at a level is at most as large as the size of this level. So
     searches at one level in different images are comparable. If `together` is True, the method takes several images at
-    once and finds what they share. Otherwise, the method takes one image. `by_class` is the largest level at which a
-    claim may be about clean images of a single class. At larger levels, so much of an image is put on other images that
-    a trusted image often works for some class.
+    once and finds what they share. If `together` is False, the method takes one image. `by_class` is the largest level
+    at which a claim may be about clean images of a single class. At larger levels, so much of an image is put on other
+    images that a trusted image often works for some class.
     """
 
     kind: ClassVar[str]

@@ -73,8 +73,8 @@ def shared_part(images: Images, clean: Images) -> Images:
     """The mean of some images minus the mean of clean images (C, H, W), reduced by what chance can cause.
 
     Each cosine coefficient d of the difference becomes d max(0, 1 - v / d^2). This formula is the positive-part
-    James-Stein rule, for one coefficient at a time. Here v is the variance that d has by chance. It is the variance of
-    this coefficient over clean images, times (1 / images + 1 / clean images).
+    James-Stein rule, for one coefficient at a time. Here v is the variance that d has by chance. This variance is the
+    variance of the coefficient over clean images, times (1 / images + 1 / clean images).
 
     >>> rng = np.random.default_rng(0)
     >>> clean, others = rng.uniform(0.2, 0.8, (2, 200, 1, 8, 8)).astype(np.float32)

@@ -21,7 +21,7 @@ class Inspector(ABC):
 
     A subclass sets the class attributes and implements one method, `examine`. The method's result must depend only on
     the model, the clean images, the seed and the settings. Then a model and its references are treated in the same way.
-    The promised false-alarm rate depends on this.
+    The promised false-alarm rate depends on this equal treatment.
     """
 
     name: ClassVar[str]

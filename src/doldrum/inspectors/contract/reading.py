@@ -38,7 +38,7 @@ class Reading:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Reading:
-        """The reading that `to_dict` wrote. Raises InputError if `values` is not in that form.
+        """The reading that `to_dict` wrote. Raises InputError if `values` does not have the form that `to_dict` writes.
 
         >>> one = Reading("mask", {Route(None, 1): -2.5})
         >>> Reading.from_dict(one.to_dict()) == one

@@ -15,8 +15,8 @@ __all__ = ["Effort", "effort_for"]
 class Effort:
     """The number of optimisation steps of a search, and their batch sizes.
 
-    At most `together` routes are searched at once, with `steps` steps of `batch` images for each route. If there are
-    more routes, all routes first get a number of `screening` steps, with `screening_batch` images each.
+    At most `together` routes are searched at once, each in `steps` steps with `batch` images per step. If there are
+    more routes, `screening` is the number of first steps for all routes, with `screening_batch` images per step.
     """
 
     steps: int = 200

@@ -22,7 +22,7 @@ __all__ = ["Found", "search"]
 GOAL = 0.95
 """The share of images that a trigger has to change.
 
-The search looks for the smallest trigger that changes this share.
+The search looks for the smallest trigger that changes this share of the images.
 """
 _FEWEST = 2  # images of a route, below which there is nothing to search on
 _FIRM = 1.06  # how fast the weight of the size grows and falls

@@ -1,4 +1,4 @@
-"""A score for how far each model stands out from other models. It is used for conformal p-values over models."""
+"""A score for how far each model stands out from other models. The score is used for conformal p-values over models."""
 
 from __future__ import annotations
 

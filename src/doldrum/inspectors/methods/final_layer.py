@@ -21,7 +21,7 @@ class FinalLayer(Inspector):
     The last layer computes f(x) = W h(x) + b. A backdoor must give its class the highest score, whatever else is in the
     image. So the weights of this class grow. The mean row is subtracted because it changes all scores equally. An
     attacker who trains the model can hide the large weights. An attacker who only poisons the data rarely succeeds in
-    hiding them.
+    hiding the large weights.
 
     Source: Yu et al. 2026, arXiv 2605.18907 (DFBScanner: outlying final-layer weights of the target class); Fields et al. 2021, arXiv 2109.02836.
     """

@@ -82,7 +82,7 @@ class LabelOnly(Inspector):
 
 
 def _lots(rows: NDArray[np.int64], last: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Three disjoint sets of rows, for all candidates, the best ones and the final ones.
+    """Three disjoint sets of rows, on which all candidates, the best ones and the final ones are tried.
 
     The last set has at most `last` rows.
     """

@@ -89,8 +89,8 @@ def towards(
     """One perturbation d per image (B, C, H, W) that makes log p_target(x + d) large, and the final values (B,).
 
     p is the smoothed model. Each step has the length 2.5 r / steps along the gradient. Then d is projected
-    into the ball |d| <= r, and x + d is clipped to [0, 1]. Each step draws new noise. The final value uses other noise,
-    with four times as many draws.
+    into the ball |d| <= r, and x + d is clipped to [0, 1]. Each step draws new noise. The final value is computed with
+    new noise, and with four times as many draws as a step.
 
     Source: Madry et al. 2018, arXiv 1706.06083 (projected gradient); Salman et al. 2019, arXiv 1906.04584 (the gradient
     of a smoothed model).

@@ -53,7 +53,8 @@ class Unlearn(RepairMethod):
     cautious: float = 0.4
     """The loss weight of the images with the trigger, if the inspection found no sign of a backdoor.
 
-    The number of epochs is then doubled. Such a model most likely has nothing to unlearn, and could only lose accuracy.
+    Without a sign of a backdoor, the number of epochs is doubled. Such a model most likely has nothing to unlearn, and
+    could only lose accuracy.
     """
     mixed: int = 2
     """The number of mixtures for each clean image."""
