@@ -11,7 +11,7 @@ __all__ = ["NOT_LOOKED", "class_name", "told"]
 
 NOT_LOOKED = (
     "a trigger that differs from image to image",
-    "several triggers that work only together, or another trigger for each of several classes",
+    "several triggers that work only together, or a different trigger for each of several classes",
     "a backdoor that some natural images activate, such as all green cars, without any added trigger",
     "a trigger that changes images more than the triggers that were searched for",
 )
@@ -134,7 +134,7 @@ def _nothing(facts: InspectionFacts) -> str:
     why = (
         f"This model has {classes} classes, and this comparison needs at least {FEWEST}."
         if classes < FEWEST
-        else f"The inspectors have results for too few of its {classes:,} classes."
+        else f"The inspectors have results for too few of the model's {classes:,} classes."
     )
     return f"Without reference models, the model's classes are compared with one another. {why} Give clean reference models with --references."
 

@@ -243,5 +243,5 @@ def _check_alike(mine: Examination, others: Sequence[Examination]) -> None:
             )
         if one.key != mine.key:
             raise InputError(
-                "expected references examined with the same images, inspectors and seed as the model, got a reference examined with others; examine it again"
+                "expected references examined with the same images, inspectors and seed as the model, got a reference examined with different ones; examine it again"
             )

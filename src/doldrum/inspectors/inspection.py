@@ -39,6 +39,7 @@ class Inspection:
         - "backdoor shown": the model is suspicious, and the found trigger works on most images that no search has used.
           On average, this trigger is at most half as large as what the same search finds in the references.
         - "no conclusion": there is nothing to compare with (two or three classes, and no references).
+
     p_value
         The p-value of the model among its references, in (0, 1]; None without references.
     standing

@@ -40,8 +40,8 @@ class AddressedStore(Store):
     """Files below an address.
 
     The query string of the store's address may be a signature. So the address of every file keeps this query string.
-    The library takes settings and credentials from the environment, its own files or the machine's role. doldrum passes
-    none.
+    The library fsspec takes settings and credentials from the environment, its own files or the machine's role. doldrum
+    passes no credentials to it.
     """
 
     def __init__(self, root: str) -> None:

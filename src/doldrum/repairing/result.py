@@ -46,6 +46,7 @@ class Repair:
         - "not shown to be gone": the limits are on both sides of 20%, or no held-back image is of a class that the
           trigger's route starts from.
         - "no trigger to test": no trigger was given.
+
     larger
         How many times larger the smallest trigger on this route is after the repair than before it, for the same
         inspector. None if there was no second search.

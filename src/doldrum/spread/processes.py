@@ -1,4 +1,4 @@
-"""Workers on this machine: spawned processes, which end when the process that started them does."""
+"""Workers on this machine: spawned processes, which end when the process that started them ends."""
 
 from __future__ import annotations
 

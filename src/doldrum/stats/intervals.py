@@ -107,7 +107,7 @@ def collision_interval(counts: ArrayLike, *, level: float = 0.95) -> Limits:
     """Limits of 1 - sum_c p_c^2 with coverage `level` for every p.
 
     The limits are computed as in :func:`entropy_interval` with the method "guaranteed". Takes counts (..., K) and
-    returns lower and upper (...) in [0, 1 - 1/K]. If n = 0, the interval is the whole range.
+    returns lower and upper (...) in [0, 1 - 1/K]. If n = 0, the interval is this whole range.
 
     >>> lower, upper = collision_interval([9, 1])
     >>> bool(lower < 0.2 < upper)

@@ -10,10 +10,11 @@ the real line into n + 1 cells. By exchangeability, the next score falls into a 
     (1 + scores of the stream in this cell) / (n + 1 + length of the stream)
 
 for every distribution, because all ranks of a new score among all scores so far are equally likely (ties are broken at
-random). Cells can be combined into bins. The probability of a bin is the sum of the probabilities of its cells. The bins are a Pólya urn. Bets at the urn's fair
-odds are a martingale. By Ville's inequality, the probability that its capital ever reaches 1 / alpha is at most alpha,
-over calibration sets and streams. A test can also use only some of the cells, and ignore all scores in other cells. The
-cells that are used then form such an urn themselves, independent of when scores fall into them.
+random). Cells can be combined into bins. The probability of a bin is the sum of the probabilities of its cells. The
+bins form a Pólya urn. Bets at the urn's fair odds are a martingale. By Ville's inequality, the probability that its
+capital ever reaches 1 / alpha is at most alpha, over calibration sets and streams. A test can also use only some of the
+cells, and ignore all scores in other cells. The cells that are used then form such an urn themselves, independent of
+when scores fall into them.
 
 Source: Vovk, Nouretdinov and Gammerman, Testing exchangeability on-line, ICML 2003 (ranks among all scores so far);
 Vovk et al., Retrain or not retrain: conformal test martingales for change-point detection, 2021; Ville 1939. The urn

@@ -33,7 +33,7 @@ class Verdict:
     rule : str
         The rule in words, with its numbers.
     details : mapping
-        More results of the method, as values that JSON can hold.
+        Additional results of the method, as values that JSON can hold.
 
         Raises InputError if lengths differ or a score is NaN.
     """
