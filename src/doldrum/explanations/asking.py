@@ -62,7 +62,7 @@ class Asker:
             raise
 
     def spend(self, queries: int) -> None:
-        """Count queries. Raises OutOfQueries if they would be too many."""
+        """Count queries. Raises OutOfQueries if these queries would exceed the limit."""
         if self._over():
             self.used_up = "The allowed time was used up."
             raise OutOfQueries
@@ -79,7 +79,7 @@ class Asker:
             raise OutOfQueries
 
     def hits(self, carried: Sequence[Carried], images: Images, label: int) -> NDArray[np.bool_]:
-        """Which images get `label` with each found pattern put on them: bool (patterns, N)."""
+        """For each found pattern, which images get the label `label` with the pattern on them: bool (patterns, N)."""
         found = np.zeros((len(carried), len(images)), dtype=bool)
         step = max(1, _MOST_FLOATS // max(1, images.size))
         for start in range(0, len(carried), step):

@@ -1,8 +1,9 @@
 """Compares a found pattern with the controls: a size is chosen on some clean images, and tested on held-back images.
 
-A method searches a flagged image for a pattern that changes other images to its class. The controls are trusted images
-of this class, searched in the same way. The "choosing images" are clean images on which a size and a scope are chosen.
-The scope is the class of the clean images that a claim is about, or None for all classes.
+A method searches a flagged image for a pattern that changes other images to the class of the flagged image. The
+controls are trusted images of the flagged image's class, which the method searches in the same way. The "choosing
+images" are clean images on which a size and a scope are chosen. The scope is the class of the clean images that a claim
+is about, or None for all classes.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def rank(ours: Sequence[Found], controls: Sequence[Sequence[Found]], classes: ND
     The p-value is a share of all images, which are the flagged image and its controls. `ours` has what each method
     found in the flagged image, and `controls` has what it found in each control. A control is compared with the other
     controls and the flagged image, in the same way as the flagged image is compared with the controls. So if the
-    flagged image is like the controls, P(rank <= a) <= a, for any number of methods, sizes and classes.
+    flagged image is like the controls, P(p-value <= a) <= a, for any number of methods, sizes and classes.
     """
     scores = np.max(
         [_best_margins([one, *theirs], classes) for one, theirs in zip(ours, controls, strict=True)],
@@ -86,7 +87,10 @@ def rank(ours: Sequence[Found], controls: Sequence[Sequence[Found]], classes: ND
 
 
 def _best_margins(founds: Sequence[Found], classes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The largest margin of each of n images over the best other image (n,), over all levels and scopes of a method."""
+    """For each of n images, the largest margin (n,) by which its pattern is better than that of every other image.
+
+    The maximum is over all levels and scopes of a method.
+    """
     hits = np.stack([one.hits for one in founds])
     best = np.full(len(hits), -np.inf)
     for scope, rows, levels in _scopes(classes, founds[0].by_class):
@@ -99,11 +103,11 @@ def _best_margins(founds: Sequence[Found], classes: NDArray[np.int64]) -> NDArra
 
 
 def worst_p(ours: NDArray[np.bool_], controls: Sequence[NDArray[np.bool_]]) -> float:
-    """p-value of "some control succeeds at least as often": the largest exact paired p-value (`stats.mcnemar`).
+    """p-value of "some control succeeds at least as often as `ours`": the largest exact paired p-value.
 
-    All patterns were tried on the same images (N,), a random sample of the images that the claim is about. To reject
-    the hypothesis means that `ours` is better than every control. So no correction for the number of controls is needed
-    (an intersection-union test). Without controls, the result is 1.
+    The paired p-values are from `stats.mcnemar`. All patterns were tried on the same images (N,), a random sample of
+    the images that the claim is about. To reject the hypothesis means that `ours` is better than every control. So no
+    correction for the number of controls is needed (an intersection-union test). Without controls, the result is 1.
 
     Source: Berger, Technometrics 1982.
 

@@ -1,6 +1,6 @@
 """`Effort` says how many images each step of an explanation uses.
 
-Other functions here compute how many queries an explanation takes.
+The functions of this module compute how many queries an explanation takes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Effort:
     held : int
         Number of clean images on which the chosen pattern is tested. These images are used for nothing else.
     controls : int
-        Number of trusted images of the class that are searched in the same way, for comparison.
+        Number of trusted images of the flagged image's class that are searched in the same way as the flagged image.
     """
 
     search: int
@@ -75,7 +75,7 @@ def check_queries(most: int | None, left: int | None, *, labelled: int) -> None:
 
 
 def needed(effort: Effort, images: int, *, methods: int = len(METHODS)) -> int:
-    """About how many queries are needed at most for `images` flagged images of one class."""
+    """The approximate largest number of queries for flagged images of one class; `images` is their number."""
     search = methods * (_CANDIDATES * effort.search + _LEVELS * effort.choose)
     return (images + effort.controls) * (search + effort.held)
 

@@ -50,23 +50,26 @@ def explain(
     engine: str = "auto",
     progress: bool = True,
 ) -> Explanations:
-    """Find the part of each flagged image that changes other images to its class, and test it on unused clean images.
+    """Find the trigger in each flagged image, and test it on clean images that the search never used.
+
+    The trigger is the pattern in a flagged image that changes other images to the class of the flagged image.
 
     For an image predicted as class t, two methods search for the trigger. Both methods try candidates on some clean
-    images of other classes. One method pastes a rectangle of the flagged image. The other method adds what the flagged
-    images of the class share. The same search is run in at least 19 clean images that are also predicted as t (the
-    controls). A pattern that only shows what the class looks like is found in the controls too. The candidate with the
-    largest advantage over the controls is put on held-back clean images, once. The patterns found in the controls are
-    put on the same images.
+    images of other classes. The first method pastes a rectangle of the flagged image into these images. The second
+    method adds to these images what the flagged images of the class share. The same search is run in at least 19 clean
+    images that are also predicted as t (the controls). A pattern that only shows what the class looks like is found in
+    the controls too. The candidate with the largest advantage over the controls is put on held-back clean images, once.
+    The patterns found in the controls are put on the same images.
 
-    The p-value is for the hypothesis "some control succeeds at least as often". This p-value is the largest one of the
-    exact one-sided McNemar tests against each control (an intersection-union test). The unit of the test is the
-    held-back image. Holm's method corrects for the number of explained images. A trigger is proven if four conditions
-    hold. The corrected p-value is at most `alpha`. At least 20% of the held-back images change to the class. This share
-    is at least 15 points above the best control. With any size or form, no control stands out from the others as far as
-    the image does (a conformal p-value of at most 5%). The pattern that images share is found without the image in
-    question. This image must then contain more of the pattern than all except a share `alpha` of the trusted images of
-    its class.
+    The p-value is for the hypothesis "the pattern of some control succeeds at least as often as the found pattern".
+    This p-value is the largest one of the exact one-sided McNemar tests against each control (an intersection-union
+    test). The unit of the test is the held-back image. Holm's method corrects for the number of explained images. A
+    trigger is proven if four conditions hold. The corrected p-value is at most `alpha`. At least 20% of the held-back
+    images change to the class. The share of changed images is at least 15 points above the share for the pattern of the
+    best control. With any size or form, no control stands out from the others as far as the image does (a conformal
+    p-value of at most 5%). A pattern that several flagged images share must meet one more condition for each image. The
+    pattern is found in the other flagged images, and the image must contain more of it than all except a share `alpha`
+    of the trusted images of its class.
 
     Parameters
     ----------
@@ -75,13 +78,14 @@ def explain(
     images : up to 256 flagged images, of any source that :func:`doldrum.data.read_stream` reads
         If several images carry one trigger, explain them together: some triggers are found only in what images share.
     clean : at least 60 trusted images, not selected; 1,000 work well
-        They must not be selected by the model's predictions. At least 19 of these images must be predicted as the
-        flagged image's class.
+        The clean images must not be selected by the model's predictions. At least 19 of these images must be predicted
+        as the flagged image's class.
     alpha : float in (0, 1)
     max_queries : int, optional
-        The largest number of images sent to the model: at least 14,000, and one more for each image. With a low limit,
-        each step uses fewer images. Flagged images that are not reached are unproven, and `notes` names them. By
-        default there is no limit: 20 images of one class take about 100,000 queries.
+        The largest number of images sent to the model: at least 14,000, plus one for each flagged or clean image. With
+        a low limit, each step uses fewer images. Flagged images that are not reached within the limit count as
+        unproven, and `notes` names them. By default there is no limit: 20 images of one class take about 100,000
+        queries.
     seed : int
         Decides which clean images are used to search and which to test. Keep the seed secret from the author of the
         model.
@@ -93,7 +97,7 @@ def explain(
     -------
     Explanations
         One :class:`~doldrum.records.explanations.Explanation` per image, in order. `proven` counts the proven triggers,
-        and `best` is the explanation with one of them. The trigger itself is in an explanation's `trigger`, and
+        and `best` is an explanation with a proven trigger. The trigger itself is in an explanation's `trigger`, and
         :func:`doldrum.repair` can remove it from the model.
 
         Raises InputError for images of another shape, too few clean images, or if `max_queries` or an endpoint's limit

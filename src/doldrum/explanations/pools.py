@@ -22,8 +22,8 @@ class Pool:
     """Indices of clean images for one class, by purpose.
 
     `search` and `choose` are used to find a trigger; `choose` includes `search`. `held` is used only to test the found
-    trigger. None of these images is predicted as the class. The images in `own` are predicted as the class, and the
-    flagged image is compared with them.
+    trigger. No image in `search`, `choose` or `held` is predicted as the class. The images in `own` are predicted as
+    the class, and the flagged image is compared with them.
     """
 
     search: NDArray[np.int64]

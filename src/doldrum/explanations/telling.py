@@ -38,10 +38,10 @@ def why(found: Explanation, *, alpha: float) -> str:
         f"{percent(found.control.value)}."
     )
     if found.proven:
-        one_class = " Of the sizes and classes tried, these gave the clearest proof. The trigger may work on images of other classes too."
+        one_class = " Of the sizes and classes tried, this size and this class gave the clearest proof. The trigger may work on images of other classes too."
         return first if found.scope is None else first + one_class
     if found.holds is not None and found.holds > alpha:
         return f"{first} But trusted images of the class contain as much of this pattern as this image does, so nothing is proven."
     if found.rank is not None and found.rank > 0.05 and found.p_adjusted is not None and found.p_adjusted <= alpha:
-        return f"{first} But with another size or form, the search found a trusted image that stands out from the others just as far. So nothing is proven."
+        return f"{first} But with another size or form, the search found a trusted image that stands out from the others as far as this image does. So nothing is proven."
     return f"{first} The difference is too small for a proof."

@@ -1,6 +1,6 @@
-"""`Trial` chooses, for each image, the method whose pattern changes most other images to its class.
+"""`Trial` chooses, for each image, the method whose pattern works best compared with the controls.
 
-This pattern is tested once.
+The pattern of the chosen method is tested once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ from doldrum.stats.proportions import proportion
 __all__ = ["LEAST_MARGIN", "LEAST_SUCCESS", "Trial"]
 
 LEAST_SUCCESS, LEAST_MARGIN = 0.2, 0.15
-"""A proof needs this share of held-back images that change, and this difference from the best control.
+"""A proven trigger changes at least the share LEAST_SUCCESS of the held-back images.
+
+The trigger's share is at least LEAST_MARGIN above the share that the best control changes.
 """
 _CLEAR = 0.5  # a margin on the choosing images with which no further method is tried
 _WORTH = 0.1  # a margin without which nothing is tested
@@ -96,7 +98,10 @@ class Trial:
         return [self._explanation(i, names[i], tested[i], float(adjusted[i]), reached=done[i]) for i in range(count)]
 
     def _best(self, i: int) -> _Candidate | None:
-        """The candidate with the best score for an image. Of equal candidates, the first."""
+        """The candidate with the best score for an image.
+
+        Of candidates with equal scores, the first one is returned.
+        """
         return max(self._tried[i], key=lambda one: one.choice.score, default=None)
 
     def _unfit(self, source: Source) -> str | None:
@@ -139,7 +144,7 @@ class Trial:
         return made
 
     def _candidates(self, method: Method, source: Source, advance: Callable[[int], None]) -> list[_Candidate]:
-        """The best size of a method's pattern, compared with the controls.
+        """A list with the best size of a method's pattern, compared with the controls.
 
         The list is empty if no size works well enough, or if there are too few controls.
         """

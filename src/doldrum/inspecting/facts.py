@@ -20,7 +20,8 @@ _MOST_READINGS, _MOST_ROUTES = 100, 200_000
 class InspectionFacts:
     """The checked results of the confined process: counts are whole numbers, and texts are safe to print.
 
-    The record stores `model`, `clean`, `finding` and `success` unchanged, and checks the rest of their content itself.
+    The record stores `model`, `clean`, `finding` and `success` unchanged. The record also checks those of their values
+    that are not checked here.
     """
 
     model: Mapping[str, Any]

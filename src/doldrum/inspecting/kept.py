@@ -30,8 +30,8 @@ STEPS = 100
 class Keeping:
     """Gets the inspectors' readings. Readings in `folder` are loaded; others are computed and written there.
 
-    An inspector that is still running when the time is over is stopped. The inspector's reading says so, and is not
-    kept.
+    An inspector that is still running when the time is over is stopped. The inspector's reading then says that the time
+    was over, and is not kept.
     """
 
     folder: Path
@@ -99,7 +99,7 @@ def check_read(readings: tuple[Reading, ...]) -> None:
         return
     if all(one.refused == OVER for one in readings):
         raise ClassifierError(
-            "expected a budget= in which at least one inspector finishes, got a budget that ended before; give more time"
+            "expected a budget= in which at least one inspector finishes, got a shorter budget; give more time"
         )
     why = "; ".join(dict.fromkeys(one.refused for one in readings if one.refused))
     raise ClassifierError(f"expected a model that an inspector can examine, got one that none can examine ({why})")

@@ -32,9 +32,9 @@ _MEAN_OF = 100
 def shown(classifier: Classifier, trigger: Trigger, route: Route, test: NDArray[np.float32]) -> dict[str, Any]:
     """The pixels for the pictures of a trigger, as {grey, change, factor, examples}.
 
-    `grey` is the trigger on plain grey. `change` is its mean change of up to 100 images, multiplied by `factor` and
-    added to grey. `examples` are a few clean images of different classes without and with the trigger, with the model's
-    labels.
+    `grey` is the trigger on plain grey. `change` is the mean change that the trigger makes to up to 100 images,
+    multiplied by `factor` and added to grey. `examples` are a few clean images of different classes without and with
+    the trigger, with the model's labels.
     """
     from doldrum.inspectors.contract.subject import answers
 

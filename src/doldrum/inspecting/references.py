@@ -68,7 +68,10 @@ def _check_apart(settings: InspectSettings, models: list[ModelSettings]) -> None
 
 
 def _models(settings: InspectSettings) -> list[ModelSettings]:
-    """The settings to open each reference: those of the model, unless `doldrum references` made the references."""
+    """The settings to open each reference.
+
+    The settings of the inspected model are used, unless `doldrum references` made the references.
+    """
     assert settings.references is not None
     given = {
         field.name: getattr(settings, field.name)
@@ -288,7 +291,7 @@ def _whole_examination(found: dict[str, Any], inspectors: Sequence[str] | None) 
 def _kept(place: Path, model: ModelSettings, inspectors: Sequence[str] | None) -> dict[str, Any] | None:
     """The stored results of a reference.
 
-    None if there are no results, if the reference changed since, or if the file is not valid.
+    None if there are no results, if the reference has changed since its examination, or if the file is not valid.
     """
     try:
         found = json.loads((place / f"{model.path.name}.json").read_text(encoding="utf-8"))
@@ -303,7 +306,7 @@ def _kept(place: Path, model: ModelSettings, inspectors: Sequence[str] | None) -
 
 
 def _key(settings: InspectSettings) -> str:
-    """A hash of everything except the model that decides an examination.
+    """A hash of everything that an examination depends on, except the model.
 
     The hash covers the clean images, the seed, the inspectors, their code, and the preprocessing.
     """

@@ -52,13 +52,14 @@ def run_inspection(
     Raises
     ------
     InputError
-        Before any work starts, for too few references, and for references that cannot be opened or are the model
-        itself. Also for references with another input shape or number of classes. Also for an output folder that holds
-        something else or that another run uses, for too few clean images, and for refused files.
+        Raised before any work starts if there are too few references, or if references cannot be opened, are the model
+        itself, or differ from it in input shape or number of classes. Also raised if the output folder holds something
+        else or another run uses it, if there are too few clean images, or if files are refused.
     ClassifierError
-        For a model that gives no valid answer or the same answer to all clean images, or that no inspector can examine.
+        Raised if the model gives no valid answer or the same answer to all clean images, or if no inspector can examine
+        it.
     SandboxError
-        If a confined process exceeds its memory or time, or dies.
+        Raised if a confined process exceeds its memory or time, or dies.
     """
     check_count(settings)
     if settings.references is not None:

@@ -34,8 +34,8 @@ class InspectSettings(JobSettings):
     inspectors : names, optional
         The names of the inspectors to run. By default, `doldrum.inspectors.kinds.DEFAULT`.
     seed : int
-        0 by default, and not secret, unlike in other jobs. The stored results of references can be compared only with
-        results of the same seed.
+        The seed is 0 by default. Unlike the seeds of other jobs, this seed is not secret. The stored results of
+        references can be compared only with results of the same seed.
     claimed_accuracy : float, optional
         The accuracy, in [0, 1], that the model is said to have on images like the clean images.
     budget : float, optional
@@ -47,7 +47,7 @@ class InspectSettings(JobSettings):
         The address of a Ray cluster whose machines examine references. Models and clean images must have the same paths
         on every machine.
 
-        Raises InputError for values of another type or range, and for files that do not exist.
+        Raises InputError for values of a wrong type or outside of their range, and for files that do not exist.
 
     >>> InspectSettings(model=".", clean=".", out="new", fpr=2.0)
     Traceback (most recent call last):

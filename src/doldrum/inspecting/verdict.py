@@ -11,7 +11,7 @@ __all__ = ["NOT_LOOKED", "class_name", "told"]
 
 NOT_LOOKED = (
     "a trigger that differs from image to image",
-    "several triggers that work only together, or another trigger for each of several classes",
+    "several triggers that work only together, or a different trigger for each of several classes",
     "a backdoor that some natural images activate, such as all green cars, without any added trigger",
     "a trigger that changes images more than the triggers that were searched for",
 )
@@ -134,7 +134,7 @@ def _nothing(facts: InspectionFacts) -> str:
     why = (
         f"This model has {classes} classes, and this comparison needs at least {FEWEST}."
         if classes < FEWEST
-        else f"The inspectors have results for too few of its {classes:,} classes."
+        else f"The inspectors have results for too few of the model's {classes:,} classes."
     )
     return f"Without reference models, the model's classes are compared with one another. {why} Give clean reference models with --references."
 
@@ -162,7 +162,7 @@ def _compared(
         else f"{as_far:,} of {count:,} clean reference models {'stands' if as_far == 1 else 'stand'}"
     )
     return [
-        f"{further} out as far as this model (p = {p:.2g}). It stands out most in {what}, according to the inspector {finding['inspector']}.",
+        f"{further} out as far as this model (p = {p:.2g}). The model stands out most in {what}, according to the inspector {finding['inspector']}.",
         f"Of clean models like the references (the same kind of data, network and training), at most {references['fpr']:.1%} are called suspicious or worse, on average.",
     ]
 
@@ -170,7 +170,7 @@ def _compared(
 def _worked(facts: InspectionFacts, finding: Mapping[str, Any], *, what: str = "trigger") -> list[str]:
     """How often the found trigger works on images that no search has used.
 
-    If there is no sign of a backdoor, the sentences are about the smallest change instead.
+    If there is no sign of a backdoor, the sentences are about the smallest change that was found, not about a trigger.
     """
     success = facts.success
     if success is None:

@@ -52,8 +52,10 @@ def examine_reference(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
 
 def describe_references(job: dict[str, Any], tell: Tell) -> list[dict[str, Any]]:
-    """Open reference models. Describe each model as {input_shape, num_classes, fingerprint}, or as {why} it cannot be
-    opened.
+    """Open reference models.
+
+    Describe each model as {input_shape, num_classes, fingerprint}. If a model cannot be opened, its description is
+    {why}, with the reason.
 
     `job["models"]` has one ModelSettings.to_dict per model. Before a model is opened, the message {opening: NUMBER} is
     sent.
@@ -76,9 +78,9 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """Do an inspection's work. `job` holds `settings` (from InspectSettings.to_dict), `work` (a folder) and `seed`.
 
     `settings["examined"]` is the path of the references' examinations as JSON, or None if there are no references. If
-    the references are not examined yet, `settings["described"]` (the result of `describe_references`) is given instead.
-    Then the model is only examined, and not judged. The results are kept in the folder, so an interrupted run
-    continues.
+    the references are not examined yet, there is `settings["described"]` (the result of `describe_references`) in place
+    of `settings["examined"]`. Before the references are examined, the model is only examined, and not judged. The
+    results are kept in the folder, so an interrupted run continues.
     """
     settings, folder = job["settings"], Path(job["work"])
     looked = _look(job, tell, check=True)
@@ -142,7 +144,8 @@ def _check_queries(
 ) -> None:
     """Raise InputError, before the first query, if an endpoint's remaining queries are not enough.
 
-    Repeated requests need more queries. If `asked`, the labels of the clean images are known from an earlier run.
+    Requests that are sent again after an error need additional queries. If `asked` is True, the labels of the clean
+    images are known from an earlier run.
     """
     left, half = classifier.queries_left, half_of(clean)
     if left is None:
@@ -200,7 +203,7 @@ def check_alike(model: Classifier, references: list[dict[str, Any]]) -> None:
 def check_apart(model: Classifier, references: list[dict[str, Any]]) -> None:
     """Raise InputError if a reference is the same as the model or as another reference, even in a different file.
 
-    References are given as {name, fingerprint}. The error has the names.
+    References are given as {name, fingerprint}. The error names the two equal models.
     """
     known = {model.fingerprint: "the model itself"}
     for one in references:

@@ -25,8 +25,8 @@ __all__ = ["Examination", "examine", "inspectors_of"]
 class Examination:
     """The inspectors' readings for one model: numbers, and the found triggers.
 
-    `key` identifies everything else that the readings depend on: clean images, seed and inspectors. Two examinations
-    can be compared only if their keys are equal.
+    `key` identifies everything that the readings depend on, except the model: clean images, seed and inspectors. Two
+    examinations can be compared only if their keys are equal.
     """
 
     fingerprint: str
@@ -45,7 +45,10 @@ class Examination:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Examination:
-        """The examination that `to_dict` wrote. Raises InputError for anything else."""
+        """The examination that `to_dict` wrote.
+
+        Raises InputError if `values` does not have the form that `to_dict` writes.
+        """
         try:
             readings = tuple(Reading.from_dict(v) for v in values["readings"])
             return cls(str(values["fingerprint"]), int(values["num_classes"]), str(values["key"]), readings)
@@ -54,7 +57,7 @@ class Examination:
 
 
 def inspectors_of(names: Sequence[str | Inspector] | None) -> list[Inspector]:
-    """Inspector objects for names or objects.
+    """Inspector objects for the given names. Given objects are returned unchanged.
 
     By default, the inspectors in `kinds.DEFAULT`. Raises InputError for unknown names.
     """

@@ -43,8 +43,8 @@ def inspect(
 
     Of clean models like the references (the same kind of data, network and training), at most `fpr` are called
     suspicious or worse, on average. For this, the model's score is ranked among the references' scores
-    (:func:`doldrum.inspectors.judging.standard.standings`). Without references, no rate is promised. Then the model's
-    classes are compared with one another, and even a clean model may have a class that stands out.
+    (:func:`doldrum.inspectors.judging.standard.standings`). Without references, no rate is promised. The model's
+    classes are then compared with one another, but even a clean model may have a class that stands out.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def judged(
 ) -> Inspection:
     """The Inspection of a model, from its own readings and those of its references.
 
-    `test` are clean images that no search has used.
+    `test` holds clean images that no search has used.
     """
     _check_alike(mine, others)
     if others:
@@ -143,9 +143,10 @@ def judged(
 
 
 def _times_smaller(mine: Examination, others: Sequence[Examination], inspector: str, route: Route) -> float | None:
-    """How many times smaller the trigger is than in the references: exp(v - mean of the references' v).
+    """How many times smaller the trigger is than the triggers found in the references.
 
-    v is -log(size). The result is None for inspectors whose values are not sizes.
+    With v = -log(size), the result is exp(v - mean of the references' v). The result is None for inspectors whose
+    values are not sizes.
     """
     if inspector not in INSPECTORS or not INSPECTORS[inspector].sizes:
         return None
@@ -159,7 +160,7 @@ def _times_smaller(mine: Examination, others: Sequence[Examination], inspector: 
 def _easiest(mine: Examination) -> tuple[str, Route] | None:
     """The smallest trigger of the first inspector that found any.
 
-    This trigger is shown if nothing can be compared: two or three classes, and no references.
+    This trigger is shown if nothing can be compared, because there are no references and only two or three classes.
     """
     for one in mine.readings:
         found = {r: v for r, v in one.values.items() if r in one.triggers and r.target is not None and np.isfinite(v)}
@@ -171,10 +172,10 @@ def _easiest(mine: Examination) -> tuple[str, Route] | None:
 def success_of(
     classifier: Classifier, trigger: Trigger, route: Route, test: NDArray[np.float32]
 ) -> tuple[Share, int | None] | None:
-    """The share of the route's images that the trigger changes, with an exact interval, and their new class.
+    """The share of the route's images that the trigger changes, with an exact interval, and the class they change to.
 
-    The class is one that at least half of the changed images get, or None. The result is None if no image is of the
-    route's source class.
+    The class is None unless at least half of the changed images get the same class. The result is None if no image is
+    of the route's source class.
     """
     before = answers(classifier, test)
     chosen = route.starts(before)
@@ -242,5 +243,5 @@ def _check_alike(mine: Examination, others: Sequence[Examination]) -> None:
             )
         if one.key != mine.key:
             raise InputError(
-                "expected references examined with the same images, inspectors and seed as the model, got a reference examined with others; examine it again"
+                "expected references examined with the same images, inspectors and seed as the model, got a reference examined with different ones; examine it again"
             )

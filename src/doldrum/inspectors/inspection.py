@@ -19,8 +19,11 @@ __all__ = ["Inspection", "Verdict", "verdict_of"]
 Verdict = Literal["no sign", "suspicious", "backdoor shown", "no conclusion"]
 _WORKS = 0.5  # lower limit of a trigger's success, from which on it is one
 _SMALLER = 2.0
-"""A trigger is called a backdoor if it is this many times smaller than in the references, on average. A model with wrong labels in its training data also has
-smaller triggers for their class, but the difference is smaller (docs/results/inspection.md)."""
+"""A trigger is called a backdoor if it is at least this many times smaller than the references' triggers, on average.
+
+Wrong labels in the training data also make the trigger to their class smaller, but less so
+(docs/results/inspection.md).
+"""
 ODD = 0.01
 """Without references, a model is suspicious if the p-value of its most unusual class is at most this."""
 
@@ -31,11 +34,12 @@ class Inspection:
 
     verdict
         - "no sign": the model does not stand out from its references.
-        - "suspicious": the model stands out from the references by more than `fpr` allows. Without references: one class
+        - "suspicious": the p-value of the model among its references is at most `fpr`. Without references: one class
           stands out from the others.
         - "backdoor shown": the model is suspicious, and the found trigger works on most images that no search has used.
           On average, this trigger is at most half as large as what the same search finds in the references.
         - "no conclusion": there is nothing to compare with (two or three classes, and no references).
+
     p_value
         The p-value of the model among its references, in (0, 1]; None without references.
     standing

@@ -38,6 +38,6 @@ INSPECTORS: dict[str, type[Inspector]] = {
 DEFAULT = ("mask", "additive", "low-frequency", "blend", "warp", "label-only")
 """The inspectors that are run by default. Each of these inspectors shows a trigger, which can be tested.
 
-The other inspectors also react to how a model was trained: with noise in its training, a clean model stands out to
-them. These inspectors also show nothing that a reader can check.
+The inspectors that are not run by default also react to how a model was trained: a clean model that was trained with
+noise stands out. Most of these inspectors also find no trigger that a reader of the report can check.
 """

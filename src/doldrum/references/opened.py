@@ -32,9 +32,9 @@ class References(Sequence[Classifier]):
     """Different models with the same input shape and the same number of classes.
 
     A sequence of Classifiers that holds no open model. An item is opened each time it is accessed, and stays open while
-    the caller keeps it (`close` ends it sooner). `settings` says how each model is opened, and `fingerprints` are in
-    the same order. `notes` has the remarks from opening the models, each once. `manifest` says how `train_references`
-    made the models; it is None for other models.
+    the caller keeps it (`close` ends it sooner). `settings` says how each model is opened, and `fingerprints` has their
+    fingerprints, in the same order. `notes` has the remarks from opening the models, each once. `manifest` says how
+    `train_references` made the models; it is None for other models.
     """
 
     settings: tuple[ModelSettings, ...]
@@ -87,10 +87,10 @@ def open_references(folder: str | os.PathLike[str], *, progress: bool = True, **
     Raises
     ------
     InputError
-        If the folder has no model. If a model cannot be opened, or has another input shape or number of classes than
-        the first model. If two models have equal fingerprints, because copies are not evidence (the same model in two
-        formats is not noticed). If a model is next to an attack file of `doldrum train --attack`. If a folder of
-        `train_references` is incomplete, or also holds other models.
+        Raised if the folder has no model. Raised if a model cannot be opened, or has another input shape or number of
+        classes than the first model. Raised if two models have equal fingerprints, because copies are not evidence (the
+        same model in two formats is not noticed). Raised if a model is next to an attack file of `doldrum train
+        --attack`. Raised if a folder of `train_references` is incomplete, or also holds other models.
 
     Examples
     --------

@@ -57,8 +57,8 @@ def train_references(
         A Recipe, or the name of one. The recipe's `threads` are set to 1, because training one model per core is faster
         than using all cores for one model.
     count
-        The number of models that the folder should hold, from 1 to 10,000. If it already holds more, these stay, and
-        all are opened.
+        The number of models that the folder should hold, from 1 to 10,000. If the folder already holds more models,
+        they all stay and are all opened.
     seed
         The seed from which the models' seeds are derived.
     workers
@@ -70,11 +70,11 @@ def train_references(
     Raises
     ------
     InputError
-        Before any work starts, for data or a recipe that cannot be used. Also for a folder that holds something else,
-        or references with another data set, recipe or seed. Also for a folder that another process writes to. During
-        the training, if a loss stops being finite.
+        Raised before any work starts if the data or the recipe cannot be used. Also raised if the folder holds
+        something else, or references with another data set, recipe or seed, or if another process writes to it. Raised
+        during the training if a loss stops being finite.
     WorkerError
-        If a worker process dies.
+        Raised if a worker process dies.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def _begin(folder: Path, wanted: ReferencesManifest) -> int:
 def _finished(work: Callable[[int], None], todo: list[int], workers: int) -> Iterator[int]:
     """The numbers of the models in the order in which they finish.
 
-    One worker runs in this process, more workers through `spread`.
+    A single worker runs in this process. Several workers run in processes that `spread` starts.
     """
     if workers == 1 or len(todo) < 2:
         for number in todo:

@@ -3,8 +3,8 @@
 Addresses begin with s3://, gs://, https:// or another prefix that fsspec knows.
 
 This package does not interpret the content of files. fsspec is imported only for addresses, not for local paths.
-Every address that is shown or recorded goes through `redacted`, and every text of a library through `scrubbed`. So
-passwords and signatures stay out of logs, records and reports.
+Every address that is shown or recorded goes through `redacted`, and every text that comes from a library goes through
+`scrubbed`. So passwords and signatures stay out of logs, records and reports.
 """
 
 from __future__ import annotations

@@ -39,8 +39,9 @@ _S3 = {"config_kwargs": {"connect_timeout": 10, "read_timeout": 60, "retries": {
 class AddressedStore(Store):
     """Files below an address.
 
-    Every file's address keeps the query of the store's address, which may be a signature. The library takes settings
-    and credentials from the environment, its own files or the machine's role. doldrum passes none.
+    The query string of the store's address may be a signature. So the address of every file keeps this query string.
+    The library fsspec takes settings and credentials from the environment, its own files or the machine's role. doldrum
+    passes no credentials to it.
     """
 
     def __init__(self, root: str) -> None:
@@ -76,7 +77,7 @@ class AddressedStore(Store):
         return {name: _held(info) for name, info in names.items() if name and not name.endswith("/")}
 
     def _is_there(self, fs: Any, bucket: str) -> bool:
-        """Whether a bucket with this name exists. An empty list of files does not show this."""
+        """Whether a bucket with this name exists, which an empty list of files does not show."""
         return self._scheme not in ("s3", "s3a", "gs", "gcs") or fs.exists(bucket)
 
     def held(self, name: str) -> Held:
@@ -139,7 +140,7 @@ class AddressedStore(Store):
     def _explained(self, name: str) -> Iterator[Any]:
         """Provide the file system while the block runs.
 
-        The file system's errors become doldrum's errors, without secrets and causes.
+        The file system's errors become doldrum's errors, without secrets and without their original errors.
         """
         try:
             yield self._connected()

@@ -72,8 +72,8 @@ class Shards:
 def find_shards(source: str | os.PathLike[str], *, wanted: Callable[[str], bool] = lambda name: True) -> Shards:
     """The shards that `source` names: a pattern with braces, the address or path of one file, or a folder.
 
-    Of a folder, only files whose names are `wanted` are used. Raises InputError if the source does not exist or has no
-    shards. Also raises the errors of a Store.
+    If the source is a folder, `wanted` decides by name which of its files are used. Raises InputError if the source
+    does not exist or has no shards. Also raises the errors of a Store.
     """
     text = os.fspath(source)
     if is_pattern(text):
@@ -106,5 +106,8 @@ def find_shards(source: str | os.PathLike[str], *, wanted: Callable[[str], bool]
 
 
 def _is_file(text: str) -> bool:
-    """Whether the source can only be a single file. Every https address is one, because https has no folders."""
+    """Whether the source can only be a single file.
+
+    Every https address is a single file, because https has no folders.
+    """
     return split_query(text)[0].startswith(("http://", "https://")) if is_address(text) else os.path.isfile(text)

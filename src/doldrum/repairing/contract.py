@@ -1,4 +1,4 @@
-"""`RepairMethod`, the base class of all repair methods. Read this file first if you want to write one."""
+"""`RepairMethod`, the base class of all repair methods. Read this file first if you want to write a method."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Recovered:
     pair of source class and target class (-log of the trigger's size). `sign` says whether the inspection found
     evidence of a backdoor. If an explanation found
     the trigger, `searched` has the digests (:func:`doldrum.pixels.digest_of_image`) of the clean images that its search
-    used. A repair is not tested on these images.
+    used. A repair is not tested on the images in `searched`.
     """
 
     route: Route

@@ -15,4 +15,4 @@ METHODS: dict[str, type[RepairMethod]] = {kind.name: kind for kind in (FineTune,
 DEFAULT = "unlearn"
 """The default method if a trigger was found: the best method in the study `repair` (docs/results/repair.md)."""
 WITHOUT_TRIGGER = "fine-prune"
-"""The default method if no trigger was found: the best method of this study that needs no trigger."""
+"""The default method if no trigger was found: the best method in the study `repair` that needs no trigger."""

@@ -29,7 +29,7 @@ _RIGHT = 0.5  # of the labels given, at least: the repair would teach the others
 class Halves:
     """The two parts of the clean images. `fit` (images with labels) is used for training.
 
-    `test` (N, C, H, W) is held back for tests. `labels` are the given labels of `test`, or None.
+    `test` (N, C, H, W) is held back for tests. `labels` holds the given labels of `test`, or is None.
     """
 
     fit: ImageSet
@@ -47,8 +47,8 @@ def parted(classifier: Classifier, clean: ImageSet, seed: int, *, searched: Coll
 
     The training images have the given labels or the model's own. An inspection with the same images and seed did not
     search on any held-back image: the held-back images are the last ones in the inspection's own order. An explanation
-    records which images it `searched` (:func:`doldrum.pixels.digest_of_image`). None of these is held back, whatever
-    the seed.
+    records which images it `searched` (:func:`doldrum.pixels.digest_of_image`). No image in `searched` is held back,
+    whatever the seed.
 
     Raises InputError for fewer than 40 images, for too few images that no search used, and for images of only one
     class. Also raises InputError for labels beyond the model's classes, and if the model predicts less than half of the
@@ -91,7 +91,10 @@ def parted(classifier: Classifier, clean: ImageSet, seed: int, *, searched: Coll
 
 
 def _check_labels(found: NDArray[np.int64], labels: NDArray[np.int64], num_classes: int) -> None:
-    """Raise InputError if the model does not predict most labels. A repair would teach it these labels."""
+    """Raise InputError if the model does not predict most labels.
+
+    A repair with such labels would teach the model wrong classes.
+    """
     check_class_order(found, labels.astype(np.int64), num_classes)
     right = float((found == labels).mean())
     if right < _RIGHT:

@@ -64,9 +64,10 @@ def repair(
         Otherwise, the model's own labels are used, if the method allows it.
     inspection : Inspection, Explanations, Explanation, or a Recovered trigger, optional
         The result of `dd.inspect` for this model, or of `dd.explain`. With the images and the seed of the inspection,
-        its search used none of the held-back images. Of several proven triggers, the `best` is used; images that its
-        search used are not held back, whatever the seed. The route of a proven trigger leads to the class of the
-        flagged image. The route starts from the class on whose images the trigger was proven, or from any class.
+        no held-back image was used by the inspection's search. Of several proven triggers, `best` is used. Images that
+        the explanation's search used are not held back, whatever the seed. The route of a proven trigger leads to the
+        class of the flagged image. The route starts from the class on whose images the trigger was proven, or from any
+        class.
     method : name or RepairMethod, optional
         By default "unlearn" with a trigger, and "fine-prune" without a trigger.
     inspect_again : bool
@@ -77,11 +78,11 @@ def repair(
     Raises
     ------
     InputError
-        For too few images, for images of only one class, and for images or a trigger of another size. Also for labels
-        or a trigger outside of the model's classes. Also for an unknown method, and for a method without the labels or
-        the trigger that it needs.
+        Raised for too few images, for images of only one class, and for images or a trigger of another size. Also
+        raised for labels or a trigger outside of the model's classes, for an unknown method, and for a method without
+        the labels or the trigger that it needs.
     ClassifierError
-        For a model without weights that can be trained.
+        Raised for a model without weights that can be trained.
 
     >>> import doldrum as dd
     >>> digits = dd.load_dataset("digits:train")
@@ -129,7 +130,7 @@ def repair(
 def as_recovered(inspection: Any) -> Recovered | None:
     """The trigger of an inspection or an explanation. A Recovered trigger is returned unchanged.
 
-    Raises InputError for anything else, and if no trigger was found.
+    Raises InputError for an object of another type, and if no trigger was found.
     """
     if inspection is None or is_kind(inspection, Recovered):
         return inspection

@@ -17,7 +17,7 @@ Verdict = Literal["trigger gone", "trigger still works", "not shown to be gone",
 GONE = 0.2
 """A trigger counts as gone if the upper limit of its success is below this share.
 
-A trigger counts as working if the lower limit is at least this share.
+A trigger counts as working if the lower limit of its success is at least this share.
 """
 
 
@@ -46,9 +46,10 @@ class Repair:
         - "not shown to be gone": the limits are on both sides of 20%, or no held-back image is of a class that the
           trigger's route starts from.
         - "no trigger to test": no trigger was given.
+
     larger
-        How many times larger the smallest trigger is that the same inspector now finds on the same route. None if there
-        was no second search.
+        How many times larger the smallest trigger on this route is after the repair than before it, for the same
+        inspector. None if there was no second search.
     examination
         The inspector's results for the repaired model.
     """

@@ -15,8 +15,8 @@ class Universal:
     """One perturbation d for all images that leads them to one class, with |d| <= radius (Euclidean norm).
 
     Each `step` moves d by a fifth of the radius down the gradient of the mean over x of -log p_target(x + d). If d is
-    then longer than the radius, d is scaled back. So d stays near the worst perturbation for the current model. This
-    costs one more forward and backward pass per batch.
+    then longer than the radius, d is scaled back. So d stays near the worst perturbation for the current model. A
+    `step` costs one additional forward and backward pass per batch.
 
     Source: Shafahi et al. 2018, "Universal adversarial training", arXiv 1811.11304, algorithm 3, here with one target and a Euclidean ball.
 

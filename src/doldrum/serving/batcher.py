@@ -28,8 +28,8 @@ class Batcher(Generic[Item, Result]):
 
     A batch has at most `most` items. If no batch is being judged, the next batch starts at most `wait` seconds after
     its first item arrived. `judge` gets a list of items in their order of arrival, and returns one result per item. The
-    function `judge` is called in `thread`, for one batch at a time. Items that arrive in the meantime have to wait. The batcher works
-    while `run` is running. A cancelled item leaves the queue.
+    function `judge` is called in `thread`, for one batch at a time. Items that arrive while a batch is being judged
+    have to wait. The batcher works while `run` is running. A cancelled item leaves the queue.
     """
 
     def __init__(

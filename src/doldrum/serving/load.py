@@ -56,7 +56,7 @@ class Load:
             self._held -= body.size
 
     def hold(self, size: int) -> None:
-        """Count `size` more bytes. Raise Refusal (429) if they do not fit into memory now."""
+        """Count `size` more bytes. Raise Refusal (429) if these bytes do not fit into memory now."""
         if self._held + size > self._most_held:
             raise self._full(f"expected at most {self._most_held} bytes of requests at a time, got more")
         self._held += size
@@ -81,6 +81,6 @@ class Body:
         self._load, self.size = load, 0
 
     def add(self, size: int) -> None:
-        """Count `size` more bytes of this body. Raises Refusal (429) if they do not fit into memory now."""
+        """Count `size` more bytes of this body. Raises Refusal (429) if these bytes do not fit into memory now."""
         self._load.hold(size)
         self.size += size

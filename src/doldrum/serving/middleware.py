@@ -26,7 +26,7 @@ class BoundedBody:
     If a request declares its length, a body that is too large is refused before it arrives. Some answers, such as
     refusals, are ready before the body is complete. The server then reads and ignores the rest of the body for up to a
     second. If the server closed the connection at once, the connection could be reset before the client had read the
-    answer. If the body is still incomplete after this second, the connection is closed.
+    answer. If the body is still incomplete after this waiting time, the connection is closed.
     """
 
     def __init__(self, app: App, *, most: int, seconds: float) -> None:
@@ -74,7 +74,10 @@ class _Body:
         return message
 
     async def passed_over(self) -> bool:
-        """Whether the body is complete, now or within the time and bytes that an answer waits for it."""
+        """Read and ignore the rest of the body, up to limits of time and bytes.
+
+        Return whether the body is then complete.
+        """
         if self._ended or self._waits_to_send:
             return self._ended
         most, now = self._size + self._most, asyncio.get_running_loop().time()

@@ -30,7 +30,7 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None], *, most: in
     The application must limit the time of the body.
 
     If there are `most` connections, the connection that has waited longest for its next request is closed. If no
-    connection is waiting, a request gets the status 503.
+    connection is waiting for a request, a request on a new connection gets the status 503.
     """
 
     class Bounded(H11Protocol):
@@ -71,7 +71,7 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None], *, most: in
             super().connection_lost(exc)
 
         async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
-            """Let the application answer, or answer 503 above the limit.
+            """Let the application answer, or answer 503 above the limit of connections.
 
             If the server is stopped at once, cut the connection.
             """

@@ -110,8 +110,8 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Handle the signals while the server runs.
 
-        uvicorn's own method raises the signal again at the end. Then a graceful stop would look as if the signal had
-        killed the process.
+        uvicorn's own method raises the signal again at the end. With this second signal, a graceful stop would look as
+        if the signal had killed the process.
         """
         if threading.current_thread() is not threading.main_thread():
             yield

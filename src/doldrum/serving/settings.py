@@ -36,7 +36,7 @@ class ServeSettings:
         Limits for the number of images in a request, the bytes of its body, and width x height of an image.
     receive_seconds, answer_seconds : float
         Time limits. The head and the body of a request must each arrive within `receive_seconds` (else 408). The answer
-        must be ready within `answer_seconds` after that (else 504).
+        must be ready within `answer_seconds` after the whole request has arrived (else 504).
 
         Raises InputError for a limit out of range, for a short secret, and for a host that other machines can reach
         without a secret.

@@ -43,7 +43,7 @@ class Watched:
     `verdict` is the watch's verdict after the last batch. Each change of the verdict is logged.
 
     If the file `kept` exists, the guard continues the watch from it. The watch's state is written to this file every
-    1,000 images and at `close`. Until then, no other service can use the file: an empty file NAME.lock next to it is
+    1,000 images and at `close`. Until `close`, no other service can use the file: an empty file NAME.lock next to it is
     locked, and stays there. If the watch fails, the error is logged once. The watch is then no longer updated, and the
     file keeps its last state. Raises InputError for a file of another kind, of a detector with another calibration, or
     of another running service.

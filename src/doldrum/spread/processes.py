@@ -1,4 +1,4 @@
-"""Workers on this machine: spawned processes, which end when the process that started them does."""
+"""Workers on this machine: spawned processes, which end when the process that started them ends."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def _do(job: Any) -> Any:
 
 
 def _leave() -> None:
-    """After SIGTERM, end the models that this worker opened in processes of their own, and then the worker.
+    """After SIGTERM, end the separate processes in which this worker opened models, and then end the worker.
 
     The pool ends its workers by SIGTERM, often in the middle of a job. This function runs in its own thread. A signal
     handler could interrupt the job while the job holds a lock that is needed to end a model, and then wait for ever.

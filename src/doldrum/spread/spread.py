@@ -58,12 +58,12 @@ def spread(
     Raises
     ------
     InputError
-        If `work` cannot be sent, the cluster does not exist, or too many workers are requested.
+        Raised if `work` cannot be sent, the cluster does not exist, or too many workers are requested.
     MissingExtraError
-        If Ray is requested but not installed.
+        Raised if Ray is requested but not installed.
     WorkerError
-        If workers died three times in a row during one job (for example, out of memory), if a worker died before any
-        had started, or if a worker has other library versions than this process.
+        Raised if workers died three times in a row during one job (for example, out of memory), if a worker died before
+        any had started, or if a worker has other library versions than this process.
 
         Errors that `work` raises are raised again.
 
@@ -88,8 +88,8 @@ def kept_workers(
 ) -> Generator[Callable[[Iterable[Job]], Iterator[Result]], None, None]:
     """Keep the workers while the block runs, for several rounds of jobs.
 
-    The block gets a function from jobs to their results, in order. This function can be called several times. All other
-    things are as in `spread`.
+    The block gets a function from jobs to their results, in order. This function can be called several times. The
+    arguments and errors are those of `spread`.
 
     >>> with kept_workers(abs) as results_of:
     ...     list(results_of([-1, 2])), list(results_of([-3]))
@@ -205,9 +205,9 @@ def _replace(pool: Pool, sent: list[_Sent], error: Lost) -> None:
 
 
 def _done(pool: Pool, sent: list[_Sent], in_order: bool) -> Iterator[tuple[Any, Any]]:
-    """Yield finished jobs: the first one, or (if not in order) all that are finished.
+    """Yield finished jobs with their results: the first job if results come in order, else all finished jobs.
 
-    There is at least one, unless a worker died or no worker has the first job yet.
+    At least one job is yielded, unless a worker died or no worker has the first job yet.
     """
     futures = {one.future: one for one in sent if one.future is not None}
     if not in_order:

@@ -31,7 +31,7 @@ def check_counts(counts: ArrayLike) -> NDArray[np.int64]:
 
 
 def check_level(level: float) -> float:
-    """The level as a float in (0, 1). Raises InputError for anything else.
+    """The level as a float in (0, 1). Raises InputError for a level that is not in (0, 1).
 
     >>> check_level(0.95)
     0.95

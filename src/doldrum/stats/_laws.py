@@ -27,9 +27,10 @@ def betabinom_pmf(n: int, a: float, b: float) -> NDArray[np.float64]:
 
 
 def hypergeom_tail(held: int, *, population: int, marked: int, drawn: int) -> float:
-    """The probability that at least `held` of `drawn` objects are marked, if `marked` objects of the `population` are.
+    """The probability that a random sample of objects contains at least `held` marked objects.
 
-    All sets of `drawn` objects are equally likely. `held` must not be larger than `marked` or `drawn`.
+    `population` is the number of all objects, `marked` the number of marked objects, and `drawn` the size of the
+    sample. All samples are equally likely. `held` must not be larger than `marked` or `drawn`.
 
     >>> round(hypergeom_tail(2, population=4, marked=2, drawn=2), 6)
     0.166667

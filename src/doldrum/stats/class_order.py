@@ -57,7 +57,8 @@ def class_order(predicted: ArrayLike, labels: ArrayLike, num_classes: int) -> Cl
     """Compare labels with a model's predictions, with the classes in the given order and in the order that fits best.
 
     Every second image of each label is used to find the best order. The best order is the one-to-one assignment of
-    labels to the model's classes that is right for most of these images. The other images then test this order.
+    labels to the model's classes that is right for most of these images. The best order is then tested on the remaining
+    images.
 
     Parameters
     ----------

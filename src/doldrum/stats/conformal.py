@@ -1,4 +1,4 @@
-"""Split-conformal p-values, thresholds with a promised false-positive rate, and the flags that this rate explains.
+"""Split-conformal p-values, thresholds with a promised false-positive rate, and limits of the number of flags.
 
 A higher score is more suspicious. All promises hold for clean inputs that are exchangeable with the calibration inputs.
 The inputs may have any distribution, but the score must be a fixed function of the input.
@@ -107,7 +107,9 @@ def p_values(
 
 
 def num_allowed(n: int, fpr: float) -> int:
-    """k = floor(fpr (n + 1)). An input has p <= fpr if fewer than k calibration inputs are at least as suspicious.
+    """k = floor(fpr (n + 1)).
+
+    An input has p <= fpr if fewer than k calibration inputs are at least as suspicious as it.
 
     >>> num_allowed(500, 0.01), num_allowed(99, 0.01), num_allowed(98, 0.01)
     (5, 1, 0)
@@ -168,10 +170,10 @@ def threshold(calibration: ArrayLike, fpr: float) -> float:
 
 
 def realised_fpr(n: int, fpr: float, *, level: float = 0.95) -> Interval:
-    """The mean of the actual false-alarm rate over sets of n calibration inputs, with the range of most of these sets.
+    """The actual false-alarm rate with n calibration inputs: its mean over calibration sets, with limits.
 
-    The rate has the distribution Beta(k, n + 1 - k). `value` is its mean k / (n + 1), which is at most `fpr`. The share
-    `level` of all calibration sets has a rate within the limits.
+    The rate has the distribution Beta(k, n + 1 - k). `value` is the mean k / (n + 1) of this distribution, which is at
+    most `fpr`. The share `level` of all calibration sets has a rate within the limits.
 
     Source: Vovk, Conditional validity of inductive conformal predictors, 2012; exact for scores without ties.
 
@@ -187,9 +189,9 @@ def realised_fpr(n: int, fpr: float, *, level: float = 0.95) -> Interval:
 def flags_interval(m: int, n: int, fpr: float, *, level: float = 0.95) -> tuple[int, int]:
     """An interval (fewest, most) for the number of flags among m clean inputs.
 
-    The probability of fewer flags is at most (1 - level) / 2, and so is the probability of more flags. The number of
-    flags has the beta-binomial distribution (m, k, n + 1 - k). This distribution includes the randomness of the
-    calibration set and of the inputs.
+    The probability of fewer flags than `fewest` is at most (1 - level) / 2, and so is that of more flags than `most`.
+    The number of flags has the beta-binomial distribution (m, k, n + 1 - k). This distribution includes the randomness
+    of the calibration set and of the inputs.
 
     >>> flags_interval(1000, 500, 0.01)
     (2, 23)
@@ -201,12 +203,12 @@ def flags_interval(m: int, n: int, fpr: float, *, level: float = 0.95) -> tuple[
 
 
 def flags_limit(m: int | Sequence[int], n: int | Sequence[int], fpr: float, *, level: float = 0.95) -> int:
-    """The largest number of flags among m clean inputs that the promised rate explains.
+    """The upper limit of the number of flags among m clean inputs at the promised rate.
 
-    The probability of more flags is below 1 - level. For class-conditional calibration, m and n are lists with the
-    numbers of inputs and of calibration inputs per group, and the flags of all groups are added. A group without
-    calibration inputs flags nothing. For more than four million inputs, the result for four million is scaled up, which
-    is a little too high.
+    The probability of more flags than this limit is below 1 - level. For class-conditional calibration, m and n are
+    lists with the numbers of inputs and of calibration inputs per group, and the flags of all groups are added. A group
+    without calibration inputs flags nothing. For more than four million inputs, the result for four million is scaled
+    up, which is a little too high.
 
     >>> flags_limit(1000, 500, 0.01), flags_limit([1000], [500], 0.01)
     (20, 20)
@@ -264,7 +266,9 @@ def fewest_discoveries(m: int, n: int, fdr: float) -> int:
 
 
 def benjamini_hochberg(p: ArrayLike, *, fdr: float, num_calibration: int) -> Discoveries:
-    """The largest set of inputs in which the expected share of clean inputs is at most `fdr`: p_(j) <= fdr j / m.
+    """The largest set of inputs in which the expected share of clean inputs is at most `fdr`.
+
+    The set has the inputs with the j smallest p-values, for the largest j with p_(j) <= fdr j / m.
 
     Parameters
     ----------

@@ -38,9 +38,9 @@ def rank_correlation(
     ----------
     x, y : floats (n,)
     strata : labels (n,), optional
-        For example the attack. Differences between strata then have no effect.
+        The stratum of each row, for example its attack. Differences between strata have no effect.
     adjust : lists of floats (n,)
-        For example each model's mean W on clean inputs.
+        The variables to adjust for, for example each model's mean W on clean inputs.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def rank_correlation(
     Raises
     ------
     InputError
-        If lengths differ, values are not finite, or `adjust` is used with "kendall".
+        Raised if lengths differ, values are not finite, or `adjust` is used with "kendall".
 
     >>> x, y = [1, 2, 11, 12], [6, 7, 1, 2]
     >>> round(rank_correlation(x, y), 3), round(rank_correlation(x, y, strata=list("aabb")), 3)
@@ -111,7 +111,10 @@ def _ranks_within(values: NDArray[np.float64], groups: NDArray[np.generic]) -> N
 
 
 def _middles(starts: NDArray[np.intp], n: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """For each place, the middle and the length of its block. `starts` has the first place of each block."""
+    """For each place, the middle and the length of the block that contains it.
+
+    `starts` has the first place of each block.
+    """
     lengths = np.diff(np.append(starts, n))
     return np.repeat(starts + (lengths - 1) / 2, lengths), np.repeat(lengths, lengths)
 

@@ -63,7 +63,7 @@ def mean_effect(values: ArrayLike, *, level: float = 0.95, method: Method = "t",
     Raises
     ------
     InputError
-        If `values` is not a list of finite numbers.
+        Raised if `values` is not a list of finite numbers.
 
     Source: Hartigan, Using subsample values as typical values, JASA 1969 (subset means).
 
@@ -114,7 +114,7 @@ def _sign_flip(x: NDArray[np.float64], level: float, seed: int) -> Effect:
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """Holm's adjusted p-values of several tests.
 
-    Reject each hypothesis whose adjusted p-value is at most alpha. Then the probability of any wrong rejection is at
+    Reject each hypothesis whose adjusted p-value is at most alpha. The probability of any wrong rejection is then at
     most alpha, however the tests depend on each other. The formula is adjusted_(i) = max_{j <= i} min(1, (m - j + 1)
     p_(j)). Takes p-values (m,) and returns adjusted p-values (m,).
 
@@ -136,9 +136,10 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 def superiority(lower: ArrayLike, higher: ArrayLike) -> float:
     """The share of pairs in which the first value is below the second. Ties count half.
 
-    A share of 1/2 means no difference. Suppose that the first list has W of triggered inputs, and the second list has W
-    of the same inputs without the trigger. Then the share estimates the probability that an input is smoother with the
-    trigger than without it. Takes two paired lists (N,) and returns a number in [0, 1], or NaN for empty lists.
+    A share of 1/2 means no difference. Suppose that the first list has the entropy W of triggered inputs, and the
+    second list has W of the same inputs without the trigger. Then the share estimates the probability that an input is
+    smoother with the trigger than without it. Takes two paired lists (N,) and returns a number in [0, 1], or NaN for
+    empty lists.
 
     Source: Grissom and Kim, Effect sizes for research, 2012 (probability of superiority, paired).
 

@@ -36,7 +36,7 @@ def plug_in(counts: ArrayLike) -> NDArray[np.float64]:
     Raises
     ------
     InputError
-        If the counts are not non-negative integers, or K < 2.
+        Raised if the counts are not non-negative integers, or if K < 2.
 
     Source: Grosse et al., Computers & Security 2022 (the measure W).
 

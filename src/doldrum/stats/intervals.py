@@ -72,10 +72,10 @@ def entropy_interval(counts: ArrayLike, *, level: float = 0.95, method: Method =
     level : float in (0, 1)
         Coverage of each single interval.
     method : "guaranteed" or "posterior"
-        "guaranteed": P(lower <= W <= upper) >= level for every p and n. Each limit is wrong with probability at most (1
-        - level) / 2. The plug-in value is always inside. "posterior": central credible interval under the prior of NSB.
-        The coverage is `level` on average over this prior, and can be lower for a given p. If all draws have the same
-        label, this interval does not contain the plug-in value 0.
+        "guaranteed": P(lower <= W <= upper) >= level for every p and n. Each limit is wrong with probability at most
+        (1 - level) / 2. The plug-in value is always inside of the interval. "posterior": central credible interval
+        under the prior of NSB. The coverage is `level` on average over this prior, and can be lower for a given p. If
+        all draws have the same label, this interval does not contain the plug-in value 0.
 
     Returns
     -------
@@ -84,7 +84,8 @@ def entropy_interval(counts: ArrayLike, *, level: float = 0.95, method: Method =
     Raises
     ------
     InputError
-        If the counts are not non-negative integers (..., K), the level is not in (0, 1), or the method is unknown.
+        Raised if the counts are not non-negative integers (..., K), the level is not in (0, 1), or the method is
+        unknown.
 
     >>> lower, upper = entropy_interval([[100] + [0] * 9, [50, 50] + [0] * 8])
     >>> lower.round(3).tolist(), upper.round(3).tolist()
@@ -106,7 +107,7 @@ def collision_interval(counts: ArrayLike, *, level: float = 0.95) -> Limits:
     """Limits of 1 - sum_c p_c^2 with coverage `level` for every p.
 
     The limits are computed as in :func:`entropy_interval` with the method "guaranteed". Takes counts (..., K) and
-    returns lower and upper (...) in [0, 1 - 1/K]. If n = 0, the interval is the whole range.
+    returns lower and upper (...) in [0, 1 - 1/K]. If n = 0, the interval is this whole range.
 
     >>> lower, upper = collision_interval([9, 1])
     >>> bool(lower < 0.2 < upper)
@@ -120,7 +121,7 @@ def estimate(
 ) -> Estimate:
     """An estimate of W or of the collision statistic by the named estimator, with an interval.
 
-    "plug_in", "miller_madow", "grassberger" and "nsb" estimate W. The interval of these estimators is the one of
+    "plug_in", "miller_madow", "grassberger" and "nsb" estimate W. The interval for these estimators comes from
     :func:`entropy_interval`. "collision" uses :func:`collision_interval`, and has only the method "guaranteed". If an
     estimate is outside of its interval, the nearer limit is moved to the estimate. Moving a limit outwards can only
     raise the coverage.
@@ -149,7 +150,8 @@ def estimate(
 def _schur_limits(counts: NDArray[np.int64], level: float, statistic: Statistic) -> Limits:
     """Limits of a Schur-concave statistic for each row of counts.
 
-    `statistic` is called with the probability in each step (R, S) and the number of classes in each step (S,).
+    `statistic` is called with the total probability of each step (R, S), and with the number of classes in each step
+    (S,). All classes of a step have the same probability.
     """
     rows, index = distinct_rows(counts)
     k = counts.shape[-1]

@@ -3,24 +3,24 @@
 The limits hold at a stated level for every true label distribution p. Let P_m be the total probability of the m most
 probable classes, and T_m the total count of the m classes with the largest counts.
 
-- *Upper limits.* p alone decides which m classes are the most probable. The count of these classes is at most T_m. So
+- *Upper limits.* Which m classes are the most probable depends only on p. The count of these classes is at most T_m. So
   the Clopper-Pearson limit of T_m bounds P_m, and the choice of classes costs nothing, whatever K is.
 - *Lower limits.* The draws decide which m classes have the largest counts. The limit of
   :func:`~doldrum.stats.proportions.sets_lower` is valid for all sets of m classes together, and P_m is at least the
   probability of any of these sets.
 
-Only a few m get limits. Their upper limits share alpha / 2, and so do their lower limits. So all limits l_m <= P_m <=
-u_m hold together with probability at least 1 - alpha. P is concave in m, with P_0 = 0 and P_K = 1. So P is above the
-straight lines between the l_m. Also, even an m without limits has P_m <= u_t for t >= m and P_m <= u_s m / s for s <=
-m. Therefore P is above the least concave majorant of the l_m, and below the least concave majorant of these upper
-limits. The steps of the two majorants are two distributions. The true distribution majorizes the first one and is
-majorized by the second one. The entropy and the collision statistic are Schur-concave: they decrease when a
-distribution becomes more unequal in this order. So their values for the two distributions are limits that hold for
-every p.
+Only a few m get limits. All upper limits together use alpha / 2, and so do all lower limits. So all limits l_m <= P_m
+<= u_m hold together with probability at least 1 - alpha. P is concave in m, with P_0 = 0 and P_K = 1. So P is above the
+straight lines between the l_m. For an m that gets no limits itself, P_m <= u_t still holds for t >= m, and P_m <= u_s m
+/ s for s <= m. Therefore P is above the least concave majorant of the l_m, and below the least concave majorant of
+these upper limits. The steps of the two majorants are two distributions. The true distribution majorizes the first one
+and is majorized by the second one. The entropy and the collision statistic are Schur-concave: they decrease when a
+distribution becomes more unequal in the order of majorization. So the values of a statistic for the two distributions
+are limits of its true value, for every p.
 
 The simple alternative is one Clopper-Pearson interval at alpha / K per class. The limits used here are almost always
 tighter: they use sums over classes, and widen little with K. The observed proportions satisfy all limits, so the
-plug-in value is always between the two values.
+plug-in value is always between the lower and the upper limit.
 
 Source: Marshall, Olkin, Arnold, Inequalities: Theory of Majorization, 2011 (Schur-concavity). The limits themselves are
 this project's.
@@ -61,8 +61,8 @@ class LimitDistributions:
 def limit_distributions(rows: NDArray[np.int64], *, alpha: float) -> LimitDistributions:
     """The most equal (`wild`) and the most unequal (`calm`) distribution for sorted counts (R, K) with one n >= 1.
 
-    For every fixed p, p does not majorize `wild` with probability at most alpha / 2. Also, `calm` does not majorize p
-    with probability at most alpha / 2.
+    For every fixed p, the probability that p does not majorize `wild` is at most alpha / 2. The probability that `calm`
+    does not majorize p is at most alpha / 2 too.
 
     >>> limits = limit_distributions(np.array([[10, 0, 0]]), alpha=0.1)
     >>> limits.wild.round(3).tolist(), limits.width.tolist(), limits.calm.tolist()
@@ -91,8 +91,9 @@ def calmest_steps(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The distribution of `calmest` in steps: the probability per class of a step, and the step's number of classes.
 
-    A step can have 0 classes. Between two sizes, the limit is the minimum of a line and a constant. So its majorant
-    needs only the points where line and constant begin, cross and end. So few points are enough, whatever K is.
+    A step can have 0 classes. Between two sizes, the limit is the minimum of a line and a constant. So the majorant of
+    the limits needs only the points where line and constant begin, cross and end. So few points are enough, whatever K
+    is.
     """
     m = _where_it_bends(sizes, high, k)
     values = np.where(m == 0, 0.0, np.where(m == k, 1.0, _at_size(m, high, sizes)))

@@ -5,15 +5,16 @@ The test is valid at every number of scores, however often it is checked.
 The p-values against one fixed calibration set are not independent uniform numbers. Given the set, the p-values are
 independent, but only nearly uniform. A martingale that bets against uniform p-values therefore grows without limit on
 clean streams, if it bets well. There is an exact remedy, which needs no more memory. The n calibration scores divide
-the line into n + 1 cells. By exchangeability, the next score falls into a given cell with probability
+the real line into n + 1 cells. By exchangeability, the next score falls into a given cell with probability
 
     (1 + scores of the stream in this cell) / (n + 1 + length of the stream)
 
 for every distribution, because all ranks of a new score among all scores so far are equally likely (ties are broken at
-random). Cells can be combined into bins. The probability of a bin is the sum of the probabilities of its cells. The bins are a Pólya urn. Bets at the urn's fair
-odds are a martingale. By Ville's inequality, the probability that its capital ever reaches 1 / alpha is at most alpha,
-over calibration sets and streams. A test can also use only some of the cells, and ignore all scores in other cells. The
-cells that are used then form such an urn themselves, independent of when scores fall into them.
+random). Cells can be combined into bins. The probability of a bin is the sum of the probabilities of its cells. The
+bins form a Pólya urn. Bets at the urn's fair odds are a martingale. By Ville's inequality, the probability that its
+capital ever reaches 1 / alpha is at most alpha, over calibration sets and streams. A test can also use only some of the
+cells, and ignore all scores in other cells. The cells that are used then form such an urn themselves, independent of
+when scores fall into them.
 
 Source: Vovk, Nouretdinov and Gammerman, Testing exchangeability on-line, ICML 2003 (ranks among all scores so far);
 Vovk et al., Retrain or not retrain: conformal test martingales for change-point detection, 2021; Ville 1939. The urn
@@ -109,8 +110,8 @@ class ConformalMartingale:
 
         Except for rounding, the result does not depend on how a stream is split into calls. `bins` (m,) are in [0, B).
         `groups` (m,) in [0, G) are needed if there is more than one group. `alarm` and `since` name a score by its
-        entry in `places` (m,), which must increase. By default, this is the score's number in the stream, counted from
-        1. Raises InputError for bins or groups that are not possible.
+        entry in `places` (m,), which must increase. By default, the place of a score is its number in the stream,
+        counted from 1. Raises InputError for bins or groups that are not possible.
         """
         at = np.asarray(bins, dtype=np.int64)
         of = np.zeros(len(at), np.int64) if groups is None else np.asarray(groups, dtype=np.int64)
@@ -205,7 +206,7 @@ class ConformalMartingale:
     def _can_be(
         self, arrays: dict[str, NDArray[np.float64]], whole: dict[str, int], logs: dict[str, float], last: int
     ) -> bool:
-        """Whether these numbers can be the result of bets."""
+        """Whether the numbers of a state can be the result of bets."""
         counts, capital, won, least, places = (arrays[name] for name in _FLOATS)
         count, alarm, since = (whole[name] for name in _WHOLE)
         waiting = float(_waiting(np.array([count]))[0])

@@ -1,7 +1,7 @@
 """Mean W over inputs that all get the same noise draws, with intervals that allow for these shared draws.
 
-Draw j perturbs every input with the same noise. So the W values of different inputs are correlated, and this part of
-the variance does not shrink with more inputs. The variance of a mean is therefore the sum of two parts,
+Draw j perturbs every input with the same noise. So the W values of different inputs are correlated, and the variance
+that comes from the draws does not shrink with more inputs. The variance of a mean is therefore the sum of two parts,
 
     s^2 / N, because the inputs are a sample (s^2 is the variance of W over the N inputs), and
     (G - 1) / G sum_g (theta_(g) - mean theta)^2, because the draws are a sample (delete-a-group jackknife, G groups).
@@ -9,8 +9,8 @@ the variance does not shrink with more inputs. The variance of a mean is therefo
 The part of the noise that the inputs do not share is counted in both terms, so the intervals are slightly too wide. The
 degrees of freedom are Satterthwaite's.
 
-The intervals are for the mean of plug-in W over the population of such inputs, at this number of draws. The bias of
-plug-in W is part of this mean. So compare only means at equal numbers of draws.
+The intervals are for the mean of plug-in W over the population that the inputs are sampled from, at this number of
+draws. The mean includes the bias of plug-in W. So compare only means at equal numbers of draws.
 
 The coverage was simulated for 95% intervals. If all inputs share 99% of the noise, the coverage is 93-95% from 30 draws
 on, 92% at 20 draws, and 88% at 10 to 15 draws (the mean over few shared draws is skewed). If the inputs share no noise,
@@ -55,7 +55,7 @@ def mean_entropy(draw_labels: ArrayLike, num_classes: int, *, level: float = 0.9
     Raises
     ------
     InputError
-        If draw_labels is not an integer array (N, n) with labels below num_classes.
+        Raised if draw_labels is not an integer array (N, n) with labels below num_classes.
 
     >>> draws = np.array([[0, 0, 0, 1], [1, 1, 1, 1], [0, 1, 0, 1]])
     >>> mean_entropy(draws, 2)
@@ -79,7 +79,7 @@ def paired_mean_difference(first: ArrayLike, second: ArrayLike, num_classes: int
     Raises
     ------
     InputError
-        In the same cases as :func:`mean_entropy`, or if the shapes differ.
+        Raised in the same cases as in :func:`mean_entropy`, or if the shapes differ.
 
     >>> calm, wild = np.zeros((20, 10), dtype=int), np.arange(200).reshape(20, 10) % 2
     >>> paired_mean_difference(calm, wild, 2).value
@@ -102,7 +102,7 @@ class MeanEntropy:
     Parameters
     ----------
     taken : booleans (n,)
-        Which draws at least one input has. These draws are divided into the jackknife's groups.
+        Marks the draws that at least one input has. The marked draws are divided into the jackknife's groups.
     num_classes : int
 
     >>> draws = np.array([[0, 0, 0, 1], [1, 1, 1, 1], [0, 1, 0, 1]])
@@ -171,7 +171,10 @@ class MeanEntropy:
         return self._mean, half, variance**0.5
 
     def calm_upper(self, level: float) -> float:
-        """Upper limit of mean W if each input always got one label, both for more draws and for inputs not sampled."""
+        """Upper limit of mean W if each input always got one label.
+
+        This limit allows for draws and inputs that were not sampled.
+        """
         row = np.zeros(self.num_classes, dtype=np.int64)
         row[0] = self._draws
         by_draws = float(entropy_interval(row, level=level)[1])

@@ -6,8 +6,8 @@ over beta in which xi is uniform in [0, log K]. The posterior of beta is
 
     P(beta | c) ~ xi'(beta) Gamma(K beta) / Gamma(n + K beta) prod_c Gamma(c + beta) / Gamma(beta).
 
-The integral is over log beta. There, the integrand is smooth and decreases exponentially on both sides, so the simple
-trapezoid rule is accurate to many digits. The mean needs no random numbers.
+The integral is over log beta. As a function of log beta, the integrand is smooth and decreases exponentially on both
+sides, so the simple trapezoid rule is accurate to many digits. The mean needs no random numbers.
 
 Source: Nemenman, Shafee, Bialek, Entropy and inference, revisited, NIPS 2001, arXiv physics/0108025.
 """

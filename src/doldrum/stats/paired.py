@@ -44,8 +44,9 @@ def mcnemar(first: ArrayLike, second: ArrayLike) -> float:
 def paired_difference(first: ArrayLike, second: ArrayLike, *, level: float = 0.95) -> Interval:
     """The share of True in `second`, minus the share of True in `first`, with an interval.
 
-    d = p2 - p1. Newcombe's limits of d combine Wilson's limits of each share with the correlation r of the two rows:
-    lower = d - sqrt(a^2 - 2 r a b + b^2) with a = p2 - l2, b = u1 - p1. The upper limit is computed in the same way.
+    d = p2 - p1. Here p1 and p2 are the two shares. Newcombe's limits of d combine Wilson's limits (l1, u1) and (l2, u2)
+    of the shares with the correlation r of `first` and `second`. The lower limit is d - sqrt(a^2 - 2 r a b + b^2) with
+    a = p2 - l2 and b = u1 - p1. The upper limit is computed in the same way.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def _wilson(hits: NDArray[np.bool_], z: float) -> tuple[float, float, float]:
 
 
 def _correlation(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """The correlation of the two rows; 0 if a row is constant. Newcombe's correction lowers positive values."""
+    """The correlation of two rows of booleans; 0 if a row is constant. Newcombe's correction lowers positive values."""
     both, neither = int((a & b).sum()), int((~a & ~b).sum())
     one, other = int((a & ~b).sum()), int((~a & b).sum())
     product = math.sqrt(a.sum()) * math.sqrt((~a).sum()) * math.sqrt(b.sum()) * math.sqrt((~b).sum())

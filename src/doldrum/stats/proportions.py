@@ -30,7 +30,8 @@ def clopper_pearson(
     """Exact Clopper-Pearson limits of a binomial proportion.
 
     lower = Beta^-1(a; x, n - x + 1), upper = Beta^-1(1 - a; x + 1, n - x). With side="both", a is alpha / 2: each limit
-    is wrong with probability at most alpha / 2. With one side, a is alpha, and the limit of the other side is 0 or 1.
+    is wrong with probability at most alpha / 2. With side="lower" or "upper", a is alpha, and the limit of the other
+    side is 0 or 1.
 
     Parameters
     ----------
@@ -75,9 +76,10 @@ def sets_lower(successes: ArrayLike, n: int, *, size: int, num_classes: int, alp
 
     Suppose that X of n draws fall into a set S of classes. The limit for S is the largest l with P(Bin(n, l) >= X) <=
     alpha l / C(K-1, size-1). So the limit of a set with probability p(S) is too high with probability at most alpha
-    p(S) / C(K-1, size-1). The p(S) of all sets of one size sum to C(K-1, size-1), because each class is in that many
-    sets. So the chance that any limit is too high is at most alpha. A plain union bound would give each set alpha /
-    (number of sets). With the weighted bound, a single class with a probability near 1 gets almost all of alpha.
+    p(S) / C(K-1, size-1). The probabilities p(S) of all sets of one size sum to C(K-1, size-1), because each class is
+    in that many sets. So the chance that any limit is too high is at most alpha. A plain union bound would give each
+    set alpha / (number of sets). With the weighted bound, a single class with a probability near 1 gets almost all of
+    alpha.
 
     P(Bin(n, l) >= X) / l increases with l where the numerator is convex, which is for l <= (X - 1) / (n - 1). The
     limits never leave this range.

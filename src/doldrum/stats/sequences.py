@@ -62,7 +62,7 @@ def proportion_sequence(successes: ArrayLike, n: ArrayLike, *, alpha: float, sid
     -------
     lower, upper : float64 in [0, 1], of the broadcast shape; x / n is between them.
 
-    Raises InputError for other values.
+    Raises InputError for arguments outside of their ranges.
 
     >>> lower, upper = proportion_sequence([0, 50, 100], 100, alpha=0.05)
     >>> lower.round(3).tolist(), upper.round(3).tolist()
@@ -95,13 +95,13 @@ def entropy_sequence(counts: ArrayLike, *, alpha: float, base: ArrayLike | None 
     """Limits of the true W = -sum p log p / log K that hold at all n together, for every p.
 
     *Upper limit.* The upper limit is the largest entropy over {p : p^counts >= alpha m(counts)}, where m is a mixture
-    of Dirichlet distributions. Some of these favour the class `base`. If most draws do get the label `base`, the same
-    upper limit needs only about half the draws.
+    of Dirichlet distributions. Some of the Dirichlet distributions favour the class `base`. If most draws do get the
+    label `base`, the upper limit needs only about half as many draws as without `base`.
 
-    *Lower limit.* P_m is the total probability of the m most probable classes. These classes are fixed, and their count
-    is at most the sum of the m largest counts. So beta-binomial sequences bound P_1, P_2, … from above, each at a share
-    of alpha. W is at least the entropy of the most unequal distribution that these bounds allow
-    (:mod:`doldrum.stats.majorization`).
+    *Lower limit.* P_m is the total probability of the m most probable classes. Which classes are the most probable does
+    not depend on the draws, and their count is at most the sum of the m largest counts. So beta-binomial sequences
+    bound P_1, P_2, … from above, each at a share of alpha. W is at least the entropy of the most unequal distribution
+    that these bounds allow (:mod:`doldrum.stats.majorization`).
 
     Parameters
     ----------
@@ -122,8 +122,8 @@ def entropy_sequence(counts: ArrayLike, *, alpha: float, base: ArrayLike | None 
     Raises
     ------
     InputError
-        If counts are not non-negative integers (..., K), alpha is not in (0, 1), or base has another shape or classes
-        outside of [-1, K).
+        Raised if counts are not non-negative integers (..., K), alpha is not in (0, 1), or base has another shape or
+        classes outside of [-1, K).
 
     >>> lower, upper = entropy_sequence([[60] + [0] * 9, [20, 20, 20] + [0] * 7], alpha=0.01, base=[0, 0])
     >>> lower.round(2).tolist(), upper.round(2).tolist()
@@ -168,7 +168,7 @@ def entropy_decision(
 
 def _check_threshold(threshold: float) -> None:
     if not 0 <= threshold <= 1:
-        raise InputError(f"expected a threshold in [0, 1], got {threshold}; W and proportions are always in it")
+        raise InputError(f"expected a threshold in [0, 1], got {threshold}; W and proportions are always in this range")
 
 
 def _distinct(

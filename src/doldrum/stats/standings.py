@@ -37,7 +37,7 @@ def deviations(
     Returns
     -------
     list of dict
-        The deviations of each object, for its finite values with something to compare with.
+        The deviations of each object, for its finite values that can be compared with values of other objects.
 
     >>> found = deviations([{"a": 9.0}, {"a": 1.0}, {"a": 2.0}, {"a": 3.0}], kind=lambda name: 0, least=0.1)
     >>> [round(one["a"], 2) for one in found]

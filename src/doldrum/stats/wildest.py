@@ -8,7 +8,7 @@ mu. The dual of the problem is
 
 By weak duality, every D(lam, mu) is at least the maximum. So a result that has not converged is too large, never too
 small, and limits computed from it stay valid. The inner maximum is at p_c = lam n_c / omega(log(lam n_c) + mu + 1),
-where omega is the Wright function. For n_c = 0 the inner maximum is at exp(-1 - mu).
+where omega is the Wright function. For n_c = 0, the inner maximum is at p_c = exp(-1 - mu).
 
 Source: Boyd and Vandenberghe, Convex Optimization, 2004, section 5.1.3 (weak duality).
 """

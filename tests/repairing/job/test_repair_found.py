@@ -73,7 +73,7 @@ def test_a_trigger_that_no_held_back_image_can_test_is_not_called_gone(folder: P
     [
         (None, CLEAN_SHA256, ""),
         (4, None, ""),
-        (5, CLEAN_SHA256, "was made with another seed. So its search may have used"),
+        (5, CLEAN_SHA256, "was made with another seed. So the inspection's search may have used"),
         (None, "a" * 64, "was made with other clean images. So"),
         (5, "a" * 64, "was made with other clean images and another seed. So"),
     ],

@@ -28,14 +28,14 @@ class CleansingSettings(JobSettings):
         Clean images that the model was not trained on. Without clean images, samples are only ranked, and no
         false-positive rate is promised.
     fpr : float in (0, 1)
-        With clean images: the false-positive rate that the method "profile" promises.
+        The false-positive rate that the method "profile" promises if there are clean images.
     rate : float in (0, .5]
-        The largest expected share of poisoned samples: in the whole set (ranking by the profile) or in a class
-        (spectral signatures).
+        The largest expected share of poisoned samples. For the ranking by the profile, it is a share of the whole set;
+        for spectral signatures, a share of a class.
     method : "profile", "spectral" or "clustering"
         The method whose list of samples is dropped.
 
-        Raises InputError for values of another type or range, and for files that do not exist.
+        Raises InputError for values of a wrong type or outside of their range, and for files that do not exist.
 
     >>> CleansingSettings(model=".", images=".", out="new", method="magic")
     Traceback (most recent call last):

@@ -68,7 +68,7 @@ def write_summary(settings: CleansingSettings, facts: dict[str, Any], begun: Beg
 
 
 def _columns(path: Path, methods: list[str], count: int, classes: int, *, promised: bool) -> dict[str, Any]:
-    """The columns of samples.parquet. Raises ValueError for a column of another type or length."""
+    """The columns of samples.parquet. Raises ValueError for a column of a wrong type or length."""
     if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST:
         raise ValueError("no columns, or columns with too many bytes")
     kinds = dict(_COLUMNS)
@@ -83,7 +83,7 @@ def _columns(path: Path, methods: list[str], count: int, classes: int, *, promis
     for name, values in found.items():
         array = np.asarray(values)
         if array.shape != (count,) or array.dtype.kind != kinds[name]:
-            raise ValueError(f"a column {name} of another type or length")
+            raise ValueError(f"a column {name} of a wrong type or length")
         if kinds[name] == "f" and not np.isfinite(array).all():
             raise ValueError(f"numbers in {name} that are not finite")
         if kinds[name] == "i" and not ((array >= -1) & (array < classes)).all():
@@ -103,13 +103,13 @@ def _promise(found: Mapping[str, Any], flagged: int) -> dict[str, Any]:
 
 
 def _ranking(found: Mapping[str, Any], dropped: int) -> dict[str, Any]:
-    """How many listed samples are on the list of every round of draws, and what the list cannot say."""
+    """The number of listed samples that every round of draws lists, and what a list cannot say."""
     rounds, every = whole(found["rounds"]), whole(found["in_every_round"], least=0)
     if every > dropped:
         raise ValueError(f"{every} samples on the list of every round, but only {dropped} samples on the whole list")
     depends = (
         f"The profile ranked the samples in {rounds} rounds of draws. {every:,} of the {dropped:,} samples on its list were on the list of every "
-        "round. The other samples depend on the draws: another --seed puts other samples on the list."
+        "round. The remaining samples depend on the draws: another --seed puts other samples on the list."
     )
     return {"rounds": rounds, "listed": dropped, "in_every_round": every, "means": [depends, ranking.LIMITS]}
 

@@ -38,7 +38,7 @@ _LOOK = 1000  # samples that show whether the classes are in the model's order
 CARRIED = ("poisoned", "cover", "original_labels")
 """Arrays that `doldrum poison` writes besides images and labels, one entry per sample.
 
-The arrays are copied, and never used.
+These arrays are only copied to the cleansed set.
 """
 
 
@@ -153,7 +153,7 @@ def _by_class(
 def _profile(
     task: Task, data: ImageSet, clean: ImageSet | None, *, fpr: float, rate: float
 ) -> tuple[NDArray[np.int16], Verdict]:
-    """The predicted labels and the profile's verdict, from rows that are written batch by batch."""
+    """The predicted labels and the profile's verdict, computed from rows that are saved batch by batch."""
 
     def read(detector: SmoothnessProfile, place: Path) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
         rows = read_rows(
@@ -190,8 +190,8 @@ def _write_kept(
 ) -> None:
     """Write the samples to keep as .npz.
 
-    If the training set is an .npz file, its own arrays are written. Otherwise, the images are written in the form that
-    the model takes.
+    If the training set is an .npz file, its own arrays are written. For other formats, the images are written in the
+    form that the model takes.
     """
     images, more = material.images.images, {}
     rows = np.flatnonzero(keep)

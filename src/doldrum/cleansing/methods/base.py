@@ -33,7 +33,7 @@ class Verdict:
     rule : str
         The rule in words, with its numbers.
     details : mapping
-        More results of the method, as values that JSON can hold.
+        Additional results of the method, as values that JSON can hold.
 
         Raises InputError if lengths differ or a score is NaN.
     """
@@ -56,7 +56,9 @@ class Verdict:
 
 
 def checked_rate(rate: Any) -> float:
-    """The expected share of poisoned samples as a float in (0, .5]. Raises InputError for other values.
+    """The expected share of poisoned samples as a float in (0, .5].
+
+    Raises InputError for a rate that is not in (0, .5].
 
     >>> checked_rate(0.05)
     0.05
@@ -67,7 +69,10 @@ def checked_rate(rate: Any) -> float:
 
 
 def checked_class(features: Any) -> NDArray[np.float64]:
-    """Features (n, D) of one class as finite float64. Raises InputError for other values."""
+    """Features (n, D) of one class as finite float64.
+
+    Raises InputError for another shape, and for values that are not finite.
+    """
     found = np.asarray(features, dtype=np.float64)
     if found.ndim != 2 or 0 in found.shape:
         raise InputError(f"expected features of shape (samples, features), got {found.shape}; pass one row per sample")
@@ -77,9 +82,9 @@ def checked_class(features: Any) -> NDArray[np.float64]:
 
 
 def highest(scores: NDArray[np.float64], rate: Any) -> NDArray[np.bool_]:
-    """Marks the 1.5 rate n highest of n scores.
+    """Mark the highest of n scores: 1.5 x rate x n of them.
 
-    This number is rounded up, and at most n - 1. Of equal scores, the first ones are marked.
+    The number of marked scores is rounded up, and is at most n - 1. Of equal scores, the first ones are marked.
 
     >>> highest(np.array([1.0, 5.0, 3.0, 2.0]), 0.25).tolist()
     [False, True, True, False]

@@ -57,7 +57,7 @@ class Cleansing:
         """An HTML table for notebooks: how many samples each method drops."""
         return html_table(
             f"Cleansing of {len(self):,} samples",
-            {"more flags than the promised rate explains": self.suspicious if self.promised else None},
+            {"more flags than expected at the promised rate": self.suspicious if self.promised else None},
             columns=["method", "samples to drop", "not run because"],
             rows=[
                 *([name, f"{one.num_dropped:,}", None] for name, one in self.verdicts.items()),
@@ -72,7 +72,7 @@ class Cleansing:
 
     @property
     def suspicious(self) -> bool:
-        """Whether the profile flagged more samples than the promised false-positive rate explains.
+        """Whether the profile flagged more samples than expected at the promised false-positive rate.
 
         True if the number of flags is above its 95% limit, or if Benjamini-Hochberg at an FDR of 10% finds any samples.
         False if no rate is promised.
@@ -118,15 +118,16 @@ def cleanse(
     """Find samples of a training set that look poisoned, with the model that was trained on it.
 
     - *profile* (doldrum's own method) needs only predicted labels. With `clean` images, this method drops the samples
-      that it flags at the promised rate `fpr`. The promise: of clean samples that the model treats like the clean
-      images, at most this share is dropped on average. Training samples differ a little from clean images, because the
-      model was trained on them. Measurements of this effect are in docs/results/cleansing. Without `clean`, this method
-      drops the 1.5 `rate` N samples that differ most from the others over four rounds of draws, and promises no rate.
-      `details` of its verdict says how many of these samples are on the list of every round.
-    - *spectral* drops the 1.5 `rate` n samples of each label with the largest spectral signatures. This method needs a
-      torch module.
+      that it flags at the promised rate `fpr`. The promise is about clean samples that the model treats like the clean
+      images: on average, at most a share `fpr` of them is dropped. Training samples differ a little from clean images,
+      because the model was trained on them. How this difference changes the rate was measured (docs/results/cleansing).
+      Without `clean`, this method drops 1.5 x `rate` x N samples: those that differ most from the others over four
+      rounds of draws. No rate is promised without `clean`. The verdict's `details` say how many of these samples are on
+      the list of every round.
+    - *spectral* drops 1.5 x `rate` x n of the n samples of each label: those with the largest spectral signatures. The
+      method *spectral* needs a torch module.
     - *clustering* divides the activations of each label into two clusters. The smaller cluster is dropped if it is
-      small and well separated. This method needs a torch module.
+      small and well separated. The method *clustering* needs a torch module.
 
     Parameters
     ----------
@@ -136,8 +137,8 @@ def cleanse(
     clean
         At least 500 clean images that the model was not trained on, or training samples that somebody has checked.
     rate
-        The largest expected share of poisoned samples: in the whole set for the profile's ranking, in a class for
-        spectral signatures.
+        The largest expected share of poisoned samples. For the profile's ranking, it is a share of the whole set; for
+        spectral signatures, a share of a class.
     seed
         The seed of the profile's draws. By default the seed is new and secret. An attacker who knows the draws could
         choose poison that the draws miss.

@@ -70,8 +70,8 @@ def against_clean(
     """A verdict that drops the samples flagged at the detector's promised false-positive rate.
 
     The verdict's `details` are `p_values` (N,), `fpr`, `num_calibration`, `limit`, `more_than_promised`, `discoveries`
-    and `realised_fpr`. `limit` is the largest number of flags that the promised rate explains (95%). `discoveries` is
-    the number of samples that Benjamini-Hochberg finds at an FDR of 10%. `realised_fpr` comes with its 95% limits.
+    and `realised_fpr`. `limit` is the 95% upper limit of the number of flags at the promised rate. `discoveries` is the
+    number of samples that Benjamini-Hochberg finds at an FDR of 10%. `realised_fpr` comes with its 95% limits.
     """
     found, calibration = detector.judge(labels, scores, data), detector.calibration
     assert calibration is not None

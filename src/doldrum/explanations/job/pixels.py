@@ -41,7 +41,7 @@ def encode_shown(source: Path, target: Path, *, count: int, shape: tuple[int, in
     """Write target/NNN-NAME.png and NNN-NAME-M.png for the explanations whose pixels are in the folder `source`.
 
     An attacker may control the files in `source`. So only arrays of the given `shape` are used, and no text. Raises
-    InputError for anything else.
+    InputError for files with other content.
     """
     target.mkdir(exist_ok=True)
     for i in range(count):

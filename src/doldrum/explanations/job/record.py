@@ -61,7 +61,10 @@ def write_record(settings: ExplanationSettings, found: dict[str, Any], begun: Be
 
 
 def checked(found: Mapping[str, Any], *, classes: int) -> Explanations:
-    """The explanations from the confined process, checked: texts are safe to print, and the model has all classes."""
+    """The checked explanations from the confined process.
+
+    The texts of these explanations are safe to print, and their classes exist in the model.
+    """
     made = Explanations.from_dict(found)
     return dataclasses.replace(
         made,

@@ -27,9 +27,9 @@ _JOB = Job(
 def run_explanation(
     settings: ExplanationSettings, *, progress: bool = True, say: Callable[[str], None] = lambda text: None
 ) -> ExplanationRecord:
-    """Explain flagged images of a model, both from somebody else. Write record.json and pictures/ to `settings.out`.
+    """Explain flagged images of a model. Write record.json and pictures/ to `settings.out`.
 
-    `doldrum explain` then makes report.html from these files
+    The model and the images may be from somebody else. `doldrum explain` then makes report.html from the written files
     (:func:`doldrum.report.explanations.page.write_explanations_page`). The model and the images are opened in a
     confined process, as in :func:`doldrum.audit.run_audit`. If the run is killed, the same call continues the run.
     After a complete run, the same call only returns the record.

@@ -24,14 +24,14 @@ class ExplanationSettings(JobSettings):
     images : paths
         The flagged images, at most 256 in all. `doldrum.intake.open_images` lists the possible formats of a path.
     clean : str
-        Clean images that were not selected, or a split of one of doldrum's data sets, such as "fashion-mnist:test". At
-        least 60 images are needed; 1,000 work well.
+        Clean images that were not selected by the model's predictions, or a split of one of doldrum's data sets, such
+        as "fashion-mnist:test". At least 60 images are needed; 1,000 work well.
     alpha : float in (0, 1)
         The allowed probability of a wrong proof, over the random choice of the held-back images.
     queries : int, optional
         The largest number of images sent to the model, over all runs together.
 
-        Raises InputError for values of another type or range, and for files that do not exist.
+        Raises InputError for values of a wrong type or outside of their range, and for files that do not exist.
 
     >>> ExplanationSettings(model=".", images=(".",), clean=".", out="new", queries=0)
     Traceback (most recent call last):

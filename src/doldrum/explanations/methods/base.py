@@ -32,7 +32,7 @@ class Carried(ABC):
 
     @abstractmethod
     def __call__(self, images: Images) -> Images:
-        """Copies of other images (N, C, H, W) with the pattern put on them, with values in [0, 1]."""
+        """Copies of images (N, C, H, W) with the pattern put on them, with values in [0, 1]."""
 
     @property
     @abstractmethod
@@ -55,11 +55,11 @@ Score = Callable[[Sequence[Carried]], NDArray[np.float64]]
 class Method(ABC):
     """One way to search for a trigger in images, with predicted labels only.
 
-    `levels` are sizes, largest first. A pattern found at a level is at most as large as this size. So searches at one
-    level in different images are comparable. If `together` is True, the method takes several images at once and finds
-    what they share. Otherwise, the method takes one image. `by_class` is the largest level at which a claim may be
-    about clean images of a single class. At larger levels, so much of an image is put on other images that a trusted
-    image often works for some class.
+    `levels` are sizes, largest first. A pattern found at a level is at most as large as the size of this level. So
+    searches at one level in different images are comparable. If `together` is True, the method takes several images at
+    once and finds what they share. If `together` is False, the method takes one image. `by_class` is the largest level
+    at which a claim may be about clean images of a single class. At larger levels, so much of an image is put on other
+    images that a trusted image often works for some class.
     """
 
     kind: ClassVar[str]
@@ -71,7 +71,7 @@ class Method(ABC):
     def find(self, images: Images, clean: Images, score: Score) -> list[Carried]:
         """The best pattern of each level in the images (g, C, H, W), in the order of `levels`.
 
-        `clean` are images of other classes, for comparison.
+        `clean` holds images of other classes, for comparison.
         """
 
     @abstractmethod

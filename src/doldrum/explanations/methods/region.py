@@ -74,7 +74,7 @@ class Regions(Method):
         return Region(level, images[0], **where)
 
     def smaller(self, carried: Carried, good: Callable[[Sequence[Carried]], NDArray[np.bool_]]) -> Carried:
-        """Cut rows and columns off the region's four sides, one after the other, while it stays good."""
+        """Cut rows and columns off the region's four sides, one after the other, while the region still works well."""
         assert isinstance(carried, Region)
         found = carried
         step = max(1, min(found.height, found.width) // 4)

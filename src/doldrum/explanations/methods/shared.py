@@ -20,7 +20,7 @@ _MOST_SCALE = 5.0  # a faint part is mostly chance: it isn't made more than so m
 
 @dataclass(frozen=True, eq=False)
 class Sum(Carried):
-    """Adds `change` (C, H, W) to other images, and clips the result to [0, 1]."""
+    """Adds `change` (C, H, W) to images, and clips the result to [0, 1]."""
 
     change: Images
 
@@ -52,7 +52,8 @@ class Shared(Method):
     A level is the root mean square of the added change.
 
     Two images with one trigger share this trigger, whatever its form, and little else. Images with one predicted class
-    may also share what this class looks like. But the control images of the same class share that too.
+    may also share the features of this class. But then the control images, which have the same class, share these
+    features too.
     """
 
     kind = "shared"
@@ -69,11 +70,11 @@ class Shared(Method):
 
 
 def shared_part(images: Images, clean: Images) -> Images:
-    """The mean of some images minus the mean of clean images (C, H, W), without what chance explains.
+    """The mean of some images minus the mean of clean images (C, H, W), reduced by what chance can cause.
 
     Each cosine coefficient d of the difference becomes d max(0, 1 - v / d^2). This formula is the positive-part
-    James-Stein rule, for one coefficient at a time. Here v is the variance that d has by chance. It is the variance of
-    this coefficient over clean images, times (1 / images + 1 / clean images).
+    James-Stein rule, for one coefficient at a time. Here v is the variance that d has by chance. This variance is the
+    variance of the coefficient over clean images, times (1 / images + 1 / clean images).
 
     >>> rng = np.random.default_rng(0)
     >>> clean, others = rng.uniform(0.2, 0.8, (2, 200, 1, 8, 8)).astype(np.float32)

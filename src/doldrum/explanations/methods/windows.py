@@ -21,7 +21,7 @@ def best_windows(
     """For each level (a share of the image's sides), the tried window with the highest `score(level, windows)`.
 
     Windows overlap by half. So a pattern of at most half a window's size is completely inside some window. The windows
-    of a level are inside of the two best windows of the level before.
+    of a level are inside of the two best windows of the previous level.
 
     >>> def covers(level, windows):
     ...     return [top <= 5 < top + h and left <= 9 < left + w for top, left, h, w in windows]

@@ -1,6 +1,7 @@
 """The interface of an inspector: read `hooks.py` first.
 
-Also routes, the model under inspection, and an inspector's reading.
+The package also has the model under inspection (`Subject`), an inspector's results (`Reading`), and pairs of source and
+target class (`Route`).
 
 A reading holds an inspector's results for one model. This package imports no inspector, and does not compare models
 (`judging` does).

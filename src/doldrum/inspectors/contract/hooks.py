@@ -1,4 +1,4 @@
-"""`Inspector`, the base class of all inspectors. Read this file first if you want to write one."""
+"""`Inspector`, the base class of all inspectors. Read this file first if you want to write an inspector."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Inspector(ABC):
     """Judges a whole model. (A `Detector` judges single inputs.)
 
     A subclass sets the class attributes and implements one method, `examine`. The method's result must depend only on
-    the model, the clean images, the seed and the settings. Then a model and its references are treated in the same way,
-    which the promised false-alarm rate needs.
+    the model, the clean images, the seed and the settings. Then a model and its references are treated in the same way.
+    The promised false-alarm rate depends on this equal treatment.
     """
 
     name: ClassVar[str]
@@ -40,7 +40,7 @@ class Inspector(ABC):
     def examine(self, subject: Subject) -> Reading:
         """Examine the model, and return the results.
 
-        A value is NaN for a route without a result. `read` sets `seconds`.
+        A value is NaN for a route (a pair of source and target class) without a result. `read` sets `seconds`.
         """
 
     def most_queries(self, images: int) -> int | None:

@@ -18,10 +18,11 @@ __all__ = ["Reading"]
 
 @dataclass(frozen=True)
 class Reading:
-    """How suspicious each route is to one inspector. A higher value is more suspicious; NaN means no result.
+    """How suspicious each route (a pair of source and target class) is to one inspector.
 
-    `triggers` has the found triggers by route, if the inspector searches for triggers. A reading that was loaded from a
-    file has none. `refused` is the reason why the inspector could not examine this model, or "".
+    A higher value is more suspicious; NaN means no result. `triggers` has the found triggers by route, if the inspector
+    searches for triggers. A reading that was loaded from a file has no triggers. `refused` is the reason why the
+    inspector could not examine this model, or "".
     """
 
     inspector: str
@@ -37,7 +38,7 @@ class Reading:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Reading:
-        """The reading that `to_dict` wrote. Raises InputError for anything else.
+        """The reading that `to_dict` wrote. Raises InputError if `values` does not have the form that `to_dict` writes.
 
         >>> one = Reading("mask", {Route(None, 1): -2.5})
         >>> Reading.from_dict(one.to_dict()) == one

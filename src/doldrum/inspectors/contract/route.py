@@ -18,7 +18,7 @@ class Route:
     """A change of the model's label from `source` to `target`. None means any class, or any other class.
 
     An attack with one target has the route None -> target. An all-to-all attack has None -> None: every image gets
-    another label. A source-specific attack has source -> None.
+    another label. An attack on a single source class has the route source -> None.
 
     >>> Route(None, 3).words(), Route(2, None).words(), ANYWHERE.words()
     ('any class to 3', '2 to any other', 'any class to any other')

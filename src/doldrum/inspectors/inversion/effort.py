@@ -15,8 +15,8 @@ __all__ = ["Effort", "effort_for"]
 class Effort:
     """The number of optimisation steps of a search, and their batch sizes.
 
-    At most `together` routes get `steps` steps with `batch` images each. If there are more routes, all first get
-    `screening` steps with `screening_batch` images.
+    At most `together` routes are searched at once, each in `steps` steps with `batch` images per step. If there are
+    more routes, `screening` is the number of first steps for all routes, with `screening_batch` images per step.
     """
 
     steps: int = 200
@@ -28,7 +28,7 @@ class Effort:
 
 FULL = Effort()
 THRIFTY = Effort(steps=100, batch=8, together=6, screening=15)
-"""An effort that needs about a tenth of the images."""
+"""An effort that needs about a tenth of the images that `FULL` needs."""
 
 
 def effort_for(module: torch.nn.Module, shape: tuple[int, int, int]) -> Effort:

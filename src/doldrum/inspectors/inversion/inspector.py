@@ -38,9 +38,9 @@ _SHORT = 5.0  # what it costs a route whose trigger moves too few images, for ea
 class Inversion(Inspector):
     """A route's value is -log of the smallest size of a found trigger that changes 95% of the images (`search`).
 
-    A backdoor is a short cut: its route needs a far smaller trigger than in clean models. If the found trigger changes
-    only a share s < .95 of the images, 5 (.95 - s) is subtracted. If no found trigger changes half of the images, the
-    route has no value.
+    In a backdoored model, the route of the backdoor needs a far smaller trigger than the same route in a clean model.
+    If the found trigger changes only a share s < .95 of the images, 5 (.95 - s) is subtracted. If no found trigger
+    changes half of the images, the route has no value.
     """
 
     form: ClassVar[Form]

@@ -1,6 +1,6 @@
 """`search` finds the smallest trigger of a form for each route.
 
-The search treats all routes at once, and promising routes longest.
+The search treats all routes at once, and spends most steps on the promising routes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from doldrum.inspectors.inversion.form import Form, Parts
 __all__ = ["Found", "search"]
 
 GOAL = 0.95
-"""The share of images that a trigger has to change. The search looks for the smallest trigger with this share."""
+"""The share of images that a trigger has to change.
+
+The search looks for the smallest trigger that changes this share of the images.
+"""
 _FEWEST = 2  # images of a route, below which there is nothing to search on
 _FIRM = 1.06  # how fast the weight of the size grows and falls
 _KEEP = 0.85  # of the running share of images moved
@@ -51,10 +54,11 @@ def search(
     """The smallest trigger of a form for each route that was searched to the end.
 
     For each route r, Adam minimises loss_r(f(T(x))) + w_r size(T) over batches. The weight w_r grows while T changes at
-    least 95% of the images, and falls while T changes fewer. This is Neural Cleanse's rule, applied at every step. The
-    loss is -log p of the target class. For a route without a target, the loss is -log(1 - p) of the image's own label.
-    If there are more routes than `effort` allows, all routes get a few steps, and the search continues with the routes
-    of the smallest loss. This idea comes from multi-armed bandits (K-Arm, arXiv 2102.05123).
+    least 95% of the images, and falls while T changes fewer. This rule for the weight is from Neural Cleanse, but is
+    applied at every step. The loss is -log p of the target class. For a route without a target, the loss is -log(1 - p)
+    of the image's own label. If there are more routes than `effort` allows, all routes get a few steps, and the search
+    continues with the routes of the smallest loss. The idea to continue only with the best routes comes from
+    multi-armed bandits (K-Arm, arXiv 2102.05123).
 
     Parameters
     ----------
@@ -165,7 +169,7 @@ class _Run:
     def found(self) -> list[Found]:
         """The smallest trigger of each route that changed enough images, or else the last trigger.
 
-        The trigger's `success` is the share that it changes of up to 100 images of its route.
+        `success` is the share of images that the trigger changes, measured on up to 100 images of its route.
         """
         out: list[Found] = []
         for i, route in enumerate(self.routes):

@@ -1,4 +1,4 @@
-"""How far each model stands out from other models. Conformal p-values over models are computed from this score."""
+"""A score for how far each model stands out from other models. The score is used for conformal p-values over models."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _LEAST = 0.05  # the least spread, in units of the values, mostly logs of a size
 class Standing:
     """How far one model stands out from the others.
 
-    `by_name` has the deviation of each inspector and route, in units of the others' spread. `score` is the largest
-    deviation.
+    `by_name` has the deviation of each inspector and route, in units of the spread over the other models. `score` is
+    the largest deviation.
     """
 
     score: float
@@ -35,7 +35,7 @@ class Standing:
         return max(self.by_name, key=lambda name: self.by_name[name], default=None)
 
     def most_among(self, inspectors: Collection[str]) -> tuple[str, Route] | None:
-        """The inspector and route with the largest deviation, among these inspectors."""
+        """The inspector and route with the largest deviation, among the given inspectors."""
         return max((n for n in self.by_name if n[0] in inspectors), key=lambda name: self.by_name[name], default=None)
 
 

@@ -29,7 +29,7 @@ Images = NDArray[np.float32]
 
 
 def candidates(images: Images, count: int, chance: np.random.Generator) -> list[Trigger]:
-    """Return `count` triggers for images like these (N, C, H, W).
+    """Return a number of candidate triggers for images of the same shape as `images` (N, C, H, W).
 
     The first triggers are white, black and checkered squares in the corners and the centre. Then four kinds alternate.
     The first kind is a square with a simple pattern at any place. The second kind is a square cut from an image, pasted

@@ -18,15 +18,16 @@ __all__ = ["FinalLayer", "last_linear", "row_lengths"]
 class FinalLayer(Inspector):
     """The value of the route to class k: the norm of its weights, 20 log10 |w_k - mean of all rows|, in decibels.
 
-    The last layer computes f(x) = W h(x) + b. A backdoor must make its class win, whatever else is in the image. So the
-    weights of this class grow. The mean row is subtracted because it changes all scores equally. An attacker who trains
-    the model can hide the large weights. An attacker who only poisons the data rarely succeeds in this.
+    The last layer computes f(x) = W h(x) + b. A backdoor must give its class the highest score, whatever else is in the
+    image. So the weights of this class grow. The mean row is subtracted because it changes all scores equally. An
+    attacker who trains the model can hide the large weights. An attacker who only poisons the data rarely succeeds in
+    hiding the large weights.
 
     Source: Yu et al. 2026, arXiv 2605.18907 (DFBScanner: outlying final-layer weights of the target class); Fields et al. 2021, arXiv 2109.02836.
     """
 
     name = "final-layer"
-    title = "long weights in the last layer"
+    title = "unusually large weights of a class in the last layer"
     needs = "weights"
     paper = "Yu et al. 2026, arXiv 2605.18907"
     weight = 0.01
@@ -51,7 +52,10 @@ def row_lengths(weight: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def last_linear(module: torch.nn.Module, images: torch.Tensor) -> torch.nn.Linear:
-    """The nn.Linear layer whose output, or its softmax, is the scores. Raises ClassifierError if there is none."""
+    """The nn.Linear layer whose output, or its softmax, is the scores.
+
+    Raises ClassifierError if the model has no such layer.
+    """
     outputs: dict[torch.nn.Linear, torch.Tensor] = {}
 
     def note(layer: torch.nn.Module, inward: object, outward: torch.Tensor) -> None:

@@ -1,4 +1,7 @@
-"""`local-dominant`: the class that noise leads images to, with labels only; and which attacks it certainly finds."""
+"""`local-dominant`: the class that noise leads images to, with labels only.
+
+`certified_size` says which attacks it certainly finds.
+"""
 
 from __future__ import annotations
 

@@ -73,5 +73,5 @@ def gaussian(
 
 
 def values_of(values: NDArray[np.float64]) -> dict[Route, float]:
-    """The values (K,) as a dictionary from the route to each class to its value."""
+    """The values (K,) as a dictionary. The key for the value of class k is the route from any class to k."""
     return {route: float(v) for route, v in zip(routes_to(len(values)), values, strict=True)}

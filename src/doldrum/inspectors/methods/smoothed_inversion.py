@@ -32,9 +32,9 @@ class SmoothedInversion(Inspector):
 
     Here d is a perturbation of x. The smoothed model p is the mean of softmax f(x + sigma e) over standard normal noise
     e, with sigma = .25. The perturbation d is found by projected gradient ascent in the L2 ball of radius r = 2 sqrt(D)
-    / 28 (2 for 28 x 28 pixels). The gradient of a smoothed model shows what the model has learned to look for. So even
-    a single image leads to the trigger. The mean of d over the images is the found trigger, if it changes half of the
-    other images.
+    / 28 (2 for 28 x 28 pixels). The gradient of a smoothed model shows what the model has learned to look for. So the
+    trigger can be found from even a single image. The mean of d over the images is the found trigger, if it changes
+    half of the images that were not used to find it.
 
     Source: Sun & Kolter 2023, "Single image backdoor inversion via robust smoothed classifiers", CVPR, arXiv 2303.00215, section 4 (without its denoiser).
     """
@@ -89,8 +89,8 @@ def towards(
     """One perturbation d per image (B, C, H, W) that makes log p_target(x + d) large, and the final values (B,).
 
     p is the smoothed model. Each step has the length 2.5 r / steps along the gradient. Then d is projected
-    into the ball |d| <= r, and x + d is clipped to [0, 1]. Each step draws new noise. The final value uses other noise,
-    with four times as many draws.
+    into the ball |d| <= r, and x + d is clipped to [0, 1]. Each step draws new noise. The final value is computed with
+    new noise, and with four times as many draws as a step.
 
     Source: Madry et al. 2018, arXiv 1706.06083 (projected gradient); Salman et al. 2019, arXiv 1906.04584 (the gradient
     of a smoothed model).
@@ -125,7 +125,7 @@ def smoothed_log_p(
 
 
 def _log_odds(log_p: torch.Tensor) -> torch.Tensor:
-    """log(p / (1 - p)), at most 13.8. Unlike log p, it separates .99 from .9999 clearly."""
+    """log(p / (1 - p)), at most 13.8. Unlike log p, these log odds separate p = .99 from p = .9999 clearly."""
     return log_p - torch.log1p(-log_p.exp().clamp(max=1 - 1e-6))
 
 
@@ -148,7 +148,7 @@ def _success(
     images: NDArray[np.float32],
     rows: NDArray[np.int64],
 ) -> float:
-    """The share of these images that the trigger changes along the route."""
+    """The share of the images in `rows` that the trigger changes along the route."""
     if not len(rows):
         return 0.0
     after = module(torch.from_numpy(trigger(images[rows]))).argmax(-1).numpy()

@@ -98,7 +98,7 @@ def read_explanation(folder: str | Path, *, model: Path) -> Found:
 def _folder(folder: str | Path, kind: str) -> Path:
     """The folder as a path.
 
-    Raises InputError, which says what the folder is, unless it holds a finished job of this kind.
+    Raises InputError unless the folder holds a finished job of this kind. The error says what the folder holds.
     """
     place, wanted = Path(folder), f"expected {kind}= as the folder of a finished {kind}"
     if (inside := place / _OF_AN_AUDIT[kind] / "record.json").is_file():

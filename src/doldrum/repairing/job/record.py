@@ -26,7 +26,7 @@ from doldrum.repairing.job.verdict import told
 __all__ = ["RECORD", "made_name", "write_record"]
 
 RECORD = "record.json"
-_NO_SIGN = "The inspection found no sign of a backdoor. If the model has none, the repair only costs accuracy: keep the model as it was."
+_NO_SIGN = "The inspection found no sign of a backdoor. If the model has no backdoor, the repair only costs accuracy: keep the model as it was."
 
 
 def made_name(settings: RepairSettings) -> str:

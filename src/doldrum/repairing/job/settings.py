@@ -53,9 +53,10 @@ class RepairSettings(JobSettings):
         A name in `doldrum.repairing.METHODS`; by default "unlearn" with a trigger, "fine-prune" without.
     seed : int, optional
         By default the inspection's seed, or 0. It is not secret. With the inspection's seed, the repair is tested only
-        on images that the inspection's search did not use. With an explanation, this is so for any seed.
+        on images that the inspection's search did not use. With an explanation, the repair is never tested on images
+        that the explanation's search used, whatever the seed.
 
-        Raises InputError for values of another type or range, and for files that do not exist.
+        Raises InputError for values of a wrong type or outside of their range, and for files that do not exist.
 
     >>> RepairSettings(model=".", clean=".", repaired="new.txt", out="new")
     Traceback (most recent call last):
@@ -114,7 +115,7 @@ class RepairSettings(JobSettings):
         return made | {name: None if path is None else str(Path(path).resolve()) for name, path in given.items()}
 
     def lasting(self) -> dict[str, Any]:
-        """The lasting settings with a digest of the trigger. A repair cannot be continued with another trigger."""
+        """The settings that must be the same when a run is continued, with a digest of the trigger."""
         found = None if self.found is None else json.dumps(asdict(self.found), sort_keys=True)
         return super().lasting() | {"trigger": found and hashlib.sha256(found.encode()).hexdigest()}
 

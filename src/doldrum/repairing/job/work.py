@@ -130,7 +130,7 @@ def _other_search(found: dict[str, Any] | None, seed: int, clean: ImageSet) -> l
     if not others:
         return []
     return [
-        f"The inspection was made with {' and '.join(others)}. So its search may have used some of the images on which this repair was tested."
+        f"The inspection was made with {' and '.join(others)}. So the inspection's search may have used some of the images on which this repair was tested."
     ]
 
 

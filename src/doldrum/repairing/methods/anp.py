@@ -28,8 +28,9 @@ class Anp(RepairMethod):
     Prune channels with a low mask.
 
     The mask has one factor m per channel, which multiplies the channel's weight w. The mask minimises, over m in [0,
-    1], a L((m) w) + (1 - a) max over |d| <= eps of L((m + d) w). The bias is changed too. Channels with m at or below a
-    level are pruned. The level is the highest of 19 that costs at most `most` of accuracy.
+    1], a L((m) w) + (1 - a) max over |d| <= eps of L((m + d) w). In the second term, the bias of each channel is also
+    multiplied by 1 plus a change of at most eps. Channels with m at or below a level are pruned. This level is the
+    highest of 19 levels at which pruning lowers the accuracy by at most `most`.
 
     Source: Wu and Wang 2021, "Adversarial Neuron Pruning", arXiv 2110.14430, equation 4 and algorithm 1; the authors' code for the changes of biases.
     """
@@ -40,7 +41,7 @@ class Anp(RepairMethod):
     share: float = 0.2
     """The weight a of the loss without changes."""
     most: float = 0.03
-    """How much accuracy on the clean images pruning may cost."""
+    """The largest loss of accuracy on the clean images that pruning may cause."""
 
     name = "anp"
     title = "pruning channels that are sensitive to small changes of their weights"

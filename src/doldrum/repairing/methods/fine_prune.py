@@ -25,7 +25,7 @@ _STEPS = 20  # shares of the channels that are tried
 class FinePrune(RepairMethod):
     """Prune channels of the last convolution with the lowest mean activation on clean images, then fine-tune.
 
-    As many channels are pruned as possible, while the accuracy falls by at most `most`.
+    The number of pruned channels is the largest one with which the accuracy falls by at most `most`.
 
     Source: Liu, Dolan-Gavitt and Garg 2018, "Fine-Pruning", arXiv 1805.12185, section 4.
     """
@@ -33,7 +33,7 @@ class FinePrune(RepairMethod):
     lr: float = 0.01
     epochs: float = 20
     most: float = 0.04
-    """How much accuracy on the clean images pruning may cost, before the fine-tuning."""
+    """The largest loss of accuracy on the clean images that pruning may cause, before the fine-tuning."""
 
     name = "fine-prune"
     title = "pruning channels that clean images do not activate, then fine-tuning"

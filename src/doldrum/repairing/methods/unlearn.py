@@ -33,8 +33,8 @@ class Unlearn(RepairMethod):
     f gives the softmax scores of the model before the repair, and g the scores of the copy. CE(p, q) = -sum_k p_k log
     q_k, and T is the trigger. The image x is a clean image of a class that the route starts from. The image z is a
     clean image or a mixture of two clean images. The first term keeps what the model knows. Scores say far more about
-    an image than a label, and there is no end of mixtures. So a few hundred clean images are enough, and no labels are
-    needed.
+    an image than a label, and any number of mixtures can be made. So a few hundred clean images are enough, and no
+    labels are needed.
 
     The found trigger may differ from the attacker's. So if the inspection found a sign of a backdoor, and the trigger
     leads to one class, there is a third term, chased * mean over x of CE(f(x), g(x + d)). Here d is a universal
@@ -51,9 +51,10 @@ class Unlearn(RepairMethod):
     weight: float = 1.0
     """The loss weight of the images with the trigger."""
     cautious: float = 0.4
-    """The loss weight of these images, with twice as many epochs, if the inspection found no sign of a backdoor.
+    """The loss weight of the images with the trigger, if the inspection found no sign of a backdoor.
 
-    Most likely, there is then nothing to unlearn, and accuracy could be lost.
+    Without a sign of a backdoor, the number of epochs is doubled. Such a model most likely has nothing to unlearn, and
+    could only lose accuracy.
     """
     mixed: int = 2
     """The number of mixtures for each clean image."""
