@@ -169,7 +169,7 @@ def detectors(studies: Studies) -> Iterator[str]:
     yield f"{detection.cells(studies)} cells: {detection.attacks(studies)} attacks at two poison rates and clean models, {detection.seeds(studies)} seeds)"
     yield (
         f"At a false-positive rate of 1% and with 64 forward passes, `SmoothnessProfile` finds {short(few['profile'])} of the triggered inputs of the twelve "
-        f"attacks used in its design. STRIP finds {short(few['strip'])} of the triggered inputs of the same twelve attacks, and a detector that uses W alone finds {short(few['w'])}. On colour images "
+        f"attacks used in its design. STRIP finds {short(few['strip'])} of the triggered inputs of the twelve attacks used in the design, and a detector that uses W alone finds {short(few['w'])}. On colour images "
         f"(see the [study's page](detection-colour/report.html)), `SmoothnessProfile` finds {short(colour['profile'])} of the triggered inputs, STRIP {short(colour['strip'])} and W {short(colour['w'])}."
     )
     yield f"`SmoothnessProfile` finds {short(mlp['profile'])} of the triggered inputs, STRIP {short(mlp['strip'])} and W {short(mlp['w'])}. The page [How"
