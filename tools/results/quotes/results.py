@@ -115,5 +115,5 @@ def findings(studies: Studies) -> Iterator[str]:
     pooled, hit = (studies["success"]["numbers"]["correlations"][i]["spearman"] for i in (0, 2))
     yield f"The rank correlation of attack success with the fall of W is {signed(pooled['value'], 2)} (95% interval {limits(pooled, 2)}). If W is measured only on inputs on which the attack succeeds, the correlation of attack success with the fall of W is {signed(hit['value'], 2)}, and no effect is shown. [The correlation with attack success was measured on {studies['success']['numbers']['models']} models]"
     made = next(r for r in studies["patterns"]["numbers"]["kinds"]["full"] if r["kind"] == "pattern made to lower W")
-    yield f"On clean models, such a pattern lowers W from {short(made['w_clean'], 3)} to {short(made['w'], 3)}"
+    yield f"On clean models, a pattern that is optimised to lower W lowers it from {short(made['w_clean'], 3)} to {short(made['w'], 3)}"
     yield f"[Patterns were studied on {studies['patterns']['numbers']['models']} models]"
