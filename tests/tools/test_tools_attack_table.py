@@ -27,12 +27,15 @@ def test_the_bar_is_an_asr_of_95_percent_within_a_point_of_the_clean_model() -> 
     }  # fmt: skip
     cells = {(0, attack, 0.05): value for attack, value in found.items()}
     text = " ".join(table.sentences(cells, {"accuracy": 0.92}))
-    assert "Of 3 attacks that have one target class and change labels, 1 reach this aim: badnets." in text
+    assert (
+        "Of 3 attacks that have one target class and change labels, 1 reach the aim for a poison rate of 5%: badnets."
+        in text
+    )
     assert "at most 1 point below that of the clean model. Of 3" in text
     assert "blended (94.0%, 0.00 points)" in text
     assert "wanet (99.0%, 1.50 points)" in text
     assert (
-        "The aim for all-to-all is an ASR of the clean accuracy minus 4 points, 88.0%. The ASR of all-to-all is 87.9%, which does not reach this aim."
+        "The aim for all-to-all is an ASR of the clean accuracy minus 4 points, 88.0%. The ASR of all-to-all is 87.9%, which does not reach the aim for all-to-all."
         in text
     )
 

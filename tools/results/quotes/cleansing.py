@@ -87,7 +87,7 @@ def shown(studies: Studies) -> Iterator[str]:
 
 def promise(studies: Studies) -> Iterator[str]:
     cells = studies.cells("cleansing")
-    yield f"a mean over the {len(cells)} models (two are of clean sets)"
+    yield f"a mean over the {len(cells)} models (two of them trained on clean sets)"
     levels = cells[0].values["levels"]
     lines = []
     for i, level in enumerate(levels):

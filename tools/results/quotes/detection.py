@@ -20,7 +20,7 @@ USUAL, RARE = 0.05, 0.01
 
 
 def quotes(studies: Studies) -> Iterator[str]:
-    yield f"([page](detection/report.html), {cells(studies)} cells): {attacks(studies)} attacks at 5% and 1% poison and clean models"
+    yield f"(see [its page](detection/report.html); {cells(studies)} cells): {attacks(studies)} attacks at 5% and 1% poison and clean models"
     yield from summary(studies)
     yield from rare(studies)
     yield from reached(studies)
@@ -177,8 +177,8 @@ def stress(studies: Studies) -> Iterator[str]:
     runs = {cell["attack"]: run for cell, run in stressed(studies, "profile") if cell["data"] == "fashion-mnist"}
     classes = [run["imbalance"]["1"]["fpr"] for run in runs.values()]
     yield (
-        f"up to {max(map(max, classes)):.0%} of the inputs of a predicted class are flagged ({max(map(mean, zip(*classes, strict=True))):.1%} as "
-        f"the mean of the three models). If the profile is calibrated by class, at most {max(max(r['imbalance']['1']['per_class']) for r in runs.values()):.1%} of the inputs of a class are flagged."
+        f"up to {max(map(max, classes)):.0%} of the inputs of a predicted class are flagged ({max(map(mean, zip(*classes, strict=True))):.1%} "
+        f"on average over the three models). If the profile is calibrated by class, at most {max(max(r['imbalance']['1']['per_class']) for r in runs.values()):.1%} of the inputs of a class are flagged."
     )
     calm, bright = (runs["all-to-all"]["shifts"][kind] for kind in ("none", "brighter"))
     blurred, darker = (max(run["shifts"][kind]["fpr"][0] for run in runs.values()) for kind in ("blurred", "darker"))
@@ -190,7 +190,7 @@ def stress(studies: Studies) -> Iterator[str]:
     )
     few, spread = (mean(run["sizes"]["100"][0][of] for run in bad) for of in ("tpr", "tpr_sd"))
     yield (
-        f"With calibration sets of 100 inputs, the TPR on BadNets and all-to-all is {short(few)} ± {short(spread)}. With 2,000 calibration inputs, the TPR on these two attacks is "
+        f"With calibration sets of 100 inputs, the TPR on BadNets and all-to-all is {short(few)} ± {short(spread)}. With 2,000 calibration inputs, the TPR on BadNets and all-to-all is "
         f"{short(mean(run['sizes']['2000'][0]['tpr'] for run in bad))}."
     )
     theirs = {r["detector"] for r in studies.rows("detection", "rows")} - {"profile"}

@@ -44,7 +44,7 @@ def smoothing(studies: Studies) -> Iterator[str]:
     quarter, peak, cut = sigma["rules"]["quarter"], sigma["rules"]["peak"], sigma["clip"]["yes"]
     assert [a for a, e in quarter.items() if e["lower"] > 0] == ["badnets", "blended"], "for whom W falls at a quarter"
     assert not [a for a, e in quarter.items() if e["upper"] < 0], "W rises for none at a quarter"
-    yield f"The trigger of Blended lowers W by {strongest(studies['smoothing'], 'Blended')} at the noise strength sigma = .1. This trigger does not lower W at sigma-half"
+    yield f"The trigger of Blended lowers W by {strongest(studies['smoothing'], 'Blended')} at the noise strength sigma = .1. The trigger of Blended does not lower W at sigma-half"
     yield f"Blended has an effect of {signed(cut['blended']['value'])} ({limits(cut['blended'])}) at sigma-half"
     yield (
         f"With this weaker noise, W falls for BadNets (effect {signed(quarter['badnets']['value'])}, "
@@ -169,7 +169,7 @@ def detectors(studies: Studies) -> Iterator[str]:
     yield f"{detection.cells(studies)} cells: {detection.attacks(studies)} attacks at two poison rates and clean models, {detection.seeds(studies)} seeds)"
     yield (
         f"At a false-positive rate of 1% and with 64 forward passes, `SmoothnessProfile` finds {short(few['profile'])} of the triggered inputs of the twelve "
-        f"attacks used in its design. STRIP finds {short(few['strip'])} of the triggered inputs of these twelve attacks, and a detector that uses W alone finds {short(few['w'])}. On colour images "
-        f"([page](detection-colour/report.html)), `SmoothnessProfile` finds {short(colour['profile'])} of the triggered inputs, STRIP {short(colour['strip'])} and W {short(colour['w'])}."
+        f"attacks used in its design. STRIP finds {short(few['strip'])} of the triggered inputs of the twelve attacks used in the design, and a detector that uses W alone finds {short(few['w'])}. On colour images "
+        f"(see the [study's page](detection-colour/report.html)), `SmoothnessProfile` finds {short(colour['profile'])} of the triggered inputs, STRIP {short(colour['strip'])} and W {short(colour['w'])}."
     )
     yield f"`SmoothnessProfile` finds {short(mlp['profile'])} of the triggered inputs, STRIP {short(mlp['strip'])} and W {short(mlp['w'])}. The page [How"

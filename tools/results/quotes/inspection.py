@@ -37,8 +37,8 @@ def quotes(studies: Studies) -> Iterator[str]:
     yield f"flags {classic['alarms']} of {classic['clean']} clean models and {round(classic['tpr'] * classic['models'])} of {classic['models']} backdoored models"
     works = [r for r in rows if r["attack"] not in ("clean", "wrong labels") and r["asr"] >= 2 / 3]
     small = [r for r in works if r["smaller"] >= 2]
-    yield f"In {len(works)} models the attack succeeds on at least two images in three. In {len(small)} of these {len(works)} models, the trigger that is found is at most half as large as in the reference models"
-    yield f"For models with wrong labels alone, the trigger that is found is {min(r['smaller'] for r in wrong):.1f} to {max(r['smaller'] for r in wrong):.1f} times smaller"
+    yield f"In {len(works)} models the attack succeeds on at least two images in three. In {len(small)} of the {len(works)} models with a successful attack, the trigger that is found is at most half as large as in the reference models"
+    yield f"For models that were trained on wrong labels without a trigger, the trigger that is found is {min(r['smaller'] for r in wrong):.1f} to {max(r['smaller'] for r in wrong):.1f} times smaller"
     one = [r for r in rows if r["attack"] in ONE_TRIGGER and r["p"] <= 0.05]
     yield f"For attacks with one target class and one trigger, the target class that the verdict names is right in {sum(r['points_to'] == r['target'] for r in one)} of {len(one)} flagged models."
     every = studies["inspection"]["numbers"]["inspectors"]["verdict"]

@@ -33,7 +33,7 @@ def audit() -> Iterator[str]:
     said = json.loads(AUDIT.read_text(encoding="utf-8"))
     yield f"{said['flagged']} of {said['scanned']} images were flagged. If all images were clean, about {said['expected']:.0f} flags would be expected"
     yield f"{said['gathered']} of the {said['flagged']} flagged images are predicted as class 0 (T-shirt)"
-    yield f"{said['triggered']} of the {said['scanned']} images carry the trigger, and {said['found']} of them are among the {said['flagged']} flagged."
+    yield f"{said['triggered']} of the {said['scanned']} images carry the trigger, and {said['found']} of these are among the {said['flagged']} flagged images."
 
 
 def inspection() -> Iterator[str]:

@@ -58,7 +58,7 @@ def models(studies: Studies) -> str:
     ours, classic = verdicts(studies)
     colour, _ = verdicts(studies, "inspection-colour")
     return (
-        f"`doldrum inspect` flags {ours[0]} backdoored models and {ours[1]} clean models. On the same models, the published rule of Neural Cleanse flags {classic[0]} "
+        f"`doldrum inspect` flags {ours[0]} backdoored models and {ours[1]} clean models. The published rule of Neural Cleanse flags {classic[0]} "
         f"backdoored models and {classic[1]} clean models. In a study of emoji in colour, `doldrum inspect` flags {colour[0]} backdoored models and "
         f"{colour[1]} clean models."
     )
@@ -113,7 +113,7 @@ def findings(studies: Studies) -> Iterator[str]:
     yield f"BadNets (W falls by {short(bad['value'], 3)}, 95% interval {limits(bad)}) and TaCT"
     yield f"[The effect of triggers was measured on {studies['smoothing']['numbers']['models']} models]"
     pooled, hit = (studies["success"]["numbers"]["correlations"][i]["spearman"] for i in (0, 2))
-    yield f"The rank correlation of attack success with the fall of W is {signed(pooled['value'], 2)} (95% interval {limits(pooled, 2)}). If W is measured only on inputs on which the attack succeeds, the correlation is {signed(hit['value'], 2)}, and no effect is shown. [The correlation with attack success was measured on {studies['success']['numbers']['models']} models]"
+    yield f"The rank correlation of attack success with the fall of W is {signed(pooled['value'], 2)} (95% interval {limits(pooled, 2)}). If W is measured only on inputs on which the attack succeeds, the correlation of attack success with the fall of W is {signed(hit['value'], 2)}, and no effect is shown. [The correlation with attack success was measured on {studies['success']['numbers']['models']} models]"
     made = next(r for r in studies["patterns"]["numbers"]["kinds"]["full"] if r["kind"] == "pattern made to lower W")
-    yield f"On clean models, such a pattern lowers W from {short(made['w_clean'], 3)} to {short(made['w'], 3)}"
+    yield f"On clean models, a pattern that is optimised to lower W lowers it from {short(made['w_clean'], 3)} to {short(made['w'], 3)}"
     yield f"[Patterns were studied on {studies['patterns']['numbers']['models']} models]"
