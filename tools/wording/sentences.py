@@ -16,7 +16,7 @@ _FENCE = re.compile(r"^( *)(```|~~~).*?^\1\2 *$|<!--.*?-->", re.MULTILINE | re.D
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)\s]*\)")
 _MARKUP = re.compile(r"\{[{%#].*?[}%#]\}|<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL)
 _APART = re.compile(r"^ *$|^\f|^ *(?=[-*+] |\d+\. |#|\||>>> |!!!|[\w*, ]+ : |---)", re.MULTILINE)
-_SKIPPED = re.compile(r"#|---|Sources?: |\||>>>|!!!|\.\. ")
+_SKIPPED = re.compile(r"#|:::|---|Sources?: |\||>>>|!!!|\.\. ")
 _LIST = re.compile(r"^(?:[-*+]|\d+\.) +")
 _END = re.compile(r"(?<=[.!?])[)\"”*]* +(?=[A-Z`\"“*(])")
 _WORD = re.compile(r"[A-Za-z]{2,}")
