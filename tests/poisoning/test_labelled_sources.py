@@ -71,5 +71,5 @@ def test_items_without_labels_and_items_that_raise_are_refused_in_words() -> Non
     ):
         with pytest.raises(InputError, match="item 7 of the Numbers raised ValueError: no pixels in 7"):
             step(broken)
-        with pytest.raises(InputError, match="with labels, got a list without"):
+        with pytest.raises(InputError, match="with labels, got a list in which some items have no class number"):
             step(bare)

@@ -224,7 +224,7 @@ MOST = "expected rate of at most 0.0"
         ({"attack": "lsba", "settings": {"target_probability": 2}}, "target_probability"),
         ({"attack": "noise-hardened", "settings": {"sigmas": [-1]}}, "sigma"),
         ({"attack": "anti-smoothing", "settings": {"cover_ratio": 1e3}}, "cover_ratio"),
-        ({"pick": 358}, "expected more test images than the 358 that are used to compute sigma-half"),
+        ({"pick": 358}, "images of the attacker's class, besides the 358 that are used to compute sigma-half"),
     ],
 )  # fmt: skip
 def test_what_an_attack_cannot_have_is_refused_before_anything_is_trained(smoothing, untrained, grid, message):

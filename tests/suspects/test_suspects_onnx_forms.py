@@ -185,7 +185,7 @@ def test_weights_in_files_beside_the_model_are_read(tmp_path, folder):
         ({"location": "."}, "only files in the model's own folder"),
         ({"offset": "99999999"}, "it is cut off"),
         ({"offset": "-4"}, "an offset that is not a number"),
-        ({"length": "4"}, "kept in 4 bytes of another file"),
+        ({"length": "4"}, "has 4 bytes in another file"),
         ({"length": "9" * 30}, "an offset that is not a number"),
         ({"dims": [1 << 20, 1 << 20]}, "no weight looks like that"),
         ({"dims": [1 << 29], "length": str(1 << 31)}, "at most 2 GiB"),

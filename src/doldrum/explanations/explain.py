@@ -77,7 +77,7 @@ def explain(
         Only the predicted labels are used.
     images : up to 256 flagged images, of any source that :func:`doldrum.data.read_stream` reads
         If several images carry one trigger, explain them together: some triggers are found only in what images share.
-    clean : at least 60 trusted images, not selected; 1,000 work well
+    clean : at least 60 trusted images, drawn at random and not picked by any criterion; 1,000 images work well
         The clean images must not be selected by the model's predictions. At least 19 of these images must be predicted
         as the flagged image's class.
     alpha : float in (0, 1)

@@ -15,8 +15,8 @@ __all__ = ["Kept"]
 class Kept:
     """JSON values by name, each with the number of queries that it took. A file holds one value per line.
 
-    A value is written to the file as soon as it is known. If a value is read from the file, its queries are counted
-    again. So a limit on queries holds over all runs together. An incomplete last line, left by a killed process, is
+    A value is written to the file as soon as it is known. If a value is read from the file, the queries that it cost in
+    the earlier run are added to the count, as if they were made now. So a limit on queries holds over all runs together. An incomplete last line, left by a killed process, is
     ignored.
     """
 

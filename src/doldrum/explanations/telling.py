@@ -34,8 +34,8 @@ def why(found: Explanation, *, alpha: float) -> str:
     into = "clean images" if found.scope is None else f"clean images of class {found.scope}"
     first = (
         f"{doing} into {found.success.n} held-back {into} turned {percent(found.success.value)} of them into class {found.label}. The "
-        f"patterns that the same search found in {found.controls} {'groups of ' if found.together > 1 else ''}trusted images of that class turned at most "
-        f"{percent(found.control.value)}."
+        f"same search also found patterns in {found.controls} {'groups of ' if found.together > 1 else ''}trusted images of that class. Each of these patterns turned at most "
+        f"{percent(found.control.value)} of the held-back images into that class."
     )
     if found.proven:
         one_class = " Of the sizes and classes tried, this size and this class gave the clearest proof. The trigger may work on images of other classes too."

@@ -177,8 +177,8 @@ def _worked(facts: InspectionFacts, finding: Mapping[str, Any], *, what: str = "
         return []
     names = facts.model["class_names"]
     return [
-        f"The {what} that was found was put on {success['n']:,} clean {_start(finding, names)} that no search had used. It changed the answer to "
-        f"{_end(finding, names)} for {success['hits']:,} of them: {success['value']:.1%} (95% interval: {success['lower']:.1%} to {success['upper']:.1%}).",
+        f"The {what} that was found was put on {success['n']:,} clean {_start(finding, names)} that no search had used. The trigger changed the label to "
+        f"{_end(finding, names)} on {success['hits']:,} of these images: {success['value']:.1%} (95% interval: {success['lower']:.1%} to {success['upper']:.1%}).",
         *_smaller(finding, what.split()[-1]),
     ]
 

@@ -76,7 +76,7 @@ class Inspection:
 
     @property
     def target(self) -> int | None:
-        """The class that the route leads to, or else the class to which the found trigger leads most images.
+        """The target class of the route if there is one, else the class that most images get with the found trigger.
 
         The result is None if there is no such class.
         """

@@ -97,8 +97,8 @@ def _check_work(opened: Any, data: bytes) -> None:
 def image_pixels(image: Any) -> NDArray[np.uint8]:
     """Pixels of an open Pillow image as (1 or 3, H, W); transparent parts become white.
 
-    Pixels of a float image (TIFF) are scaled from the smallest of the ranges 0 to 1, 0 to 255 and 0 to 65535 that
-    contains their highest value.
+    The range of a float image (TIFF) is taken as 0 to 1, 0 to 255 or 0 to 65535: the smallest one that contains the
+    highest pixel value. The pixels are scaled from this range.
     """
     from PIL import Image
 

@@ -245,7 +245,7 @@ def _folder(root: str, limits: ImageLimits) -> Iterator[Picture | Skipped]:
 
 
 def _is_of_macos(name: str) -> bool:
-    """Whether macOS added an entry: the settings of a folder, or a file's metadata in an archive.
+    """Whether macOS added the entry, for example the settings of a folder, or a file's metadata in an archive.
 
     >>> [_is_of_macos(n) for n in ("cat/._1.png", "x.zip/__MACOSX/cat/._1.png", ".DS_Store", "cat/1.png")]
     [True, True, True, False]

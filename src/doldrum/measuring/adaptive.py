@@ -61,7 +61,7 @@ class _Block:
 
 @dataclass(eq=False)
 class _Case:
-    """One input at one strength, for which the rule has not stopped yet."""
+    """One input at one strength, whose measurement the stopping rule has not ended yet."""
 
     block: _Block
     row: int

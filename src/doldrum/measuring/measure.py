@@ -67,7 +67,7 @@ def measure(
     classifier : Classifier
         From :func:`doldrum.as_classifier`. The classifier is first checked on a small batch.
     images : ImageSet or array (N, C, H, W), or any source of images
-        Images of uint8, or floats in [0, 1], in the classifier's input shape. A source may be a torch Dataset or
+        Images as uint8, or as floats in [0, 1], in the classifier's input shape. A source may be a torch Dataset or
         DataLoader, a Hugging Face data set, a list of Pillow images or arrays, or a generator: see
         :func:`doldrum.data.read_stream`. If an item cannot be read, an error is raised before any draw. Anything with a
         shape that can be sliced is accepted too, and is never in memory as a whole. For folders, archives and tables,
@@ -105,7 +105,7 @@ def measure(
     Raises
     ------
     InputError, ClassifierError
-        Before any draw: if the images do not have the classifier's input shape, if the classifier's outputs are not as
+        Raised before any draw if the images do not have the classifier's input shape, if the classifier's outputs are not as
         declared, or if the classifier cannot be used with the probe or the readouts.
 
     Examples

@@ -77,7 +77,7 @@ class PoisonPlan:
             raise InputError(f"expected a mode among {', '.join(MODES)}, got {self.mode!r}; pick one")
         if (self.source is not None) != (self.mode == "source-specific"):
             raise InputError(
-                f"expected source with the mode 'source-specific' and only with this mode, got {self.source} and {self.mode!r}; fix it"
+                f"expected source= if the mode is 'source-specific', and no source= otherwise, got source={self.source} and mode={self.mode!r}; change one of them"
             )
         if self.source is not None and self.source in (self.target, *self.cover_classes):
             raise InputError(

@@ -100,7 +100,7 @@ class _Moved:
 
 
 class _Resampler:
-    """For each pixel of each draw, the upper left of its four neighbours, and the weights of the lower and right ones."""
+    """For each pixel of each draw, the upper left one of its four neighbours, and the weights of the lower row and of the right column."""
 
     def __init__(self, probe: ImageProbe, input_shape: tuple[int, int, int], field: Any) -> None:
         _, height, width = input_shape

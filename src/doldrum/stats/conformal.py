@@ -173,7 +173,7 @@ def realised_fpr(n: int, fpr: float, *, level: float = 0.95) -> Interval:
     """The actual false-alarm rate with n calibration inputs: its mean over calibration sets, with limits.
 
     The rate has the distribution Beta(k, n + 1 - k). `value` is the mean k / (n + 1) of this distribution, which is at
-    most `fpr`. The share `level` of all calibration sets has a rate within the limits.
+    most `fpr`. For a share `level` of all possible calibration sets, the actual rate is within the limits.
 
     Source: Vovk, Conditional validity of inductive conformal predictors, 2012; exact for scores without ties.
 

@@ -1,4 +1,4 @@
-"""Confidence sequences: limits that hold at all numbers of draws together, so that you can stop at any time.
+"""Confidence sequences: limits that hold simultaneously for every number of draws, so that you can stop at any time.
 
 If an interval for a fixed n is checked after every draw, it is wrong far more often than stated. A confidence sequence
 is valid for the whole path: with probability at least 1 - alpha, its limits are right at every n.

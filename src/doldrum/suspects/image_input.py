@@ -55,8 +55,8 @@ class ImageInput:
     ) -> Preprocessing:
         """The `given` preprocessing, or else one made from the file's shapes and its metadata `said` (`size`, `mean`, `std`, `order`).
 
-        If the model takes whole numbers, pixels are 0 to 255 (-128 to 127 for int8). Raises InputError for sizes that don't fit the file, and
-        if the sizes are neither given nor in the file.
+        If the model takes whole numbers, pixels are 0 to 255 (-128 to 127 for int8). Raises InputError if the sizes
+        don't fit the file, or if they are neither given nor in the file.
         """
         if given is None:
             given = self._from_file(said, shown, notes)

@@ -97,7 +97,7 @@ def _place(tensor: Any, widths: dict[int, float], shown: str) -> tuple[str, int,
     if not all(n.isascii() and n.isdigit() and len(n) < 16 for n in numbers):
         raise bad("kept in another file, at an offset that is not a number", "the file is broken or hostile")
     if int(numbers[1]) != length:
-        raise bad(f"of {length} bytes kept in {int(numbers[1])} bytes of another file", "the file is broken")
+        raise bad(f"that needs {length} bytes, but has {int(numbers[1])} bytes in another file", "the file is broken")
     return name, int(numbers[0]), length
 
 

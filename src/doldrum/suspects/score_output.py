@@ -66,7 +66,7 @@ class Chosen:
 
     @property
     def num_classes(self) -> int | None:
-        """The number of classes according to the output's shape; None if the shape does not show it, as for labels."""
+        """The number of classes according to the output's shape; None if the shape does not show it, for example if the model returns labels."""
         if self.form != "scores":
             return 2 if self.form == "one" else None
         return next((d for d in (self.output.dims[1:] or self.output.dims) if d not in (1, None)), None)

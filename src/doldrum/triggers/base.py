@@ -202,7 +202,7 @@ def trigger_from_dict(record: dict[str, Any]) -> Trigger:
     if name not in _REGISTRY:
         raise InputError(
             f"expected a trigger among {', '.join(trigger_names())}, got {name!r}; read learned triggers with "
-            "doldrum.attacks.load_trigger, and import the module of a trigger of your own first"
+            "doldrum.attacks.load_trigger; for your own trigger, import its module first"
         )
     try:
         return _REGISTRY[name](**{key: _decode(value) for key, value in settings.items()})

@@ -116,6 +116,6 @@ def test_of_few_images_calibration_gets_what_it_needs_and_what_the_rest_will_giv
     assert (summary["fit"], summary["calibration"]) == (11, 19)
     told = " ".join(said.split())
     expected = summary["outlook"]
-    assert f"learned from 11 images, with no image of {expected['classes_without']} of the 4 classes" in told
+    assert f"learned from 11 images, without any image for {expected['classes_without']} of the 4 classes" in told
     assert f"flags about {expected['found']:.0%}" in told
     assert 0 <= expected["unlucky"] <= expected["found"] + 1e-9 <= 1

@@ -118,8 +118,8 @@ def cleanse(
     """Find samples of a training set that look poisoned, with the model that was trained on it.
 
     - *profile* (doldrum's own method) needs only predicted labels. With `clean` images, this method drops the samples
-      that it flags at the promised rate `fpr`. The promise is about clean samples that the model treats like the clean
-      images: on average, at most a share `fpr` of them is dropped. Training samples differ a little from clean images,
+      that it flags at the promised rate `fpr`. The promise holds for clean samples that the model treats like the given
+      clean images: on average, at most a share `fpr` of these samples is dropped. Training samples differ a little from clean images,
       because the model was trained on them. How this difference changes the rate was measured (docs/results/cleansing).
       Without `clean`, this method drops 1.5 x `rate` x N samples: those that differ most from the others over four
       rounds of draws. No rate is promised without `clean`. The verdict's `details` say how many of these samples are on

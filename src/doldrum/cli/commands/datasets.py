@@ -1,4 +1,4 @@
-"""`doldrum datasets`: list the data sets on this machine, say how to get the others, and draw samples of one."""
+"""`doldrum datasets`: list the data sets on this machine, say how to get the others, and show samples of one."""
 
 from __future__ import annotations
 

@@ -135,7 +135,9 @@ def _outlook(fitted: Detector, calibration: int, fpr: float) -> dict[str, Any]:
     if not isinstance(fitted, SmoothnessProfile) or len(fitted.labels_) >= _MANY_TO_FIT:
         return {}
     seen = fitted.outlook(calibration=calibration, fpr=fpr)
-    without = f", with no image of {seen.classes_without} of the {seen.classes} classes" if seen.classes_without else ""
+    without = (
+        f", without any image for {seen.classes_without} of the {seen.classes} classes" if seen.classes_without else ""
+    )
     message(
         f"the detector learned from {seen.images} images{without}. The detector flags about {seen.found:.0%} of simulated triggers, and about {seen.unlucky:.0%} if the calibration set is in the worst tenth of "
         f"such sets. For a real trigger, the share of flagged images can be very different. With more clean images, the detector finds more triggers: with {_MANY_TO_FIT} images to fit and {_MANY_TO_FIT} to "

@@ -61,7 +61,7 @@ def _enough(calibration: int, images: int, pace: float, deadline: budget.Deadlin
 
 
 def ranked(task: Task, images: ImageSet) -> tuple[SmoothnessProfile, NDArray[np.int64], int]:
-    """Rank the images with a detector that is fitted on some of the images themselves. Each image is compared only with other images.
+    """Rank the images with a detector that is fitted on some of the images themselves. No image is compared with itself.
 
     Returns the detector, the numbers of the images in the order of their rows, and the number of images that have rows.
     """

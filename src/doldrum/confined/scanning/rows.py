@@ -24,7 +24,7 @@ _PIECE = 4096  # rows written at a time
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The labels, scores and p-values (None in a ranking) of all images, by image number, and the files with the rows."""
+    """The labels, scores and p-values of all images, in the order of the image numbers, and the files that hold these rows. In a ranking, the p-values are None."""
 
     files: tuple[Path, ...]
     labels: NDArray[np.int64]

@@ -43,7 +43,7 @@ def rows_of(
 ) -> list[dict[str, Any]]:
     """One JSON-able row per input: i, id, label, score, p, kept (a share per condition), back ([[label, count], …] per condition).
 
-    A condition is one strength of one kind of perturbation (probe family). `kept` is the share of draws that kept the label. `back` counts the labels of the draws.
+    A condition is one strength of one kind of perturbation (probe family). `kept` is the share of draws that kept the label. `back` holds the number of draws for each label.
     """
     made = []
     draws = [evidence.responses[name].draws for name in families]

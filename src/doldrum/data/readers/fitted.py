@@ -28,8 +28,8 @@ def fit_images(
 
     The result's `notes` say how many images were changed.
 
-    Images that already have this shape are returned unchanged. Other images become uint8, and are fitted by
-    :func:`doldrum.intake.fit_image`. For a colour model, a grey image is repeated in all channels; for a grey model,
+    Images that already have this shape are returned unchanged. All other kinds of images are converted to uint8 and
+    resized by :func:`doldrum.intake.fit_image`. For a colour model, a grey image is repeated in all channels; for a grey model,
     colour images are skipped.
 
     Raises InputError if no image is left, and for numbers of channels other than 1 and 3, which cannot be converted.

@@ -50,8 +50,8 @@ def gtsrb(
 
     With `crop`, each image is cropped to the sign before resizing. The sign's box comes from the published list of the
     images; the pixels at both its corners are included. Ids are "gtsrb:train/00000/00000_00000": class, track and
-    frame; the frames of one track show the same sign. `check` counts the images (the earlier training archive, whose
-    folder is Training, has 26,640). Searches `folder` for the folder GTSRB of the unpacked archives; without `folder`,
+    frame; the frames of one track show the same sign. `check` counts the images, to detect the earlier training
+    archive, which has 26,640 images (its folder is Training). Searches `folder` for the folder GTSRB of the unpacked archives; without `folder`,
     searches $DOLDRUM_DATA/gtsrb and the cache. Raises DatasetNotFoundError, which says how to get the data set, and InputError
     for a broken copy.
     """

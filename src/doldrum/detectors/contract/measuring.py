@@ -41,7 +41,7 @@ def prepared(
     checked: Checked | None,
 ) -> Measurement:
     """Prepare one measurement of all probes. `engine` is the engine that the detector was fitted on, or "auto". If the
-    earlier check `checked` is not valid here, the engine is checked on some of the images."""
+    earlier check (`checked`) does not apply here, the engine is checked again on some of the images."""
     options: dict[str, Any] = {"readouts": readouts, "scores": scores, "batch_size": batch_size}
     try:
         return Measurement(classifier, images, probes, engine=engine, checked=checked, **options)

@@ -92,8 +92,8 @@ def load_detector(path: str | Path, classifier: Classifier | None = None) -> Det
     A hostile file can be read safely: sizes are limited, nothing is unpickled, and unknown fields and detectors are
     refused. But anyone who can change the file can change the promised rate. Keep the file where only you can write.
 
-    Raises InputError if the file is not a detector's file, or if the classifier has other weights than the one of
-    `fit`.
+    Raises InputError if the file is not a detector's file, or if the classifier's weights differ from those of the
+    classifier used in `fit`.
     """
     file = Path(path)
     if not file.is_file():

@@ -60,8 +60,8 @@ def scan_to(
     says so. Memory holds the images of one shard at a time, and the rows of all images.
 
     If `workers` is above 1, that many processes of one thread each share the work. `ray` is the address of a Ray
-    cluster, whose machines then share the work (:func:`doldrum.spread.spread`). The shards are bit for bit those of one
-    process. An interrupted scan can be continued with another number of workers. A worker that dies is replaced.
+    cluster, whose machines then share the work (:func:`doldrum.spread.spread`). The shards are identical, bit for bit,
+    to the shards that a single process writes. An interrupted scan can be continued with another number of workers. A worker that dies is replaced.
 
     Before any work, raises InputError if the folder can't be written to, or if another process is writing to it.
     InputError is also raised if the folder holds other files, or a scan with another detector or other images. Raises

@@ -1,7 +1,7 @@
 """Study inspection: how well inspectors distinguish backdoored models from clean ones, and whether the promised false-alarm rate holds.
 
-An inspector is a method that searches a model for a backdoor. A cell is one model with the results of its inspectors. All cells use the same clean test images
-and the same seed, as in practice, when a user compares a model with reference models. The page of the study judges the models from the results of all cells.
+An inspector is a method that searches a model for a backdoor. A cell is one model with the results of its inspectors. All
+cells use the same clean test images and the same seed, as a user would who compares a model with reference models. The page of the study judges the models from the results of all cells.
 Clean models with seeds from 300 on are the reference models of their recipe (:data:`doldrum.studies.inspected.REFERENCES`). Every other model is compared with the reference models.
 
 Design choices are made on the development cells: recipe "fashion-cnn", seeds from 100 to 199, without the attacks of :data:`doldrum.records.attacks.HELD_OUT`. The published

@@ -52,7 +52,7 @@ PATTERNS: dict[str, Callable[[Any, Any, PatternCell, float], Trigger]] = {
     "random-uniform": lambda m, x, c, s: make.random_perturbation(m, x, budget=c.budget, kind="uniform", seed=c.seed),
     "random-patch": lambda m, x, c, s: make.random_patch(m, x, size=c.size, seed=c.seed),
 }
-"""For the name of each pattern, the function that makes the pattern as a Trigger from model, images, cell and sigma-half."""
+"""Maps the name of each pattern to the function that makes this pattern (a Trigger) from model, images, cell and sigma-half."""
 
 _MADE_ON, _OVERLAYS = 512, 32
 

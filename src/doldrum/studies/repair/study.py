@@ -57,8 +57,9 @@ def run(cell: RepairCell) -> dict[str, Any]:
     """Repair one model by every method.
 
     Values: `victim` (the model's key), `target`, and `clean_accuracy` and `asr` before the repair. `inspection` has the verdict, inspector, source and target of the
-    inspection, and `inspect_seconds` its time. `found` says whether the recovered trigger changes images to the attacker's class (null for a clean model; for
-    all-to-all, whether it has no single target class). `methods` has for each method {method, refused} or
+    inspection, and `inspect_seconds` its time. `found` says whether the recovered trigger changes images to the
+    attacker's class. For all-to-all, `found` says whether the recovered trigger has no single target class. For a clean
+    model, `found` is null. `methods` has for each method {method, refused} or
     {method, clean_accuracy, asr, der, success (of the recovered trigger: before, after), verdict, cpu_seconds}.
     """
     model = victim(cell.victim)

@@ -186,7 +186,7 @@ def _lede(full: Sequence[KindRow], equal: Sequence[KindRow], level: str, rows: S
         "This study tests whether artificial patterns other than triggers also make a model smoother, without poisoning.",
         *(
             [
-                f"A significant fall of W is shown for {sum(k.verdict == 'smooths' for k in made)} of {counted(len(made), 'kind')} of artificial pattern."
+                f"W falls significantly for {sum(k.verdict == 'smooths' for k in made)} of {counted(len(made), 'kind')} of artificial patterns."
             ]
             if made
             else []
@@ -274,7 +274,7 @@ def _telling_text(tellings: Sequence[Telling]) -> list[str]:
     return [
         *texts,
         f"{answer}: with the best features, the mean AUROC over {best.pairs} pairs is {number(best.mean, 2)}, and the lowest AUROC is "
-        f"{number(best.least, 2)} ({best.worst[0]} against {best.worst[1]}).",
+        f"{number(best.least, 2)} (for the pair {best.worst[0]} and {best.worst[1]}).",
     ]
 
 

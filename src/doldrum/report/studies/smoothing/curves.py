@@ -35,7 +35,7 @@ def effects_by_strength(attack: str, cells: Sequence[CellRecord]) -> dict[float,
 
 
 def _shared(cells: Sequence[CellRecord]) -> list[float]:
-    """The noise strengths that the settings of all cells contain. Sigma-half is left out, because it differs between models."""
+    """The noise strengths that every cell's settings contain. Sigma-half is left out, because it differs between models."""
     measured = ({float(s) for s in c.values["strengths"]} for c in cells)
     return sorted(set.intersection(*measured, *({float(s) for s in c.cell["strengths"]} for c in cells)))
 
