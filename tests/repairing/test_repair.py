@@ -208,7 +208,7 @@ def test_a_trigger_that_was_given_and_not_tested_is_not_called_gone() -> None:
         ({"method": "unlearn"}, "inspect the model first"),
         ({"method": "magic"}, "among fine-tune, fine-prune"),
         ({"inspection": "report"}, "the result of dd.inspect or dd.explain"),
-        ({"inspection": proven(proven=False)}, "explanation that proved a trigger, got one without"),
+        ({"inspection": proven(proven=False)}, "explanation that proved a trigger, got one that proved none"),
         ({"inspection": Explanations(explained=(), alpha=0.05, seed=0, clean=60, queries=0)}, "that proved a trigger"),
         ({"inspection": proven(trigger=None)}, "without its trigger; explain the image again"),
         ({"inspection": proven(label=7)}, "between the model's 3 classes"),

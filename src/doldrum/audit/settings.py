@@ -120,7 +120,7 @@ class AuditSettings(JobSettings):
 
     @property
     def inspection(self) -> InspectSettings | None:
-        """The settings of the inspection, which gets half of the budget, or half an hour without a budget; None if there is no inspection."""
+        """The settings of the inspection, or None if there is no inspection. The inspection gets half of the budget, or half an hour if there is no budget."""
         if not self.inspects or self.clean is None:
             return None
         shared = {

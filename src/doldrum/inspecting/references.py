@@ -151,7 +151,7 @@ class Shelf:
 
     @property
     def missing(self) -> list[ModelSettings]:
-        """The references that are not examined yet, or that changed since they were examined."""
+        """The references that have not been examined yet, or that have changed since then."""
         return [one for one in self.models if self._kept(one) is None]
 
     def _kept(self, model: ModelSettings) -> dict[str, Any] | None:

@@ -26,7 +26,7 @@ def open_zip(file: IO[bytes], limits: ImageLimits) -> zipfile.ZipFile:
     size = _directory_size(file)
     if size > limits.directory_bytes:
         raise InputError(
-            f"expected a zip whose table of contents has at most {limits.directory_bytes} bytes, got {size}; split it"
+            f"expected a zip whose table of contents has at most {limits.directory_bytes} bytes, got {size}; split the zip"
         )
     try:
         file.seek(0)

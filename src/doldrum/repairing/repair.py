@@ -142,7 +142,7 @@ def as_recovered(inspection: Any) -> Recovered | None:
         )
     if inspection.trigger is None or inspection.where is None:
         raise InputError(
-            "expected an inspection that found a trigger, got one without; leave inspection= out, or inspect with other inspectors"
+            "expected an inspection that found a trigger, got one that found none; leave inspection= out, or inspect with other inspectors"
         )
     name, route = inspection.where
     reading = next(one for one in inspection.examination.readings if one.inspector == name)
@@ -153,7 +153,7 @@ def _proven(explanation: Explanations | Explanation) -> Recovered:
     one = explanation.best if isinstance(explanation, Explanations) else explanation
     if one is None or not one.proven:
         raise InputError(
-            "expected an explanation that proved a trigger, got one without; leave inspection= out, or inspect the model"
+            "expected an explanation that proved a trigger, got one that proved none; leave inspection= out, or pass an inspection of the model"
         )
     if one.trigger is None:
         raise InputError(

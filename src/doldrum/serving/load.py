@@ -58,7 +58,7 @@ class Load:
     def hold(self, size: int) -> None:
         """Count `size` more bytes. Raise Refusal (429) if these bytes do not fit into memory now."""
         if self._held + size > self._most_held:
-            raise self._full(f"expected at most {self._most_held} bytes of requests at a time, got more")
+            raise self._full(f"expected at most {self._most_held} bytes in all open requests together, got more")
         self._held += size
 
     def note_pace(self, seconds: float) -> None:

@@ -100,7 +100,7 @@ class _Body:
 
 
 class Counted:
-    """Counts answers by path and status, and measures their time in seconds."""
+    """Counts answers by path and status, and measures how long each answer takes, in seconds."""
 
     def __init__(self, app: App, *, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics

@@ -25,8 +25,8 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None], *, most: in
     """A protocol for `uvicorn.Config(http=…)` that limits the heads of requests and the number of connections.
 
     A head is a request's line and headers. A head that is incomplete after `seconds` gets the status 408, and a head
-    above `MOST_HEAD` bytes gets 431. The server library uvicorn limits neither the time of a head nor that of a body,
-    and its timer starts again with every byte. `refused` is called with each status that the application does not see.
+    above `MOST_HEAD` bytes gets 431. The server library uvicorn does not limit how long the head or the body of a
+    request may take to arrive: its only timer restarts with every byte. `refused` is called with each status that the application does not see.
     The application must limit the time of the body.
 
     If there are `most` connections, the connection that has waited longest for its next request is closed. If no

@@ -1,4 +1,4 @@
-"""The most unequal (calm) and the most equal (wild) label distribution that the label counts allow.
+"""The most unequal label distribution that the label counts allow (called `calm`), and the most equal one (called `wild`).
 
 The limits hold at a stated level for every true label distribution p. Let P_m be the total probability of the m most
 probable classes, and T_m the total count of the m classes with the largest counts.

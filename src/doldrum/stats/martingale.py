@@ -291,7 +291,7 @@ def tilt_bets(cells: ArrayLike) -> NDArray[np.float64]:
     """Bets (K, B) that ranks become more frequent at one end, in the middle, or at both ends. They detect drift.
 
     A bet is exp(a v + b (3 v^2 - 1) / 2), where v in (-1, 1) is the middle of a bin. The factor a is 0, 1/4, 1/2, 1 or
-    2, and the factor b is 0, 1/4, 1/2 or 1. Both factors can have either sign, but they are not both 0. So some bet
+    2, and the factor b is 0, 1/4, 1/2 or 1. Each factor can be positive or negative. At most one of the two factors is 0. So some bet
     fits well, whether frequencies change by a few percent or many times.
 
     >>> tilt_bets([1, 1])[:2].round(2).tolist(), len(tilt_bets([1, 1]))
@@ -306,7 +306,7 @@ def tilt_bets(cells: ArrayLike) -> NDArray[np.float64]:
 
 
 def spike_bets(cells: ArrayLike, shares: ArrayLike = (0.003, 0.01, 0.03, 0.1, 0.3, 0.9)) -> NDArray[np.float64]:
-    """Bets (K, B) that a share of the scores is concentrated in the first bins: 1 - share + share * spike / p.
+    """The betting factors (K, B), 1 - share + share * spike / p. Each factor bets that a share `share` of the scores has the distribution `spike`, which is concentrated in the first bins, instead of `p`.
 
     The first bins are all bins except the last one. `spike` is one of three distributions: all in the first bin, over
     the first bins in proportion to their cells, or equal in all first bins that hold a cell.

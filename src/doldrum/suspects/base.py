@@ -138,7 +138,7 @@ def class_names_of(found: Any, count: int | None) -> tuple[str, ...] | None:
 
 
 def tried(classifier: Classifier, *, path: str) -> Classifier:
-    """Run the classifier on a black and a grey image, and return it.
+    """Return the classifier, after a test run on a black image and a grey image.
 
     Raises ClassifierError if the classifier fails, returns an output of a wrong shape, or returns scores that are not finite.
     """

@@ -126,7 +126,7 @@ def _draws(task: Task, plan: Plan) -> dict[str, Any]:
 
 
 def _kept(task: Task, folder: Path) -> tuple[SmoothnessProfile | None, Path]:
-    """The detector that an interrupted run saved (None without one), and the file in which to save it."""
+    """The detector that an interrupted run saved (None if there is none), and the file in which to save a detector."""
     path = folder / "detector.doldrum"
     if not path.exists():
         return None, path

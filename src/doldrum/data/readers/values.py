@@ -49,7 +49,7 @@ def expanded(value: Any, shape: Shape | None) -> Iterator[tuple[Any, int | None]
     else:
         got = f"an empty {type(value).__name__}" if isinstance(value, (tuple, list)) else type(value).__name__
         raise InputError(
-            f"expected an image, a batch, or a pair of an image or batch and its labels, got {got}; give arrays or Pillow images"
+            f"expected an image or a batch, alone or in a pair with its labels, got {got}; give arrays or Pillow images"
         )
 
 

@@ -86,7 +86,7 @@ def towards(
     steps: int = _STEPS,
     draws: int = _DRAWS,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """One perturbation d per image (B, C, H, W) that makes log p_target(x + d) large, and the final values (B,).
+    """One perturbation d per image (B, C, H, W) that makes log p_target(x + d) large, and the final values of this log-probability (B,).
 
     p is the smoothed model. Each step has the length 2.5 r / steps along the gradient. Then d is projected
     into the ball |d| <= r, and x + d is clipped to [0, 1]. Each step draws new noise. The final value is computed with

@@ -179,7 +179,7 @@ def run(cell: DetectionCell) -> dict[str, Any]:
 
 
 def _under(found: Victim, triggered: NDArray[np.float32], wanted: NDArray[np.int64], seed: int) -> dict[str, float]:
-    """The success rate of the attack if noise or JPEG compression changes the triggered images, as it may change photographs."""
+    """The success rate of the attack on triggered images that were changed by noise or JPEG compression, which can also happen to photographs."""
     probes = {
         "asr_noise": Gaussian([0.1], draws=3, seed=seed),
         "asr_jpeg": Corruptions(["jpeg-compression"], severities=[3], seed=seed),

@@ -71,7 +71,7 @@ def stress_sections(cells: Sequence[CellRecord], *, alone: bool) -> list[Section
     """Sections about the size, imbalance, shift and contamination of calibration sets; none if no cell measured them.
 
     Numbers are means over the cells of one data set and recipe. Models that were trained on imbalanced classes have a section of
-    their own. `alone` says that the page is about only one data set and recipe.
+    their own. `alone` says that the page covers a single data set and recipe.
     """
     by = grouped(c for c in cells if c.cell.get("stress"))
     sections = [
