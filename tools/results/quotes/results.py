@@ -41,11 +41,11 @@ def detectors(studies: Studies) -> list[tuple[str, str, str]]:
 
 
 def photographs(studies: Studies) -> str:
-    attacks = ("badnets", "blended", "issba", "lf")
+    attacks = ("badnets", "blended", "issba", "lf", "trojannn", "all-to-all")
     ours, strip = (
         short(detection.found(studies, "detection-textures", name, "equal", attacks)) for name in (PROFILE, STRIP)
     )
-    return f"On four backdoored models for photographs, the smoothness profile finds {ours} of the triggered inputs on average, and STRIP {strip}"
+    return f"On six backdoored models for photographs, the smoothness profile finds {ours} of the triggered inputs on average, and STRIP {strip}"
 
 
 def compared(studies: Studies) -> str:
