@@ -191,7 +191,7 @@ def onnx_forms() -> dict[str, Form]:
         "int32 nhwc": Form(graph([*BYTES, FIRST], kind=T.INT32, shape=NHWC), lambda u: _last(u).astype(np.int32), notes=_ROUNDED),
         "int64": Form(graph(BYTES, kind=T.INT64), lambda u: u.astype(np.int64), notes=_ROUNDED),
         "grey without channels": Form(
-            graph(thrice, shape=["n", SIZE, SIZE], opset=13), lambda u: _unit(_grey(u)), notes=("without an axis",)
+            graph(thrice, shape=["n", SIZE, SIZE], opset=13), lambda u: _unit(_grey(u)), notes=("without a channel axis",)
         ),
         "uint8 grey without channels": Form(
             graph([*BYTES, *thrice], kind=T.UINT8, shape=["n", SIZE, SIZE], opset=13), _grey, notes=_ROUNDED

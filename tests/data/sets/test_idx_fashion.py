@@ -130,7 +130,7 @@ def test_each_place_is_looked_in(nowhere: Path, monkeypatch: pytest.MonkeyPatch,
 
 def test_images_and_labels_must_match(nowhere: Path) -> None:
     put(nowhere / "x", labels=2)
-    with pytest.raises(InputError, match="as many labels"):
+    with pytest.raises(InputError, match="one label per image"):
         fashion_mnist(folder=nowhere / "x")
 
 

@@ -130,7 +130,7 @@ HOSTILE = {
         "expected no arrays except those of the detector",
     ),
     "parent folder": ({"arrays": {"../x.npy": npy(np.zeros(2))}}, "arrays that the file lists"),
-    "many entries": ({"extra": [(f"{i}.npy", b"") for i in range(300)]}, "at most 256 arrays"),
+    "many entries": ({"extra": [(f"{i}.npy", b"") for i in range(300)]}, "at most 256 entries"),
 }  # fmt: skip
 
 

@@ -182,7 +182,7 @@ def test_no_name_of_a_shard_leads_out_of_the_folder(detector, shards, tmp_path) 
     before = files(tmp_path)
     source = f"{shards}/{{s-00.tar,../up.tar,/{shards.as_posix().lstrip('/')}/s-01.tar,{long}}}"
     found = scan_shards(detector, source, tmp_path / "out", progress=False)
-    assert [one["reason"][:25] for one in found["failed"]] == ["expected a name that stay"] * 2 + [
+    assert [one["reason"][:25] for one in found["failed"]] == ["expected a name that does"] * 2 + [
         "expected names of at most"
     ]
     assert (found["inputs"], found["complete"]) == (26, False)

@@ -341,7 +341,7 @@ def test_settings_are_checked(black_box, pool):
     with pytest.raises(InputError, match="a name other than"):
         SmoothnessProfile(families={"overlay": Gaussian([0.1])})
     for odd in (-1, 1.5, True, "3"):
-        with pytest.raises(InputError, match="whole number of overlays"):
+        with pytest.raises(InputError, match="number of overlays to be a whole number"):
             SmoothnessProfile(overlays=odd)  # pyright: ignore[reportArgumentType]
     for odd in (0, 1.5, True, "3"):
         with pytest.raises(InputError, match="whole number of at least 1 as components"):

@@ -1,1 +1,4 @@
-"""The page of `doldrum repair`. Code that other pages share is in `doldrum.report`."""
+"""The page of `doldrum repair`.
+
+Code that other pages share is in `doldrum.report`.
+"""
