@@ -392,7 +392,7 @@ def test_kinds_without_gradients_say_so_and_what_to_do(tmp_path, images):
     kinds = {
         "labels only.*use methods that need only labels": as_classifier(lambda x: x[:, 0, 0, 0] > 0.5, input_shape=SHAPE, num_classes=4, outputs="labels"),
         "scores or labels, but no gradients; give a torch module": as_classifier(lambda x: x.reshape(len(x), -1)[:, :4], input_shape=SHAPE, num_classes=4),
-        "scikit-learn's": as_classifier(fitted, input_shape=SHAPE),
+        "a scikit-learn model": as_classifier(fitted, input_shape=SHAPE),
         "a model at an address": address,
     }  # fmt: skip
     for said, clf in kinds.items():

@@ -269,7 +269,7 @@ def proportions(studies: Studies) -> Iterator[str]:
     yield f"a promised rate of 1% gives an actual rate of {short(low, 1)}% to {short(high, 1)}%, and {fewest} or {all_but} of 50 splits are inside the 95% interval."
     reach = {ratio: [v for run in runs for v in run["imbalance"]["1"]["fpr"]] for ratio, runs in by.items()}
     one, ten, hundred = (f"{short(100 * min(v), 1)}% to {100 * max(v):.0f}%" for v in reach.values())
-    yield f"a promised rate of 5% becomes an actual rate of {ten} in single classes (ratio of class sizes 1:10), and of {hundred} (1:100). For models that are trained on balanced sets, a promised rate of 5% becomes {one} in single classes."
+    yield f"a promised rate of 5% becomes an actual rate of {ten} in single classes (ratio of class sizes 1:10), and of {hundred} (1:100). For models that are trained on balanced sets, a promised rate of 5% becomes an actual rate of {one} in single classes."
     even = [v for run in tails for v in run["imbalance"]["1"]["per_class"]]
     yield f"the actual false-positive rate is {min(even):.1%} to {max(even):.1%} in every class."
     tpr = [by[ratio][0]["sizes"]["2000"][0]["tpr"] for ratio in (" 1:10", " 1:100")]
