@@ -13,7 +13,7 @@ __all__ = ["as_file"]
 
 
 def as_file(path: str | None, part: str, target: Path) -> str | None:
-    """Return `path`. If `path` names a data set, return `target`, an .npz file with the split (by default `part`), which is made if it is missing."""
+    """Return `path`. If `path` names a data set, return `target`: an .npz file with the split that the name gives, or else the split `part`. The file is made if it does not exist."""
     if path is None or not is_dataset(path):
         return path
     if not target.exists():

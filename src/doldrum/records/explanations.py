@@ -116,7 +116,7 @@ class Explanation(Record):
         For a pattern that several images share: the share of trusted images of the class (with this image counted among them) that contain as much of the pattern as
         this image does, and change their class if the pattern is subtracted. This share is a conformal p-value.
     labels : {clean, found, control} or None
-        The predicted classes of the held-back images in `shown`: unchanged, with the part that was found, and with the part of the best control.
+        The classes predicted for three versions of the held-back images in `shown`: the unchanged image, the image with the found part put in, and the image with the best control's part put in.
     shown : Shown or None
         The pictures of the test; None if they are stored elsewhere.
     searched : tuple of str

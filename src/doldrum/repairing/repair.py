@@ -53,7 +53,7 @@ def repair(
     same inspector then searches for a trigger on the same route again. An explanation has no search that could be
     repeated.
 
-    A trigger that was never found may still work after the repair. The tests cannot show this.
+    A trigger that was never found may still work after the repair. The comparison cannot show whether such a trigger exists.
 
     Parameters
     ----------

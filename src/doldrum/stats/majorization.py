@@ -92,7 +92,7 @@ def calmest_steps(
     """The distribution of `calmest` in steps: the probability per class of a step, and the step's number of classes.
 
     A step can have 0 classes. Between two sizes, the limit is the minimum of a line and a constant. So the majorant of
-    the limits needs only the points where line and constant begin, cross and end. So few points are enough, whatever K
+    the limits needs only the points where line and constant begin, cross and end. Therefore, a few points are enough, whatever K
     is.
     """
     m = _where_it_bends(sizes, high, k)

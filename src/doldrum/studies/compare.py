@@ -30,7 +30,7 @@ def compare(cell: Cell, strengths: Sequence[float]) -> dict[str, Any]:
     "model/inputs" for the models "suspect" (backdoored) and "clean". `soft_half` has W computed from probabilities
     instead of labels. `hit` says for each triggered input whether it gets the attacker's label. `curves` and
     `soft_curves` have mean W at each of `strengths`. `hit_curves` has mean W over the inputs that get the attacker's
-    label; it is empty if there are none. `control` has mean W at sigma-half of the backdoored model, on clean inputs
+    label; it is empty if there are none. `control` has the mean W of the backdoored model, measured at sigma-half, on clean inputs
     of the classes that the attacker wants.
     """
     suspect, clean = victim(cell.victim), victim(cell.clean())

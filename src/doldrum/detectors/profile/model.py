@@ -157,7 +157,7 @@ class Clean:
 
 
 def _shapes(draws: Draws) -> list[tuple[int, int]]:
-    """The numbers (strengths, draws) of each family."""
+    """How many strengths and how many draws each family has, as (strengths, draws)."""
     return [(d.shape[1], d.shape[2]) for d in draws.values()]
 
 

@@ -30,9 +30,9 @@ class Rates:
     of other labels, since half of the labels around a few shoes would then be shirts. The formulas use P, the share of
     inputs that stay:
 
-    - at a place: P(place), of all inputs, mixed with P(strength) at the weight of 2 inputs;
-    - of a label at a strength: P(label, strength), mixed with P(strength) at the weight of 3 inputs;
-    - of a label at a place: logit P(label, strength) + logit P(place) - logit P(strength).
+    - the rate at a place is P(place), of all inputs, mixed with P(strength), which counts as much as 2 inputs;
+    - the rate of a label at a strength is P(label, strength), mixed with P(strength), which counts as much as 3 inputs;
+    - the logit of the rate of a label at a place is logit P(label, strength) + logit P(place) - logit P(strength).
 
     The labels that inputs change to are first counted in the whole family, where all draws of an input count as one
     input. The changes of all inputs at this place are then added, with a total weight of 2 inputs. (Because changes at
@@ -47,7 +47,7 @@ class Rates:
     labels : int16 (N,)
     num_classes : int
     shapes : sequence of (strengths, draws)
-        The numbers of strengths and draws of each family. The places of all families are concatenated.
+        How many strengths and how many draws each family has, as (strengths, draws). The places of all families are concatenated.
     """
 
     def __init__(
