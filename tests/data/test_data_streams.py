@@ -245,7 +245,9 @@ def test_what_gives_no_images_is_refused_in_one_line(source, why) -> None:
 
 def test_labels_are_asked_for_where_they_are_needed() -> None:
     assert as_labelled(Numbers(COLOUR, LABELS), what="a test set").labels is not None
-    with pytest.raises(InputError, match="expected a test set with labels, got a list in which some items have no class number"):
+    with pytest.raises(
+        InputError, match="expected a test set with labels, got a list in which some items have no class number"
+    ):
         as_labelled(list(COLOUR), what="a test set")
     with pytest.raises(InputError, match="expected an ImageSet, got ndarray"):
         as_labelled(COLOUR, what="a test set")

@@ -265,8 +265,8 @@ def proportions(studies: Studies) -> Iterator[str]:
     yield f"a clean accuracy of {accuracy[0]:.0%} (ratio of class sizes 1:10) and {accuracy[1]:.0%} (1:100)."
     most = [run["sizes"]["2000"][0] for run in tails]
     low, high = (edge(100 * m["fpr"] for m in most) for edge in (min, max))
-    fewest, all_but = (edge(m["kept"] for m in most) for edge in (min, max))
-    yield f"a promised rate of 1% gives an actual rate of {short(low, 1)}% to {short(high, 1)}%, and {fewest} or {all_but} of 50 splits are inside the 95% interval."
+    fewest = min(m["kept"] for m in most)
+    yield f"a promised rate of 1% gives an actual rate of {short(low, 1)}% to {short(high, 1)}%, and this rate is inside its 95% interval in at least {fewest} of 50 splits."
     reach = {ratio: [v for run in runs for v in run["imbalance"]["1"]["fpr"]] for ratio, runs in by.items()}
     one, ten, hundred = (f"{short(100 * min(v), 1)}% to {100 * max(v):.0f}%" for v in reach.values())
     yield f"a promised rate of 5% becomes an actual rate of {ten} in single classes (ratio of class sizes 1:10), and of {hundred} (1:100). For models that are trained on balanced sets, a promised rate of 5% becomes an actual rate of {one} in single classes."

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from doldrum.report.studies.repair.page import lower_than
+from results import pages
 from results.figures import Row, Studies, mean, short
 
 PAGE = "docs/results/repair.md"
@@ -25,7 +27,6 @@ def quotes(studies: Studies) -> Iterator[str]:
     for name, size, least in (
         ("repair-201", _SIZE, 0.0),
         ("repair-202", 250, 0.0),
-        ("repair-202", 3000, 0.0),
         ("repair-textures", _SIZE, _TOOK),
     ):
         rows = [
@@ -35,6 +36,18 @@ def quotes(studies: Studies) -> Iterator[str]:
         yield f"{_models(attacked)} backdoored models, on which the attacks succeed on {_before(attacked)} of images"
         yield f"the highest success rate of an attack is {_worst(attacked)}"
         yield from _table(rows)
+    yield from _signs("repair-202")
+
+
+def _signs(study: str) -> Iterator[str]:
+    """How `unlearn` did where the inspection saw a sign of a backdoor, and where it saw none."""
+    lines = (pages.RESULTS / study / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    cells = [cell["values"] for cell in map(json.loads, lines) if cell["cell"]["attack"] != "clean"]
+    seen, other = ([c for c in cells if (c["inspection"]["verdict"] == "no sign") is none] for none in (False, True))
+    yield f"a sign of a backdoor in {len(seen)} of {len(cells)} models"
+    for some in (seen, other):
+        left = [next(m["asr"] for m in c["methods"] if m["method"] == "unlearn") for c in some]
+        yield f"the mean success rate after `unlearn` is {_percent(mean(left))}, and the highest is {_percent(max(left))}"
 
 
 def _apart(rows: list[Row]) -> tuple[list[Row], list[Row]]:

@@ -124,9 +124,7 @@ def test_the_page_renders_and_its_numbers_are_the_records(cells):
     if len(cells) > 1:
         assert page.headline == "3 of 3 artificial patterns make clean models smoother"
         assert "W falls with adversarial patch (+0.200, 95% +0.200 to +0.200, 2 models)" in page.lede[0]
-        assert (
-            "W falls significantly for 3 of 3 kinds of artificial patterns. On clean models" in page.lede[0]
-        )
+        assert "W falls significantly for 3 of 3 kinds of artificial patterns. On clean models" in page.lede[0]
         assert "The study has 2 clean models and 6 backdoored models, with 60 inputs each." in page.lede[0]
         assert "W falls with BadNets (+0.280, 95% +0.280 to +0.280, 2 models)" in page.lede[1]
         assert (
