@@ -77,7 +77,7 @@ class PoisonPlan:
             raise InputError(f"expected a mode among {', '.join(MODES)}, got {self.mode!r}; pick one")
         if (self.source is not None) != (self.mode == "source-specific"):
             raise InputError(
-                f"expected source= if the mode is 'source-specific', and no source= otherwise, got source={self.source} and mode={self.mode!r}; change one of them"
+                f"expected a source class if the mode is 'source-specific', and no source class otherwise, got source class {self.source} and mode {self.mode!r}; change one of them"
             )
         if self.source is not None and self.source in (self.target, *self.cover_classes):
             raise InputError(

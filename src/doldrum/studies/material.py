@@ -86,7 +86,7 @@ def choose_inputs(cell: Cell, plan: PoisonPlan) -> Inputs:
     control = spare[np.isin(test.labels[spare], attacker)][: max(1, cell.inputs // 2)]
     if not len(chosen) or not len(control):
         raise InputError(
-            f"expected test images to attack, and test images of the attacker's class, besides the {cell.pick} that are used to compute sigma-half, got {len(chosen)} and {len(control)}; lower pick= or inputs="
+            f"expected test images to attack, and test images of the attacker's class, besides the {cell.pick} that are used to compute sigma-half, got {len(chosen)} and {len(control)}; lower pick or inputs"
         )
     return Inputs(test.take(pick), test.take(chosen), test.take(control), attacker)
 

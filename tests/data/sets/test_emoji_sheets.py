@@ -111,7 +111,7 @@ def test_placements_move_each_drawing_over_the_ground(tmp_path: Path) -> None:
             offsets.update(fits)
     assert len(offsets) > 5
     assert emoji("train", folder=tmp_path, placements=3).content_hash() == three.content_hash()
-    with pytest.raises(InputError, match="at least 1 as placements="):
+    with pytest.raises(InputError, match="at least 1 placement"):
         emoji("train", folder=tmp_path, placements=0)
 
 

@@ -99,7 +99,7 @@ def emoji(
     if not vendors or set(vendors) - set(VENDORS):
         raise InputError(f"expected vendors among {', '.join(VENDORS)}, got {', '.join(vendors) or 'none'}")
     if placements < 1:
-        raise InputError(f"expected at least 1 as placements=, got {placements}")
+        raise InputError(f"expected at least 1 placement, got {placements}")
     root = locate(folder)
     if root is None:
         where = f" in {folder}" if folder else ""
