@@ -74,8 +74,11 @@ def holds_files(folder: str | os.PathLike[str]) -> bool:
 
 
 def remove_drafts(folder: str | os.PathLike[str]) -> None:
-    """Remove the drafts of `write_whole` that killed processes left in `folder` (NAME.PID.part). Call this only while the folder is locked."""
-    for path in Path(folder).glob("*.part"):
+    """Remove the drafts of `write_whole` (NAME.PID.part) that killed processes left in `folder` and its subfolders.
+
+    Call this only while the folder is locked.
+    """
+    for path in Path(folder).rglob("*.part"):
         if path.is_file() and path.stem.rpartition(".")[2].isdecimal():
             path.unlink(missing_ok=True)
 

@@ -45,8 +45,6 @@ def work(job: dict[str, Any], tell: Tell, ask: Ask | None = None) -> dict[str, A
     """
     settings, folder, seed = job["settings"], Path(job["work"]), int(job["seed"])
     deadline = budget.Deadline(settings["budget"], share=settings["share"])
-    for draft in folder.glob("*.part"):  # of a run that was cut off
-        draft.unlink()
     tell({"stage": "model"})
     opened = open_suspect(settings)
     clean, parts = None, None

@@ -175,11 +175,11 @@ def _worked(facts: InspectionFacts, finding: Mapping[str, Any], *, what: str = "
     success = facts.success
     if success is None:
         return []
-    names = facts.model["class_names"]
+    names, noun = facts.model["class_names"], what.split()[-1]
     return [
-        f"The {what} that was found was put on {success['n']:,} clean {_start(finding, names)} that no search had used. With this {what.split()[-1]}, the label changed to "
+        f"The {what} that was found was put on {success['n']:,} clean {_start(finding, names)} that no search had used. With this {noun}, the label changed to "
         f"{_end(finding, names)} on {success['hits']:,} of these images: {success['value']:.1%} (95% interval: {success['lower']:.1%} to {success['upper']:.1%}).",
-        *_smaller(finding, what.split()[-1]),
+        *_smaller(finding, noun),
     ]
 
 

@@ -119,8 +119,6 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
 def _look(job: dict[str, Any], tell: Tell, *, check: bool = False) -> _Looked:
     settings, folder, seed = job["settings"], Path(job["work"]), int(job["seed"])
     deadline = Deadline(settings["budget"])
-    for draft in folder.glob("*.part"):  # of a run that was cut off
-        draft.unlink()
     tell({"stage": "model"})
     opened = open_suspect(settings)
     others = _others(settings, opened) if check else []

@@ -49,8 +49,6 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     scanned batches.
     """
     settings, folder, seed = job["settings"], Path(job["work"]), int(job["seed"])
-    for draft in folder.rglob("*.part"):  # of a run that was cut off
-        draft.unlink()
     tell({"stage": "model"})
     opened = open_suspect(settings)
     clean = None

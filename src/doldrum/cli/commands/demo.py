@@ -9,7 +9,7 @@ import typer
 
 from doldrum.cli.interrupts import kept
 from doldrum.cli.output import JsonFlag, emit, message
-from doldrum.files import write_text_whole
+from doldrum.files import holds_files, write_text_whole
 
 _KEYS = (
     "clean_accuracy",
@@ -51,14 +51,10 @@ def demo(
 
     settings = DemoSettings.fast() if fast else DemoSettings()
     command = "doldrum demo --fast" if fast else "doldrum demo"
-    with kept("finished parts", out, there=_holds_files):
+    with kept("finished parts", out, there=holds_files):
         record = run_demo(out, settings, say=message, command=command)
     report = write_text_whole(out / "report.html", render_demo(record))
     message(f"wrote {report.resolve()}")
     message(range_sentence(record))
     summary = {m.name: {key: getattr(m, key) for key in _KEYS} for m in record.models}
     emit(summary, as_json=json, table=demo_table(record), below=_NEXT)
-
-
-def _holds_files(out: Path) -> bool:
-    return out.is_dir() and any(out.iterdir())

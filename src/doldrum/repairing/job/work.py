@@ -41,8 +41,6 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     `job` holds `settings` (RepairSettings.to_dict with `recovered`), `work` (a folder) and `seed`.
     """
     settings, folder, seed = job["settings"], Path(job["work"]), int(job["seed"])
-    for draft in folder.glob("*.part"):  # of a run that was cut off
-        draft.unlink()
     tell({"stage": "model"})
     opened = open_suspect(settings)
     target = folder / f"repaired{Path(settings['repaired']).suffix}"
