@@ -10,13 +10,13 @@ from pathlib import Path
 
 from wording.rules import RULES, Rule
 
-__all__ = ["Found", "check", "files", "in_markdown", "in_python", "in_template"]
+__all__ = ["MARKUP", "Found", "check", "files", "in_markdown", "in_python", "in_template", "strings"]
 
 _ALLOWED = "words: ok"
 _CODE = re.compile(
     r"^( {0,3})(```|~~~).*?^\1\2`*$|`[^`\n]+`|<!--.*?-->|\]\([^)\s]*\)|https?://\S+", re.MULTILINE | re.DOTALL
 )
-_MARKUP = re.compile(r"\{[{%#].*?[}%#]\}|<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL)
+MARKUP = re.compile(r"\{[{%#].*?[}%#]\}|<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def in_markdown(text: str) -> Iterator[tuple[int, str]]:
 
 def in_template(text: str) -> Iterator[tuple[int, str]]:
     """The text between the markup."""
-    yield 1, _MARKUP.sub(_blank, text)
+    yield 1, MARKUP.sub(_blank, text)
 
 
 def in_python(text: str) -> Iterator[tuple[int, str]]:
@@ -76,21 +76,24 @@ def in_python(text: str) -> Iterator[tuple[int, str]]:
     >>> list(in_python("x = f'a {b} c'  # mend"))
     [(1, 'a … c')]
     """
-    parts: set[int] = set()
+    for line, said in strings(text):
+        yield line, re.sub(r"``[^`]*``|`[^`\n]+`", _blank, said)
+
+
+def strings(text: str) -> Iterator[tuple[int, str]]:
+    """The strings of Python code as they are, backticks included; of plain strings those with a space."""
     nodes = list(ast.walk(ast.parse(text)))
+    parts = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
     for node in nodes:
         if isinstance(node, ast.JoinedStr):
-            parts |= {id(part) for part in node.values}
-            said = [str(p.value) if isinstance(p, ast.Constant) else "…" for p in node.values]
-            yield node.lineno, re.sub(r"``[^`]*``|`[^`\n]+`", _blank, "".join(said))
-    for node in nodes:
-        if (
+            yield node.lineno, "".join(str(p.value) if isinstance(p, ast.Constant) else "…" for p in node.values)
+        elif (
             isinstance(node, ast.Constant)
             and isinstance(node.value, str)
             and id(node) not in parts
             and " " in node.value
         ):
-            yield node.lineno, re.sub(r"``[^`]*``|`[^`\n]+`", _blank, node.value)
+            yield node.lineno, node.value
 
 
 def _blank(match: re.Match[str]) -> str:

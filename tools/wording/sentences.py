@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import itertools
 import random
 import re
@@ -10,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wording.check import MARKUP, strings
+
 __all__ = ["Sentence", "draw", "sentences"]
 
 _FENCE = re.compile(r"^( *)(```|~~~).*?^\1\2 *$|<!--.*?-->", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)\s]*\)")
-_MARKUP = re.compile(r"\{[{%#].*?[}%#]\}|<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL)
 _APART = re.compile(r"^ *$|^\f|^ *(?=[-*+] |\d+\. |#|\||>>> |!!!|[\w*, ]+ : |---)", re.MULTILINE)
 _SKIPPED = re.compile(r"#|:::|---|Sources?: |\||>>>|!!!|\.\. ")
 _LIST = re.compile(r"^(?:[-*+]|\d+\.) +")
@@ -41,7 +41,7 @@ def draw(paths: Sequence[Path], count: int, seed: int) -> list[Sentence]:
 def sentences(path: Path) -> Iterator[Sentence]:
     """Sentences of five words and more: of paragraphs and lists, docstrings and messages, and the text between markup."""
     text = path.read_text(encoding="utf-8")
-    for line, block in {".py": _strings, ".j2": _template}.get(path.suffix, _markdown)(text):
+    for line, block in {".py": _python, ".j2": _template}.get(path.suffix, _markdown)(text):
         for said in _END.split(" ".join(_LIST.sub("", block.strip()).split())):
             if len(_WORD.findall(said)) >= _FEWEST_WORDS:
                 yield Sentence(path, line, said)
@@ -52,20 +52,12 @@ def _markdown(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _template(text: str) -> Iterator[tuple[int, str]]:
-    yield from _blocks(_MARKUP.sub(_lines, text), 1)
+    yield from _blocks(MARKUP.sub(_lines, text), 1)
 
 
-def _strings(text: str) -> Iterator[tuple[int, str]]:
-    """Every string; the parts of an f-string together, what is put in as "…"."""
-    tree = ast.parse(text)
-    parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.JoinedStr):
-            yield from _blocks(
-                "".join(str(p.value) if isinstance(p, ast.Constant) else "…" for p in node.values), node.lineno
-            )
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts:
-            yield from _blocks(_by_indent(node.value), node.lineno)
+def _python(text: str) -> Iterator[tuple[int, str]]:
+    for line, said in strings(text):
+        yield from _blocks(_by_indent(said), line)
 
 
 def _blocks(text: str, first: int) -> Iterator[tuple[int, str]]:

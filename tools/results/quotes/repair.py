@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from doldrum.report.studies.repair.page import lower_than
-from results import pages
 from results.figures import Row, Studies, mean, short
 
 PAGE = "docs/results/repair.md"
@@ -36,13 +34,12 @@ def quotes(studies: Studies) -> Iterator[str]:
         yield f"{_models(attacked)} backdoored models, on which the attacks succeed on {_before(attacked)} of images"
         yield f"the highest success rate of an attack is {_worst(attacked)}"
         yield from _table(rows)
-    yield from _signs("repair-202")
+    yield from _signs(studies, "repair-202")
 
 
-def _signs(study: str) -> Iterator[str]:
+def _signs(studies: Studies, study: str) -> Iterator[str]:
     """How `unlearn` did where the inspection saw a sign of a backdoor, and where it saw none."""
-    lines = (pages.RESULTS / study / "records.jsonl").read_text(encoding="utf-8").splitlines()
-    cells = [cell["values"] for cell in map(json.loads, lines) if cell["cell"]["attack"] != "clean"]
+    cells = [each.values for each in studies.cells(study) if each.cell["attack"] != "clean"]
     seen, other = ([c for c in cells if (c["inspection"]["verdict"] == "no sign") is none] for none in (False, True))
     yield f"a sign of a backdoor in {len(seen)} of {len(cells)} models"
     for some in (seen, other):
