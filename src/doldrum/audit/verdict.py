@@ -42,7 +42,7 @@ def promised(
         sentences.append(_explained(explanations))
     if more:
         sentences.append(
-            "A flag is not proof. A flag means that the model's answers around this image differ from those around clean images. A trigger causes this difference. A sticker, a damaged file or a picture from another source can cause the same difference. Look for something that the flagged pictures share."
+            "A flag is not proof. A flag means that the model's answers around this image differ from those around clean images. A trigger can cause this difference. So can a sticker, a damaged file or a picture from another source. Look for something that the flagged pictures share."
         )
         sentences.append("An image that was not flagged may still carry a trigger: some triggers are hard to detect.")
     else:
