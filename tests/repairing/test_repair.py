@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,18 @@ def proven(*, hits: int = 20, **more) -> Explanation:
 
 def repaired(model=None, clean=CLEAN, **more):
     return dd.repair(classifier() if model is None else model, clean, progress=False, **more)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "references", "cleared"),
+    [("no sign", 19, True), ("no sign", 0, False), ("suspicious", 19, False)],
+)
+def test_only_clean_reference_models_can_clear_a_model(verdict: str, references: int, cleared: bool) -> None:
+    found = dd.inspect(classifier(), CLEAN, inspectors=["mask"], progress=False)
+    found = replace(found, verdict=verdict, references=references)  # type: ignore[arg-type]
+    recovered = as_recovered(found)
+    assert recovered is not None
+    assert recovered.cleared == cleared
 
 
 def test_unlearning_takes_the_backdoor_out_and_leaves_the_model_given_alone() -> None:

@@ -79,11 +79,13 @@ def test_the_loss_has_the_third_term_that_the_docstring_states() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sign", "route", "chased"),
-    [(True, Route(None, TARGET), True), (False, Route(None, TARGET), False), (True, Route(0, None), False)],
+    ("cleared", "route", "chased"),
+    [(False, Route(None, TARGET), True), (True, Route(None, TARGET), False), (False, Route(0, None), False)],
 )
-def test_it_is_used_where_there_is_a_sign_and_one_class(sign: bool, route: Route, chased: bool) -> None:
-    made = task(linear(), recovered=replace(corner(), sign=sign, route=route))
+def test_it_is_used_where_nothing_cleared_the_model_and_there_is_one_class(
+    cleared: bool, route: Route, chased: bool
+) -> None:
+    made = task(linear(), recovered=replace(corner(), cleared=cleared, route=route))
     assert (_Matching(made, Unlearn()).universal is not None) == chased
 
 

@@ -24,7 +24,13 @@ SEARCHED = tuple(digest_of_image(image) for image in to_float(clean_images(120).
 
 
 def inspected(
-    folder: Path, *, model: str = "bad.onnx", trigger: Any = None, word: str = "suspicious", images: str | None = None
+    folder: Path,
+    *,
+    model: str = "bad.onnx",
+    trigger: Any = None,
+    word: str = "suspicious",
+    images: str | None = None,
+    references: int = 0,
 ) -> str:
     """The folder of an inspection that found the corner; its inspector is none that would look again."""
     place = folder / "report"
@@ -36,7 +42,7 @@ def inspected(
         "source": None,
         "target": TARGET,
         "score": 3.0,
-        "p_value": None,
+        "p_value": 0.4 if references else None,
         "anomaly": 0.001,
         "smaller": None,
     }
@@ -48,7 +54,7 @@ def inspected(
             "class_names": None, "preprocessing": None, "notes": [],
         },
         clean={"source": "clean.npz", "images": 120, "sha256": images, "search": 60, "test": 60, "accuracy": None, "claimed": None},
-        references=None, finding=finding, success=half, trigger={"kind": "masked-pattern", "factor": 1.0, "examples": []},
+        references={"source": "references", "count": references, "fpr": 0.05} if references else None, finding=finding, success=half, trigger={"kind": "masked-pattern", "factor": 1.0, "examples": []},
         inspectors=({"name": "corner", "title": "a corner", "needs": "gradients", "seconds": 1.0, "refused": "", "values": [[None, TARGET, -1.0, 3.0]], "band": None},),
         verdict={"word": word, "exit_code": 0 if word == "no sign" else 3, "heading": "", "sentences": [], "not_looked": []},
     ).save(place / "record.json")  # fmt: skip

@@ -23,9 +23,8 @@ class Recovered:
     """A trigger that was found in the model, and its route: from which class to which class it leads images.
 
     If an inspection found the trigger, `inspector` is the inspector's name. `value` is the inspector's result for this
-    pair of source class and target class (-log of the trigger's size). `sign` says whether the inspection found
-    evidence of a backdoor. If an explanation found
-    the trigger, `searched` has the digests (:func:`doldrum.pixels.digest_of_image`) of the clean images that its search
+    pair of source class and target class (-log of the trigger's size). `cleared` says whether the inspection compared
+    the model with clean reference models, and found no sign of a backdoor. If an explanation found the trigger, `searched` has the digests (:func:`doldrum.pixels.digest_of_image`) of the clean images that its search
     used. A repair is not tested on the images in `searched`.
     """
 
@@ -34,7 +33,7 @@ class Recovered:
     inspector: str = ""
     value: float | None = None
     searched: frozenset[str] = frozenset()
-    sign: bool = True
+    cleared: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -146,7 +146,8 @@ def as_recovered(inspection: Any) -> Recovered | None:
         )
     name, route = inspection.where
     reading = next(one for one in inspection.examination.readings if one.inspector == name)
-    return Recovered(route, inspection.trigger, name, reading.values.get(route), sign=inspection.verdict != "no sign")
+    cleared = inspection.verdict == "no sign" and inspection.references > 0
+    return Recovered(route, inspection.trigger, name, reading.values.get(route), cleared=cleared)
 
 
 def _proven(explanation: Explanations | Explanation) -> Recovered:

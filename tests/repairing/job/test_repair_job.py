@@ -156,10 +156,14 @@ def test_folders_in_another_order_than_the_models_classes_are_refused_with_the_m
     assert run_repair(named, progress=False).accuracy["before"]["value"] == 1
 
 
-@pytest.mark.parametrize("word", ["no sign", "suspicious"])
-def test_a_model_without_a_sign_of_a_backdoor_may_need_no_repair(folder: Path, word: str) -> None:
-    record = run_repair(settings(folder, inspection=inspected(folder, word=word)), progress=False)
-    assert any("no sign" in one for one in record.verdict["sentences"]) == (word == "no sign")
+@pytest.mark.parametrize(("word", "references"), [("no sign", 0), ("no sign", 19), ("suspicious", 0)])
+def test_a_model_without_a_sign_of_a_backdoor_may_need_no_repair(folder: Path, word: str, references: int) -> None:
+    asked = settings(folder, inspection=inspected(folder, word=word, references=references))
+    assert asked.found is not None
+    assert asked.found.cleared == (references > 0)
+    sentences = " ".join(run_repair(asked, progress=False).verdict["sentences"])
+    assert ("The inspection found no sign of a backdoor" in sentences) == (word == "no sign")
+    assert ("without reference models" in sentences) == (word == "no sign" and references == 0)
 
 
 def test_own_labels_are_said_aloud(folder: Path) -> None:

@@ -141,16 +141,16 @@ def test_a_model_without_convolutions_cannot_be_fine_pruned() -> None:
         Anp().repair(task(nn.Sequential(nn.Flatten(), nn.Linear(36, 3)).eval()))
 
 
-@pytest.mark.parametrize(("sign", "weight"), [(True, 0.3), (False, 0.1)])
-def test_unlearning_has_the_loss_that_it_states(sign: bool, weight: float) -> None:
+@pytest.mark.parametrize(("cleared", "weight"), [(False, 0.3), (True, 0.1)])
+def test_unlearning_has_the_loss_that_it_states(cleared: bool, weight: float) -> None:
     """The loop's one mean over the batch = mean over clean and mixed images + weight * mean over images with the trigger."""
     torch.manual_seed(0)
-    made = task(linear(), recovered=replace(corner(), sign=sign))
+    made = task(linear(), recovered=replace(corner(), cleared=cleared))
     hook = _Matching(made, Unlearn(weight=0.3, cautious=0.1, mixed=2, marked=24, chased=0.0))
     other = convolutional().eval()
     clean = torch.from_numpy(to_float(DATA.images))[:16]
     images, targets = hook.on_batch(clean, torch.zeros(16, dtype=torch.int64), torch.Generator().manual_seed(1), other)
-    assert len(images) == len(targets) == 3 * 16 + 24 * (1 + sign)  # and those with a universal perturbation
+    assert len(images) == len(targets) == 3 * 16 + 24 * (2 - cleared)  # and those with a universal perturbation
     found = F.cross_entropy(other(images), targets)
 
     def apart(x: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:

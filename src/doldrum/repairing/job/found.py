@@ -33,7 +33,8 @@ class Found:
     """A trigger as a dictionary, its route, and how it was found.
 
     If an inspection found the trigger, the fields are the `inspector`, its `value` for this route, the `seed`, the
-    SHA-256 of the clean `images`, and the `verdict` in one word. If an explanation found the trigger, `inspector` is
+    SHA-256 of the clean `images`, and the `verdict` in one word. `cleared` says whether the inspection compared the model
+    with clean reference models, and found no sign of a backdoor. If an explanation found the trigger, `inspector` is
     None, and `searched` has the digests of the clean images that its search used.
     """
 
@@ -45,6 +46,7 @@ class Found:
     seed: int | None = None
     images: str | None = None
     verdict: str = ""
+    cleared: bool = False
     searched: tuple[str, ...] = ()
 
 
@@ -73,6 +75,7 @@ def read_inspection(folder: str | Path, *, model: Path) -> Found:
         seed=record.seed,
         images=record.clean["sha256"],
         verdict=record.verdict["word"],
+        cleared=record.verdict["word"] == "no sign" and record.references is not None,
     )
 
 

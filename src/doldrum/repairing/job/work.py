@@ -112,7 +112,7 @@ def _recovered(found: dict[str, Any] | None) -> Recovered | None:
     route = Route(found["source"], found["target"])
     return Recovered(
         route, load_trigger(found["trigger"]), found["inspector"] or "", found["value"], frozenset(found["searched"]),
-        sign=found["verdict"] != "no sign",
+        cleared=found["cleared"],
     )  # fmt: skip
 
 

@@ -36,9 +36,13 @@ class Unlearn(RepairMethod):
     an image than a label, and any number of mixtures can be made. So a few hundred clean images are enough, and no
     labels are needed.
 
-    The found trigger may differ from the attacker's. So if the inspection found a sign of a backdoor, and the trigger
-    leads to one class, there is a third term, chased * mean over x of CE(f(x), g(x + d)). Here d is a universal
-    perturbation towards this class, which is adapted to the copy during the training.
+    The found trigger may differ from the attacker's. So if the trigger leads to one class, there is a third term,
+    chased * mean over x of CE(f(x), g(x + d)). Here d is a universal perturbation towards this class, which is adapted
+    to the copy during the training.
+
+    If the inspection compared the model with clean reference models and found no sign of a backdoor, the model most
+    likely has nothing to unlearn, and could only lose accuracy. Then the repair is cautious: there is no third term, the
+    weight is smaller, and the number of epochs is doubled.
 
     Sources: Wang et al. 2019, "Neural Cleanse", IEEE S&P, section VI.C (unlearning with the found trigger); Hinton et
     al. 2015, arXiv 1503.02531 (scores as targets); Beyer et al. 2022, arXiv 2106.05237 (the same on mixtures of
@@ -51,11 +55,7 @@ class Unlearn(RepairMethod):
     weight: float = 1.0
     """The loss weight of the images with the trigger."""
     cautious: float = 0.4
-    """The loss weight of the images with the trigger, if the inspection found no sign of a backdoor.
-
-    Without a sign of a backdoor, the number of epochs is doubled. Such a model most likely has nothing to unlearn, and
-    could only lose accuracy.
-    """
+    """The loss weight of the images with the trigger in a cautious repair."""
     mixed: int = 2
     """The number of mixtures for each clean image."""
     marked: int = 32
@@ -77,7 +77,7 @@ class Unlearn(RepairMethod):
 
     def repair(self, task: Task) -> None:
         assert task.recovered is not None
-        recipe = for_task(task, lr=self.lr, epochs=self.epochs if task.recovered.sign else 2 * self.epochs)
+        recipe = for_task(task, lr=self.lr, epochs=2 * self.epochs if task.recovered.cleared else self.epochs)
         task.tune(recipe, model=Steady(task.model), hook=_Matching(task, self), stage=self.name)
 
 
@@ -104,8 +104,8 @@ class _Matching(TrainingHook):
         self.starts = torch.from_numpy(images[starts])
         marked = np.ascontiguousarray(task.recovered.trigger(images[starts]), dtype=np.float32)
         self.marked = torch.from_numpy(marked)
-        self.weight = settings.weight if task.recovered.sign else settings.cautious
-        target = task.recovered.route.target if task.recovered.sign else None
+        self.weight = settings.cautious if task.recovered.cleared else settings.weight
+        target = None if task.recovered.cleared else task.recovered.route.target
         self.universal = None
         if target is not None:
             radius = settings.rms * images[0].size ** 0.5
