@@ -57,7 +57,7 @@ def task(net: nn.Module | None = None, **more) -> Task:
 
 def test_the_loss_has_the_third_term_that_the_docstring_states() -> None:
     made = task()
-    hook, other = _Matching(made, Unlearn(marked=24, weight=0.4, chased=0.3, mixed=1)), convolutional(5)
+    hook, other = _Matching(made, Unlearn(marked=1.5, weight=0.4, chased=0.3, mixed=1)), convolutional(5)
     first = hook.universal.d
     assert hook.universal.radius == pytest.approx(0.07 * 6)
     clean = torch.from_numpy(to_float(DATA.images))[:16]

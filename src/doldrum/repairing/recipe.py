@@ -15,17 +15,19 @@ TUNING = Recipe(
     network="as it is", epochs=20, batch_size=64, lr=0.01, schedule="one-cycle", warmup=0.1, precision="fp32", threads=1
 )
 _LEAST_STEPS = 200  # of a few images there are more epochs
-_STEPS_OF_LARGE = 75  # what a ResNet-18 does in minutes on two cores
+_BATCH_OF_LARGE, _STEPS_OF_LARGE = 32, 100  # what a ResNet-18 does in minutes on two cores
 
 
 def for_task(task: Task, **changes: Any) -> Recipe:
     """The recipe TUNING with `changes`.
 
     If there are so few images that training would take fewer than 200 steps, there are more epochs. A large model takes
-    at most 75 steps, on two threads.
+    at most 100 steps with 32 images each, on two threads.
     """
     made = replace(TUNING, **changes)
+    large = is_large(task.model, task.data.input_shape)
+    if large:
+        made = replace(made, batch_size=_BATCH_OF_LARGE, threads=2)
     per_epoch = max(1, len(task.data) // min(made.batch_size, len(task.data)))
-    if is_large(task.model, task.data.input_shape):
-        return replace(made, epochs=min(made.epochs, _STEPS_OF_LARGE / per_epoch), threads=2)
-    return replace(made, epochs=max(made.epochs, _LEAST_STEPS / per_epoch))
+    epochs = min(made.epochs, _STEPS_OF_LARGE / per_epoch) if large else max(made.epochs, _LEAST_STEPS / per_epoch)
+    return replace(made, epochs=epochs)

@@ -58,8 +58,8 @@ class Unlearn(RepairMethod):
     """The loss weight of the images with the trigger in a cautious repair."""
     mixed: int = 2
     """The number of mixtures for each clean image."""
-    marked: int = 32
-    """The number of images with the trigger in each batch."""
+    marked: float = 0.5
+    """The number of images with the trigger for each clean image of a batch."""
     longest: float = 20.0
     """Gradients are clipped to this norm.
 
@@ -120,10 +120,10 @@ class _Matching(TrainingHook):
         self, images: torch.Tensor, labels: torch.Tensor, generator: torch.Generator, model: nn.Module
     ) -> tuple[torch.Tensor, torch.Tensor]:
         known = torch.cat([images, *(mixtures(images, generator) for _ in range(self.settings.mixed))])
-        rows = self._rows(generator)
+        rows = self._rows(len(images), generator)
         parts = [(known, self._answers(known), 1.0), (self.marked[rows], self.answers[rows], self.weight)]
         if self.universal is not None:
-            rows = self._rows(generator)
+            rows = self._rows(len(images), generator)
             starts = self.starts[rows].to(images.device)
             self.universal.step(model, starts)
             parts.append((self.universal.added(starts), self.answers[rows], self.settings.chased))
@@ -133,8 +133,10 @@ class _Matching(TrainingHook):
             torch.cat([wanted.to(images.device) * (weight * total / len(some)) for some, wanted, weight in parts]),
         )
 
-    def _rows(self, generator: torch.Generator) -> torch.Tensor:
-        return torch.randint(len(self.starts), (self.settings.marked,), generator=generator)
+    def _rows(self, images: int, generator: torch.Generator) -> torch.Tensor:
+        """Random row numbers of `starts`, for a batch of this number of images."""
+        count = max(1, round(self.settings.marked * images))
+        return torch.randint(len(self.starts), (count,), generator=generator)
 
     def on_gradients(self, images: torch.Tensor, labels: torch.Tensor, model: nn.Module) -> None:
         nn.utils.clip_grad_norm_(model.parameters(), self.settings.longest)
