@@ -174,7 +174,9 @@ def test_a_folder_that_cannot_be_written_is_said_before_any_work(material, tmp_p
 
     monkeypatch.setattr(folder, "write_text_whole", refused)
     monkeypatch.setattr(confined, "run_confined", None)
-    with pytest.raises(InputError, match=r"--out that can be written, got .*\(Read-only file system\)"):
+    with pytest.raises(
+        InputError, match=r"expected a folder for --out that can be written, got .*\(Read-only file system\)"
+    ):
         run_audit(asked)
 
 

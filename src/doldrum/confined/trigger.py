@@ -43,7 +43,7 @@ def keep_trigger(source: Path, target: Path, *, shape: tuple[int, int, int]) -> 
         trigger = read_trigger(source / TRIGGER)
         trigger(np.zeros((1, *shape), dtype=np.float32))
     except InputError as error:
-        raise ValueError(f"expected a trigger that fits the images, got another: {error}") from error
+        raise ValueError(f"a trigger that does not fit these images: {error}") from error
     write_text_whole(target / TRIGGER, json.dumps(trigger.to_dict()))
     return trigger
 
@@ -54,10 +54,10 @@ def read_trigger(path: Path) -> Trigger:
     Raises InputError if the settings of the trigger are wrong, and ValueError if the file has any other wrong content.
     """
     if path.is_symlink() or path.stat().st_size > _MOST_BYTES:
-        raise ValueError("expected a trigger, got a link or a file that is too large")
+        raise ValueError("a link, or a file that is too large")
     found = json.loads(path.read_text(encoding="utf-8"))
     if not _is_plain(found):
-        raise ValueError("expected a trigger of arrays and small numbers, got other values")
+        raise ValueError("a trigger that is not made of arrays and numbers")
     try:
         return trigger_from_dict(found)
     except (KeyError, TypeError) as error:
