@@ -1,5 +1,5 @@
-"""doldrum's detectors with the interfaces of other libraries. For each library there is one file. The other files do
-not import this library.
+"""doldrum's detectors with the interfaces of other libraries. There is one file for each other library, such as ART,
+and no other file of this package imports that library.
 
 The classes of this package pass their calls to a detector of doldrum. Adapters for models of other libraries are in
 `classifiers/adapters`.

@@ -33,12 +33,12 @@ class PoisonFilter(PoisonFilteringDefence):
     classifier : ART classifier, trained on the samples; or the Classifier that `dd.as_classifier` made of it
     x_train : array (N, ...), in the form that ART's classifier takes
     y_train : array (N,) or one-hot (N, K)
-        The labels of the samples. Only `evaluate_defence` uses these labels, to count errors by class.
+        The labels of the samples. Only the method `evaluate_defence` uses `y_train`, to count errors by class.
     detector : Detector
-        A detector that was fitted on this classifier, and then calibrated. Both steps must use clean images that are
-        not in the training set. Of the clean samples that are like the calibration images, at most the share `fpr` is
-        called poison, on average. But a classifier is surer about its training samples than about other samples. So
-        check the false-positive rate on training samples that you know to be clean.
+        A detector that was fitted on this classifier, and then calibrated. The fit and the calibration must use clean
+        images that are not in the training set. Of the clean samples that are like the calibration images, at most the
+        share `fpr` is called poison, on average. But a classifier is surer about its training samples than about other
+        samples. So check the false-positive rate on training samples that you know to be clean.
 
     Raises InputError if the detector is not calibrated, or was fitted on another classifier than `classifier`.
     """
@@ -68,8 +68,8 @@ class PoisonFilter(PoisonFilteringDefence):
         and 0 for poison.
 
         In these matrices, a TruePositive is a poisoned sample that was called poison. The matrices are computed from
-        the last result of `detect_poison`. If there is no such result yet, or if `kwargs` are given, `detect_poison` is
-        called first.
+        the last result of `detect_poison`. If `detect_poison` has no result yet, or if `kwargs` are given,
+        `detect_poison` is called first.
         """
         truth = np.asarray(is_clean)
         if truth.shape != (len(self.x_train),) or not np.isin(truth, (0, 1)).all():
@@ -107,13 +107,13 @@ class TriggerDetector(EvasionDetector):
     ----------
     classifier : ART classifier; or a Classifier that `dd.as_classifier` made of an ART classifier
     detector : Detector
-        A detector of doldrum. Only its settings are used, and `detector` itself is not changed.
+        A detector of doldrum. Only the settings of this detector are used, and the detector itself is not changed.
     fpr : float
         The promised false-positive rate: on average, at most this share of clean inputs is called adversarial. The
         promise holds for clean inputs like the inputs of `fit`.
     fit_share : float in (0, 1)
-        The share of the clean inputs x from which `fit` learns. All other inputs in x are used to calibrate. Inputs are
-        assigned at random, by their bytes.
+        The share of the clean inputs x from which `fit` learns. The inputs in x from which `fit` does not learn are
+        used to calibrate. Inputs are assigned at random, by their bytes.
     """
 
     defence_params = ["classifier", "detector", "fpr", "fit_share"]  # noqa: RUF012  (as ART's own)

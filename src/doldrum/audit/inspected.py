@@ -41,8 +41,8 @@ class Inspected:
         `sent` is the number of images that the audit has already sent to the model's endpoint. The images that were
         already sent count towards the limit `settings.endpoint_queries`.
 
-        If the inspection fails for another reason, a message says that the results of the scan are kept, and then the
-        error is raised.
+        If the inspection fails with an error other than ClassifierError, a message says that the results of the scan
+        are kept, and then the error is raised.
         """
         if budget is not None and settings.budget is not None:
             left = max(budget - (clock() - self.began), _LEAST)

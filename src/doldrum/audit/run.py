@@ -70,8 +70,8 @@ def run_audit(
     InputError
         for a folder that holds something else or is in use by another run, for files that cannot be read or are
         refused, and for too few clean images (the message says how many are needed). The inspection
-        (:func:`doldrum.inspecting.run_inspection`) can raise InputError after the scan. In this case, the results of
-        the scan are kept.
+        (:func:`doldrum.inspecting.run_inspection`) can raise InputError after the scan. The results of the scan are
+        kept even if the inspection fails.
     SandboxError
         if the confined process needs more memory or time than allowed, or dies.
     OSError

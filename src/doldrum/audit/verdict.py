@@ -29,8 +29,8 @@ def promised(
 
     `unreached` is the number of images that were not scanned before the time was over. Both the flagged images and the
     discoveries are the images with the smallest p-values, so one of these two sets contains the other. There are two
-    reasons for exit code 3: more flags than the limit, or at least one discovery. The heading says which of the two
-    reasons applies.
+    reasons for exit code 3: more flags than the limit, or at least one discovery. The heading of the verdict names the
+    reason for the exit code.
     """
     more = flags["more_than_promised"] or flags["discoveries"] > 0
     heading = _heading(flags)

@@ -119,8 +119,8 @@ def split_clean(count: int, fpr: float, seed: int) -> tuple[NDArray[np.int64], N
     """Choose at random which clean images are used to fit the detector, and which to calibrate it.
 
     Half of the images are used to fit, but at least 50 and at most 700. If half of the images are too few to calibrate
-    for `fpr`, fewer than half are used to fit. The remaining images are used to calibrate. Their number is at most
-    2,000, or at most twice the number that `fpr` needs if this is larger.
+    for `fpr`, fewer than half are used to fit. The images that are not used to fit are used to calibrate. At most 2,000
+    images are used to calibrate, or at most twice the number that `fpr` needs if this is larger.
 
     Raises InputError if there are too few images; the message says how many are needed.
 
@@ -156,7 +156,7 @@ def _overlap(images: ImageSet, clean: ImageSet) -> list[str]:
 
 def _suspicious(folder: Path) -> list[tuple[float, float, int]]:
     """Return the triples (p-value, -score, image number) of all scanned images, the most suspicious first. If an image
-    has no p-value, its triple has the value 1 instead."""
+    has no p-value, the value 1 is used as its p-value."""
     found = []
     for path in [*sorted(folder.glob("rows-*.jsonl")), folder / "reference.jsonl"]:
         if path.exists():

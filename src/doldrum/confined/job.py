@@ -37,10 +37,11 @@ class Job:
         The name of the function that the confined process calls as `work(job, tell)`. The argument `job` is a dict with
         `settings`, `work` (a folder) and `seed`. The function returns facts.
     record : str
-        The name of the last file that the job writes into its folder. If the folder has this file, the job is finished.
+        The name of the last file that the job writes into its folder. If the folder has this last file, the job is
+        finished.
     stages : mapping from the name of a stage to a text
-        The stages that the function may report, with their texts for the progress bar. A stage with another name is not
-        shown, because an attacker could choose its name.
+        The stages that the function may report, with their texts for the progress bar. A stage that is not in `stages`
+        is not shown, because an attacker could choose its name.
     """
 
     name: str

@@ -38,21 +38,21 @@ def run_job(
     Parameters
     ----------
     write : function
-        This function checks the facts that the confined process returned, writes all results (the record last), and
-        returns the result. If the facts are impossible, the function raises ValueError, KeyError, TypeError or a
+        The function `write` checks the facts that the confined process returned, writes all results (the record last),
+        and returns the result. If the facts are impossible, the function raises ValueError, KeyError, TypeError or a
         similar error.
     read : function
-        This function reads the result from a record that `write` has written.
+        The function `read` reads the result from a record that `write` has written.
     send_as : function, optional
-        This function returns the settings that are sent to the confined process, and may put files into the given
-        folder. By default, `settings.to_dict()` is sent.
+        The function `send_as` returns the settings that are sent to the confined process, and may put files into the
+        given folder. By default, `settings.to_dict()` is sent.
     helpers : Helpers, optional
         Workers that measure images for the confined process. With workers, the job's function also gets the argument
         `ask` (:class:`doldrum.sandbox.Help`).
     after : function, optional
         A function that is called with the facts of the confined process, before the facts are checked and any result is
-        written. If this function fails or is interrupted, the results of the confined process are kept, and the same
-        call of `run_job` continues from there.
+        written. If the function `after` fails or is interrupted, the results of the confined process are kept, and the
+        same call of `run_job` continues from there.
 
     Raises
     ------

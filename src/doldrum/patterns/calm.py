@@ -31,13 +31,14 @@ def calm_pattern(
 ) -> Additive:
     """Find the perturbation d, with |d| <= budget at every pixel value, that minimises W, the entropy of labels under noise.
 
-    W of the perturbed images clip(x + d) is computed from counts of hard labels, which have no gradient. Because W has
-    no gradient, a straight-through estimator is used. The forward pass counts the predicted labels over `draws` noisy
-    copies of each image. For the gradient, each predicted label is replaced by the softmax of the scores. The loss is 1
-    - sum_c p_c^2, averaged over a batch of images: the probability that two draws have different labels. Like W, this
-    loss is 0 if all labels are equal, and largest if all classes are equally frequent. If some class is predicted for
-    no draw, the gradient of W is infinite, but the gradient of this loss is finite. As when W is measured, noise is
-    added after x + d is clipped, and the noisy images are not clipped.
+    W of the perturbed images clip(x + d) is computed from counts of hard labels, which have no gradient. Because such
+    counts have no gradient, a straight-through estimator is used. The forward pass counts the predicted labels over
+    `draws` noisy copies of each image. For the gradient, each predicted label is replaced by the softmax of the scores.
+    The loss is the probability that two draws of an image have different labels: 1 - sum_c p_c^2, where p_c is the
+    share of draws with the label c. This loss is averaged over a batch of images. Like W, this loss is 0 if all labels
+    are equal, and largest if all classes are equally frequent. If some class is predicted for no draw, the gradient of
+    W is infinite, but the gradient of this loss is finite. As when W is measured, noise is added after x + d is
+    clipped, and the noisy images are not clipped.
 
     There are two kinds of minima: images keep their labels, or all images move to one class. Gradient descent ends in a
     minimum near its start, so it runs from two starts. The first start of the descent is d = 0. The second start is the

@@ -124,7 +124,7 @@ def fitting_step(
 
     `seconds` is the time per forward pass, and `spent` is the number of seconds of the budget that are already used. If
     `budget` is None, the default step is returned. Raises InputError if even the smallest step takes too long. `budget`
-    is the part `share` of the user's --budget, but the error message gives the whole --budget.
+    is `share` times the user's --budget, but the error message gives the whole --budget.
 
     >>> fitting_step(0.001, 60.0, inputs=1000, input_shape=(1, 28, 28))
     (0.6, 38.0)

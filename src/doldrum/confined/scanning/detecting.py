@@ -51,8 +51,8 @@ def promised(
 
 
 def _enough(calibration: int, images: int, pace: float, deadline: budget.Deadline, *, least: int) -> int:
-    """The number of calibration images for which enough of the remaining time is left for the scan, if each image takes
-    `pace` seconds.
+    """Choose how many calibration images are used, so that enough of the remaining time is left for the scan. Each
+    image takes `pace` seconds.
 
     If measuring is as fast as planned, all calibration images are used. The number is chosen before any calibration
     image is measured. So the promised false-positive rate holds even if only some of the calibration images are used.

@@ -51,8 +51,8 @@ class Helper:
 
 
 def serve(settings: dict[str, Any], tell: Callable[[Any], None]) -> tuple[None, Any]:
-    """In the confined process of a worker: return the function that answers requests with labels. The requests come
-    from `sending_out.sent_out`."""
+    """In the confined process of a worker: return the function that answers the requests of `sending_out.sent_out` with
+    labels."""
     classifier = open_suspect(settings).classifier
     known: dict[str, Measurement] = {}
 

@@ -57,7 +57,7 @@ class Plan:
 def planned(task: Task, images: ImageSet, inputs: int) -> Plan:
     """Return the plan for a run. Raises InputError if the time or the allowed number of queries is too small.
 
-    The run will measure as many images as `inputs` says. The speed of the model is measured on `images`.
+    `inputs` is the number of images that the run will measure. The speed of the model is measured on `images`.
     """
     path = task.folder / "plan.json"
     if path.exists():

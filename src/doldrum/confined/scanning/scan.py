@@ -124,7 +124,7 @@ def conditions(detector: SmoothnessProfile) -> int:
 
 def band(detector: SmoothnessProfile) -> list[dict[str, Any]]:
     """For each probe family (kind of perturbation) and each strength, give the 5%, 50% and 95% quantiles of the share
-    of draws that kept the label. The quantiles are over the inputs of `fit`."""
+    of draws that kept the label. The quantiles are taken over the inputs on which the detector was fitted."""
     made = []
     for name, probe in detector.probes().items():
         draws = detector.draws_[name]
