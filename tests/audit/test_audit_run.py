@@ -70,7 +70,7 @@ def test_a_trigger_is_flagged_and_its_class_is_named(material, tmp_path):
     assert sum(len(f["strengths"]) for f in record.band) == len(draws)
     assert any(
         re.match(
-            r"The model is run \d+ times for each of [\d,]+ images\. At [\d,]+ forward passes per second this takes about",
+            r"The model is run \d+ times for each of [\d,]+ images\. At [\d,]+ forward passes per second, the run takes about",
             s,
         )
         for s in said

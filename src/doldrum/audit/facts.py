@@ -75,7 +75,8 @@ class AuditFacts:
 
     @property
     def conditions(self) -> int:
-        """The number of measured conditions, which are the strengths of each kind of perturbation (probe family)."""
+        """The number of conditions that were measured: the strengths of all kinds of perturbation (probe families)
+        together."""
         return sum(len(family["strengths"]) for family in self.band)
 
     @property

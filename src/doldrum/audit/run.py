@@ -56,7 +56,8 @@ def run_audit(
     progress : bool
         Draw progress bars on standard error, if it is a terminal.
     say : function
-        Called with one line of text for each message to the user: the model's accuracy, doubts about it, the number of draws.
+        A function that is called with one line of text for each message to the user: the model's accuracy, doubts about
+        the model, the number of draws.
 
     Returns
     -------

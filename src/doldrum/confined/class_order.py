@@ -81,7 +81,7 @@ def _told(found: ClassOrder, called: dict[int, str], how: str) -> str:
     named = bool(called) and "class numbers" not in how
     if named and len(order) <= _ALL and min(order) >= 0:
         by_model = [called[order.index(k)] for k in range(len(order))]
-        seems = f"The model's order seems to be: {', '.join(by_model)}"
+        seems = f"The model's order of the classes seems to be: {', '.join(by_model)}"
     else:
         moved = [k for k in range(len(order)) if order[k] >= 0 and order[k] != k]
         shown = [f"{called[k] if named else f'label {k}'} is the model's class {order[k]}" for k in moved[:_SOME]]

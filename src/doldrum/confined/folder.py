@@ -23,7 +23,10 @@ from doldrum.opening.files import digest_of
 
 __all__ = ["begin", "forget", "holds_work"]
 
-_IN_WORDS = {"model": "another model, or the same model in another place", "model_sha256": "another model in its file"}
+_IN_WORDS = {
+    "model": "another model, or the same model in another place",
+    "model_sha256": "a model file with other content",
+}
 
 
 @contextlib.contextmanager

@@ -133,7 +133,7 @@ def doubts(
     if len(valid) >= _FEWEST and accuracy is None:
         most = np.bincount(valid.astype(np.int64)).max() / len(valid)
         if most > _MOST_ONE_CLASS:
-            told.append(f"The model gives {most:.0%} of the clean images the same class. {check}")
+            told.append(f"The model predicts the same class for {most:.0%} of the clean images. {check}")
     return told
 
 

@@ -22,8 +22,8 @@ def sticker(
     least a quarter of its pixel values must differ by more than .1 from its most common pixel value. If none of 64
     random squares satisfies this condition, the most varied of these squares is used. The classifier is ignored.
 
-    `place` is a corner or "anywhere" (at a random place). Raises InputError for a size that doesn't fit and an unknown
-    place.
+    `place` is a corner or "anywhere" (at a random place). Raises InputError if the square does not fit into the images,
+    or if the place is unknown.
 
     >>> import numpy as np
     >>> images = np.random.default_rng(0).random((4, 1, 8, 8))

@@ -163,4 +163,6 @@ def _match(expected: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tenso
             want, have = (f"{t.dtype} {tuple(t.shape)}" for t in (tensor, got))
             raise InputError(f"expected the tensor {name} as {want}, got {have} in {path}; the file is broken")
         if got.is_floating_point() and not torch.isfinite(got).all():
-            raise InputError(f"expected finite weights, got NaN or infinity in {name} of {path}; retrain it")
+            raise InputError(
+                f"expected finite weights, got NaN or infinity in {name} of {path}; train the network again"
+            )

@@ -71,7 +71,9 @@ class RunState:
         try:
             self._load(tensors, header)
         except (KeyError, ValueError, RuntimeError, TypeError) as error:
-            raise InputError(f"expected a resume file of this network, got {path} ({error}); remove it") from error
+            raise InputError(
+                f"expected a resume file of this network, got {path} ({error}); remove this file"
+            ) from error
 
     def _load(self, tensors: dict[str, torch.Tensor], header: dict[str, Any]) -> None:
         parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "optimizer": {}, "hook": {}}

@@ -64,10 +64,11 @@ def _enough(calibration: int, images: int, pace: float, deadline: budget.Deadlin
 
 
 def ranked(task: Task, images: ImageSet) -> tuple[SmoothnessProfile, NDArray[np.int64], int]:
-    """Rank the images with a detector that is fitted on some of the images themselves. The score of an image comes from
-    a fit without this image.
+    """Rank the images by suspicion, with a detector that is fitted on some of these images. The score of an image comes
+    from a fit without this image.
 
-    Returns the detector, the numbers of the images in the order of their rows, and the number of images that have rows.
+    Returns three values: the detector, the image numbers in the order of the rows, and the number of images that have
+    rows.
     """
     if len(images) < FEWEST_FIT:
         raise InputError(

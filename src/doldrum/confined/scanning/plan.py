@@ -75,7 +75,7 @@ def planned(task: Task, images: ImageSet, inputs: int) -> Plan:
     _check_queries(classifier, inputs, forwards)
     task.tell(
         {
-            "say": f"The model is run {forwards} times for each of {inputs:,} images. At {1 / seconds:,.0f} forward passes per second this takes about "
+            "say": f"The model is run {forwards} times for each of {inputs:,} images. At {1 / seconds:,.0f} forward passes per second, the run takes about "
             f"{_duration(expected)}."
         }
     )
