@@ -71,7 +71,7 @@ def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapp
             )
         if differs := _differing(begun_with, wanted, settings.CALLED):
             raise InputError(
-                f"expected the settings with which the {job.name} in {out} began, got {differs}; use the same settings to continue the {job.name}, or name "
+                f"expected the settings with which the {job.name} in {out} began, got {differs}; use the same settings to continue this job, or name "
                 "another folder with --out"
             )
         if before == states:
