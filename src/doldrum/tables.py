@@ -1,4 +1,4 @@
-"""Small HTML tables, which a notebook shows instead of a result's repr."""
+"""Small HTML tables that a notebook shows for a result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from doldrum.intake import visible
 __all__ = ["MOST_ROWS", "html_table"]
 
 MOST_ROWS = 10
-"""The number of rows that are shown. The number of rows that are not shown is given below the table."""
+"""The largest number of rows that a table shows. The text below the table says how many rows are not shown."""
 
 
 def html_table(
@@ -22,11 +22,11 @@ def html_table(
     rows: Sequence[Sequence[Any]] = (),
     total: int | None = None,
 ) -> str:
-    """Make the HTML of a heading, a line of named figures and a table of the first rows. Figures that are None are left
-    out.
+    """Make the HTML of a heading, a line of named figures and a table of the first rows. A figure whose value is None
+    is left out.
 
-    `total` is the total number of rows, if `rows` has only the first ones. Every text is escaped, including its
-    invisible characters, since names may come from somebody else. Numbers get three digits.
+    `total` is the number of all rows, if `rows` has only the first rows. All text is escaped, including invisible
+    characters, because names may come from somebody else's files. Numbers get three digits.
 
     >>> html_table("1 of 2 flagged", {"rate": 0.01, "limit": None}, columns=["id"], rows=[["<b>"]])
     '<div><b>1 of 2 flagged</b><br>rate: 0.01<table><tr><th>id</th></tr><tr><td>&lt;b&gt;</td></tr></table></div>'

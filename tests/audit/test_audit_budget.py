@@ -64,7 +64,10 @@ def test_scanning_ends_with_the_budget(material, tmp_path, monkeypatch, clock):
     assert record.images["scanned"] == reached < 700
     assert record.images["skipped"] == [{"id": f"{i:06d}", "why": WHY} for i in range(reached, 700)]
     told = " ".join(record.verdict["sentences"])
-    assert f"before {700 - reached} of 700 images were scanned. The report says nothing about these images" in told
+    assert (
+        f"{700 - reached} of 700 images were not scanned, because the time given by --budget ran out. The report"
+        in told
+    )
     assert f"of {reached} images were flagged" in told
     assert f"among the {reached} images scanned in time" in record.verdict["heading"]
     assert any(f"{700 - reached} images were not scanned" in text for text in said)
@@ -107,7 +110,9 @@ def test_a_budget_that_ends_before_the_scan_is_refused(material, tmp_path, monke
 
     monkeypatch.setattr(SmoothnessProfile, "learn", late)
     asked = settings(material, tmp_path, material.images[:200], material.images[200:260], fpr=0.05, budget=BUDGET)
-    with pytest.raises(InputError, match="expected a --budget long enough to fit and calibrate, got 5s"):
+    with pytest.raises(
+        InputError, match="expected a --budget with enough time to fit and calibrate the detector, got 5s"
+    ):
         run_audit(asked)
     assert not (tmp_path / "out").exists()
 

@@ -161,8 +161,8 @@ def test_when_a_model_is_inspected(tmp_path, more, inspects):
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        ({"inspect": True}, "expected clean= images with inspect="),
-        ({"references": "."}, "expected clean= images with references="),
+        ({"inspect": True}, r"expected clean images \(clean=\) together with inspect="),
+        ({"references": "."}, r"expected clean images \(clean=\) together with references="),
         ({"references": ".", "clean": ".", "inspect": False}, "expected references= with an inspection"),
     ],
 )

@@ -70,7 +70,7 @@ def test_a_trigger_is_flagged_and_its_class_is_named(material, tmp_path):
     assert sum(len(f["strengths"]) for f in record.band) == len(draws)
     assert any(
         re.match(
-            r"The model is run \d+ times for each of [\d,]+ images\. At [\d,]+ forward passes per second this takes about",
+            r"The model is run \d+ times for each of [\d,]+ images\. At [\d,]+ forward passes per second, the run takes about",
             s,
         )
         for s in said
@@ -174,7 +174,9 @@ def test_a_folder_that_cannot_be_written_is_said_before_any_work(material, tmp_p
 
     monkeypatch.setattr(folder, "write_text_whole", refused)
     monkeypatch.setattr(confined, "run_confined", None)
-    with pytest.raises(InputError, match=r"--out that can be written, got .*\(Read-only file system\)"):
+    with pytest.raises(
+        InputError, match=r"expected a folder for --out that can be written, got .*\(Read-only file system\)"
+    ):
         run_audit(asked)
 
 

@@ -19,7 +19,10 @@ def test_folders_in_alphabetical_order_are_refused_with_the_order_that_the_model
         check_class_order(ANSWERS, BY_NAME, 4, how=HOW, names=np.repeat(NAMES, 20).tolist())
     text = str(refused.value)
     assert "predicts 0% of the 80 labels, and 100% if its classes are put into another order" in text
-    assert "The model's order seems to be: T-shirt, Trouser, Ankle boot, Bag; pass labels= with a file" in text
+    assert (
+        "The model's order of the classes seems to be: T-shirt, Trouser, Ankle boot, Bag; pass labels= with a file"
+        in text
+    )
 
 
 def test_numbers_are_to_be_numbered_again() -> None:

@@ -41,7 +41,10 @@ def test_doubts_come_before_conclusions():
     }
     assert doubts(truth, right, claimed=0.99, num_classes=10) == []
     half = np.where(np.arange(300) % 2, truth, (truth + 1) % 10)
-    assert "far below the claimed 93.0%" in doubts(half, accuracy_of(half, truth), claimed=0.93, num_classes=10)[0]
+    assert (
+        "far below the claimed accuracy of 93.0%"
+        in doubts(half, accuracy_of(half, truth), claimed=0.93, num_classes=10)[0]
+    )
     assert doubts(half, accuracy_of(half, truth), claimed=None, num_classes=10) == []
     wrong = (truth + 1 + np.arange(300) // 10 % 9) % 10
     assert "hardly better than guessing" in doubts(wrong, accuracy_of(wrong, truth), claimed=None, num_classes=10)[0]

@@ -74,13 +74,13 @@ def test_it_is_sent_its_settings_and_done_once(asked, inside, tmp_path):
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["count.json", "counting.json"]
     said = []
     assert go(dataclasses.replace(asked, memory=1.0), say=said.append) == 3  # may differ
-    assert said == [f"{tmp_path / 'out'} holds this counting, which is already finished; nothing was done"]
+    assert said == [f"the counting in {tmp_path / 'out'} is already finished; nothing was done"]
     assert len(inside.seen) == 1
     with pytest.raises(
         InputError, match=r"the counting in .* began, got least=1 \(it began with (no )?least=.*\); use the same"
     ):
         go(dataclasses.replace(asked, least=1))
-    with pytest.raises(InputError, match=r"or this other's own, got .* which holds something else"):
+    with pytest.raises(InputError, match=r"or the folder of this other, got .* which holds something else"):
         run_job(dataclasses.replace(COUNTING, name="other"), asked, write=write, read=read, progress=False)
 
 

@@ -45,8 +45,8 @@ def test_as_nchw_layouts() -> None:
 @pytest.mark.parametrize(
     ("shape", "why"),
     [
-        ((4, 1, 5, 3), "either"),
-        ((4, 3, 5, 3), "either"),
+        ((4, 1, 5, 3), "both layouts"),
+        ((4, 3, 5, 3), "both layouts"),
         ((28, 28, 3), "one image"),
         ((28, 28, 1), "one image"),
         ((4, 28, 28, 4), "channel"),

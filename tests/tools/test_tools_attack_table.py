@@ -35,7 +35,7 @@ def test_the_bar_is_an_asr_of_95_percent_within_a_point_of_the_clean_model() -> 
     assert "blended (94.0%, 0.00 points)" in text
     assert "wanet (99.0%, 1.50 points)" in text
     assert (
-        "The aim for all-to-all is an ASR of the clean accuracy minus 4 points, 88.0%. The ASR of all-to-all is 87.9%, which does not reach the aim for all-to-all."
+        "The aim for all-to-all is an ASR at most 4 points below the clean accuracy, that is, at least 88.0%. The ASR of all-to-all is 87.9%, which does not reach the aim for all-to-all."
         in text
     )
 

@@ -1,5 +1,6 @@
-"""doldrum's detectors with the interfaces of other libraries. Each file has the interface for one library, and only
-this file imports the library.
+"""doldrum's detectors with the interfaces of other libraries. There is one file for each other library, such as ART,
+and no other file of this package imports that library.
 
-Each call is passed to doldrum's detector. Adapters for models of other libraries are in `classifiers/adapters`.
+The classes of this package pass their calls to a detector of doldrum. Adapters for models of other libraries are in
+`classifiers/adapters`.
 """

@@ -33,14 +33,14 @@ class PoisonFilter(PoisonFilteringDefence):
     classifier : ART classifier, trained on the samples; or the Classifier that `dd.as_classifier` made of it
     x_train : array (N, ...), in the form that ART's classifier takes
     y_train : array (N,) or one-hot (N, K)
-        Only `evaluate_defence` uses it, to count errors by class.
+        The labels of the samples. Only the method `evaluate_defence` uses `y_train`, to count errors by class.
     detector : Detector
-        A detector that was fitted on this classifier and calibrated, both on clean images that are not in the training
-        set. On average, at most a share `fpr` of clean samples like the calibration images is called poison. But a
-        classifier is surer about its training samples than about other samples. So check the false-positive rate on
-        training samples that you know to be clean.
+        A detector that was fitted on this classifier, and then calibrated. The fit and the calibration must use clean
+        images that are not in the training set. Of the clean samples that are like the calibration images, at most the
+        share `fpr` is called poison, on average. But a classifier is surer about its training samples than about other
+        samples. So check the false-positive rate on training samples that you know to be clean.
 
-    Raises InputError for a detector that is not calibrated, or was fitted on another classifier.
+    Raises InputError if the detector is not calibrated, or was fitted on another classifier than `classifier`.
     """
 
     defence_params = ["classifier", "x_train", "y_train", "detector"]  # noqa: RUF012  (as ART's own)
@@ -51,12 +51,12 @@ class PoisonFilter(PoisonFilteringDefence):
         self._check_params()
 
     def detect_poison(self, **kwargs: Any) -> tuple[dict[str, Any], list[int]]:
-        """Return (report, is_clean). As everywhere in ART, is_clean[i] is 1 if x_train[i] was called clean, and 0 if it
-        was called poison.
+        """Return (report, is_clean). is_clean[i] is 1 if the sample x_train[i] was called clean, and 0 if the sample
+        was called poison (ART's convention).
 
-        `kwargs` replace parameters of the same names. The report holds `scores` (higher = more suspicious), `p_values`,
-        `labels` (the classifier's), `flags`, `num_flagged`, `fpr`, `limit` (the largest number of flags that is
-        consistent with the promised rate) and `more_than_promised`.
+        `kwargs` gives new values to parameters of this class, by their names. The report holds `scores` (higher = more
+        suspicious), `p_values`, `labels` (the classifier's), `flags`, `num_flagged`, `fpr`, `limit` (the largest number
+        of flags that is consistent with the promised rate) and `more_than_promised`.
         """
         if kwargs:
             self.set_params(**kwargs)
@@ -64,15 +64,18 @@ class PoisonFilter(PoisonFilteringDefence):
         return _report(self._found), [0 if flag else 1 for flag in self._found.flags]
 
     def evaluate_defence(self, is_clean: NDArray[Any], **kwargs: Any) -> str:
-        """Return ART's confusion matrix for each class, as JSON. The truth is_clean[i] is 1 for clean samples and 0 for
-        poison.
+        """Return a JSON text with ART's confusion matrix for each class. The truth is_clean[i] is 1 for clean samples
+        and 0 for poison.
 
-        A TruePositive is poison that was called poison. The last result of `detect_poison` is used. If there is no
-        result yet, `detect_poison` is called first.
+        In these matrices, a TruePositive is a poisoned sample that was called poison. The matrices are computed from
+        the last result of `detect_poison`. If `detect_poison` has no result yet, or if `kwargs` are given,
+        `detect_poison` is called first.
         """
         truth = np.asarray(is_clean)
         if truth.shape != (len(self.x_train),) or not np.isin(truth, (0, 1)).all():
-            raise InputError(f"expected is_clean of shape ({len(self.x_train)},) of zeros and ones, got {truth.shape}")
+            raise InputError(
+                f"expected is_clean of shape ({len(self.x_train)},) of zeros and ones, got shape {truth.shape}"
+            )
         if kwargs or self._found is None:
             self.detect_poison(**kwargs)
         assert self._found is not None
@@ -85,7 +88,9 @@ class PoisonFilter(PoisonFilteringDefence):
         self._found: ScanResult | None = None
         self._ours = as_classifier(self.classifier)
         if len(self.x_train) != len(self.y_train):
-            raise InputError(f"expected a label for each of {len(self.x_train)} samples, got {len(self.y_train)}")
+            raise InputError(
+                f"expected a label for each of {len(self.x_train)} samples, got {len(self.y_train)} labels"
+            )
         if not isinstance(self.detector, Detector) or self.detector.calibration is None:
             raise InputError(
                 f"expected a calibrated detector, got {self.detector!r}; call detector.fit(dd.as_classifier(classifier), "
@@ -95,18 +100,20 @@ class PoisonFilter(PoisonFilteringDefence):
 
 
 class TriggerDetector(EvasionDetector):
-    """An ART detector for inputs, made from a detector's settings. Flagged inputs count as adversarial.
+    """An ART detector that finds triggered inputs, with the settings of a doldrum detector. Flagged inputs count as
+    adversarial.
 
     Parameters
     ----------
-    classifier : ART classifier; or the Classifier that `dd.as_classifier` made of it
+    classifier : ART classifier; or a Classifier that `dd.as_classifier` made of an ART classifier
     detector : Detector
-        Its settings are used. The detector itself is not changed.
+        A detector of doldrum. Only the settings of this detector are used, and the detector itself is not changed.
     fpr : float
-        On average, at most this share of clean inputs, if they are like those of `fit`, is called adversarial.
+        The promised false-positive rate: on average, at most this share of clean inputs is called adversarial. The
+        promise holds for clean inputs like the inputs of `fit`.
     fit_share : float in (0, 1)
-        Share of x that `fit` learns from. The rest of x is used to calibrate. Inputs are assigned at random, by their
-        bytes.
+        The share of the clean inputs x from which `fit` learns. The inputs in x from which `fit` does not learn are
+        used to calibrate. Inputs are assigned at random, by their bytes.
     """
 
     defence_params = ["classifier", "detector", "fpr", "fit_share"]  # noqa: RUF012  (as ART's own)
@@ -120,15 +127,17 @@ class TriggerDetector(EvasionDetector):
         self._check_params()
 
     def fit(self, x: NDArray[Any], y: Any = None, batch_size: int = 128, nb_epochs: int = 1, **kwargs: Any) -> None:
-        """Fit the detector on a share of x, and calibrate it on the rest. x must be clean. y, nb_epochs and kwargs are
-        ignored.
+        """Fit the detector on a share of the clean inputs x, and calibrate the detector on all other inputs in x. The
+        arguments y, nb_epochs and kwargs are ignored.
 
         Before any work, raises InputError if x has too few inputs for `fpr`. The message gives the number of inputs
         needed.
         """
         images = ImageSet(_images(self._ours, x))
         if len(images) < 2:
-            raise InputError(f"expected clean inputs to fit and calibrate on, got {len(images)}; give more")
+            raise InputError(
+                f"expected at least 2 clean inputs to fit and calibrate on, got {len(images)}; give more inputs"
+            )
         fresh: Detector = type(self.detector)(**self.detector.settings)
         order = conformal.tie_breakers(images.images, child_seed(0, "art", "split")).argsort(kind="stable")
         cut = min(max(1, round(self.fit_share * len(images))), len(images) - 1)
@@ -155,15 +164,17 @@ class TriggerDetector(EvasionDetector):
                 f"expected a detector, got {type(self.detector).__name__}; e.g. dd.detectors.SmoothnessProfile()"
             )
         if not 0 < self.fit_share < 1:
-            raise InputError(f"expected a fit_share in (0, 1), got {self.fit_share}; e.g. 0.5")
+            raise InputError(
+                f"expected a fit_share in (0, 1), got {self.fit_share}; give a share of the inputs, e.g. 0.5"
+            )
         self._ours = as_classifier(self.classifier)
         self.detector.check_classifier(self._ours)
         self.detector_: Detector | None = None
 
 
 def _images(classifier: Classifier, x: NDArray[Any]) -> NDArray[np.float32]:
-    """Convert ART's inputs to doldrum's images. The inputs of a Classifier that was not made from an ART classifier
-    need no conversion."""
+    """Convert ART's inputs to doldrum's images. The inputs of a Classifier that was not made from an ART classifier are
+    doldrum's images already."""
     layout = getattr(classifier, "layout", None)
     return np.asarray(x, dtype=np.float32) if layout is None else layout.images(x)
 

@@ -16,7 +16,8 @@ __all__ = ["Counts", "concentration", "counted"]
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """The flagged images and the discoveries among N images, and the numbers about both that a record stores.
+    """The flagged images and the discoveries among N scanned images, and the numbers about these images that a record
+    stores.
 
     Parameters
     ----------
@@ -26,7 +27,7 @@ class Counts:
         For 95% of calibration sets, the actual false-positive rate is between `lower` and `upper`.
     concentration : {label, flagged, scanned, p_value}, or None without flags
     note : str
-        A remark on the set of discoveries, or "".
+        A remark about the set of discoveries; "" if there is no remark.
     """
 
     flagged: NDArray[np.bool_]
@@ -40,7 +41,8 @@ class Counts:
 def counted(
     labels: NDArray[np.int64], p_values: NDArray[np.float64], *, calibration: int, fpr: float, fdr: float
 ) -> Counts:
-    """Count flags and discoveries among N images with labels and p-values (N,). `calibration` is the number of calibration images."""
+    """Count the flagged images and the discoveries among N images, from their labels and p-values (arrays of shape
+    (N,)). The argument `calibration` is the number of calibration images."""
     scanned = len(labels)
     interval = conformal.realised_fpr(calibration, fpr)
     flagged = p_values <= fpr * (1 + 1e-9)
@@ -65,11 +67,14 @@ def counted(
 
 
 def concentration(labels: NDArray[np.int64], flags: NDArray[np.bool_]) -> dict[str, Any] | None:
-    """The predicted class in which the flags concentrate most: {label, flagged, scanned, p_value}; None without flags.
+    """Return the predicted class in which the flags concentrate most, as {label, flagged, scanned, p_value}; None if
+    there are no flags.
 
-    If the F flags were spread over the N images by chance, the number of flags in a class of n images would be hypergeometric (N, n, F).
+    F is the number of flags, N the number of images, and n the number of images that are predicted as a class. If the
+    flags were spread by chance, the number of flags in this class would have the hypergeometric distribution (N, n, F).
     The p-value is the probability that a class gets at least its observed number of flags, times the number of classes
-    (Bonferroni), capped at 1. The class with the smallest p-value is returned. Among classes with the same p-value, the class with the most flags is returned.
+    (Bonferroni), capped at 1. The class with the smallest p-value is returned. Among classes with the same p-value, the
+    class with the most flags is returned.
 
     >>> labels = np.repeat([0, 1], [10, 90])
     >>> concentration(labels, labels == 0)["p_value"] < 1e-10

@@ -25,10 +25,12 @@ _LEAST = 100_000  # queries of a model that costs nothing
 def explain_flagged(
     task: Task, images: ImageSet, clean: ImageSet, indices: Sequence[int], *, forwards: int
 ) -> tuple[Explanations | None, list[str]]:
-    """Explain the images `indices`, most suspicious first. Return the explanations and a list of remarks.
+    """Explain the images with the numbers in `indices`, the most suspicious image first. Return the explanations, and a
+    list of remarks for the audit's record.
 
-    The explanations are None if there is nothing to explain, or not enough time or queries. `forwards` is the scan's number of forward
-    passes. Pixels for the report's pictures are written into the task's folder.
+    The explanations are None if there is no image to explain, or if the time or the allowed number of queries is too
+    small. `forwards` is the scan's number of forward passes. The pixels of the pictures for the report are written into
+    the folder of `task`.
     """
     if not len(indices):
         return None, []
@@ -37,7 +39,7 @@ def explain_flagged(
     allowed, least = _allowed(task, forwards), LEAST + len(clean) + len(indices)
     if allowed < least and not (task.folder / FOUND).exists():
         return None, [
-            f"Flagged images were not explained: that takes at least {least:,} queries, and {allowed:,} are allowed (a quarter of the scan's queries, within --endpoint-queries). Use doldrum explain."
+            f"Flagged images were not explained. Explanations need at least {least:,} queries (images sent to the model), but only {allowed:,} queries are allowed (a quarter of the scan's queries, and no more than --endpoint-queries leaves). Use doldrum explain."
         ]
 
     @contextlib.contextmanager

@@ -15,8 +15,9 @@ __all__ = ["AuditFacts"]
 class AuditFacts:
     """The facts that the confined process returns about the model, the clean images and the scanned images.
 
-    Counts are checked to be whole numbers, and control characters in text are escaped. All other values in `model`, `clean`, `images`,
-    `band` and `forwards` go unchanged into the record, which checks them itself.
+    Counts are checked to be whole numbers, and control characters in text are escaped. All other values of the fields
+    `model`, `clean`, `images`, `band` and `forwards` go unchanged into the record, and the class of the record checks
+    these values.
 
     Parameters
     ----------
@@ -25,7 +26,7 @@ class AuditFacts:
     clean : {fit, calibration, accuracy, claimed}, or None in a ranking
     images : {scanned, skipped, unlisted}
     unreached : int
-        The number of images that were not scanned because the time was over.
+        The number of images that were not scanned because the time given by --budget ran out.
     """
 
     model: Mapping[str, Any]
@@ -40,7 +41,8 @@ class AuditFacts:
 
     @classmethod
     def checked(cls, found: Mapping[str, Any], *, ranking: bool) -> AuditFacts:
-        """Check the facts that the confined process returned. Facts of a wrong form raise ValueError, KeyError, TypeError or a similar error."""
+        """Check the facts that the confined process returned. If the facts have a wrong form, ValueError, KeyError,
+        TypeError or a similar error is raised."""
         model, images = found["model"], found["images"]
         channels, height, width = model["input_shape"]
         shape = (whole(channels), whole(height), whole(width))
@@ -73,10 +75,12 @@ class AuditFacts:
 
     @property
     def conditions(self) -> int:
-        """The number of measured conditions, which are the strengths of each kind of perturbation (probe family)."""
+        """The number of conditions that were measured: the strengths of all kinds of perturbation (probe families)
+        together."""
         return sum(len(family["strengths"]) for family in self.band)
 
     @property
     def noises(self) -> list[float]:
-        """The noise strengths of the first kind of perturbation (probe family). The report shows pictures of images at these noise strengths."""
+        """The strengths of the first probe family (kind of perturbation), which is noise. The report shows pictures of
+        images with noise of these strengths."""
         return [float(strength) for strength in self.band[0]["strengths"]]

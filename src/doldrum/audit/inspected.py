@@ -19,7 +19,8 @@ clock: Callable[[], float] = time.monotonic
 
 @dataclass
 class Inspected:
-    """The record of the inspection, or the reason (`why`) if there is no record. `began` is the time when the audit began, from which its budget is counted."""
+    """The record of the inspection; if there is no record, `why` gives the reason. `began` is the time at which the
+    audit began, and the audit's budget is counted from `began`."""
 
     record: InspectionRecord | None = None
     why: str = ""
@@ -34,11 +35,14 @@ class Inspected:
         progress: bool,
         say: Callable[[str], None],
     ) -> None:
-        """Inspect the model within the rest of the audit's `budget`, and in at most `settings.budget`. If the model can't be inspected, say why.
+        """Inspect the model in the seconds that are left of the audit's `budget`, and in at most `settings.budget`
+        seconds. If the model can't be inspected, report the reason.
 
-        `sent` is the number of images that were already sent to an endpoint. These images count towards the endpoint's limit.
+        `sent` is the number of images that the audit has already sent to the model's endpoint. The images that were
+        already sent count towards the limit `settings.endpoint_queries`.
 
-        Other errors are raised, after a message that the results of the scan are kept.
+        If the inspection fails with an error other than ClassifierError, a message says that the results of the scan
+        are kept, and then the error is raised.
         """
         if budget is not None and settings.budget is not None:
             left = max(budget - (clock() - self.began), _LEAST)

@@ -25,7 +25,8 @@ _NOISY = 4  # copies of one image
 
 
 def write_pixels(folder: Path, index: int, image: NDArray[Any], noise: Any) -> None:
-    """Write the pixels of one image (C, H, W) and of its noisy copies as numbers. The probe `noise` makes the copies."""
+    """Write the pixels of one image (C, H, W), and of its noisy copies, as numbers into a JSON file. The probe `noise`
+    makes the copies."""
     from doldrum.data import to_float
 
     shown = to_float(image)
@@ -42,9 +43,12 @@ def write_pixels(folder: Path, index: int, image: NDArray[Any], noise: Any) -> N
 def encode_pictures(
     source: Path, target: Path, indices: Sequence[int], *, shape: tuple[int, int, int], strengths: Sequence[float]
 ) -> dict[int, str]:
-    """Write target/NNNNN.png and NNNNN-noisy-S.png for each index whose pixels are in `source`; return the files' names.
+    """Make pictures of the images with the numbers in `indices`, if their pixels are in the folder `source`. Write each
+    image to target/NNNNN.png, and its noisy copies to target/NNNNN-noisy-S.png, where S is a noise strength. Return the
+    names of the files.
 
-    An attacker may have written `source`. So only arrays of `shape` at the given noise strengths are used, and no text.
+    An attacker may have written the files in `source`. So only pixel arrays with the shape `shape`, for the given noise
+    strengths, are read from these files, and no text.
     """
     made = {}
     for index in indices[:MOST]:
@@ -53,7 +57,9 @@ def encode_pictures(
             continue
         value = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(value, dict) or not isinstance(value.get("noisy"), dict):
-            raise InputError("expected pixels of an image from the confined process, got something else")
+            raise InputError(
+                "expected the pixels of an image and of its noisy copies from the confined process, got a value of another form"
+            )
         encode_png(target / f"{index:05d}.png", value.get("image"), shape)
         for strength in strengths[:_NOISY]:
             if (copy := value["noisy"].get(f"{strength:.3g}")) is not None:

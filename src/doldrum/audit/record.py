@@ -1,4 +1,5 @@
-"""Outside of the confined process: write an audit's record, rows and pictures from the facts that the process returned."""
+"""Outside of the confined process: write the record of an audit, its table of images, and pictures, from the facts that
+the confined process returned."""
 
 from __future__ import annotations
 
@@ -78,7 +79,8 @@ def write_record(
 def _write_explained(
     found: Explanations, head: dict[str, Any], model: dict[str, Any], settings: AuditSettings, begun: Begun
 ) -> None:
-    """Write the folder explanations/, with the files that `doldrum explain` would write. `doldrum repair` reads the trigger there."""
+    """Write the folder explanations/, with the files that `doldrum explain` would write. `doldrum repair` reads the
+    trigger from this folder."""
     place, shape = begun.out / "explanations", tuple(model["input_shape"])
     encode_shown(begun.work, place, count=len(found.explained), shape=shape)
     if found.best is not None:
@@ -91,7 +93,8 @@ def _write_explained(
 
 
 def _counts(settings: AuditSettings, facts: AuditFacts, rows: Rows) -> Counts | None:
-    """The counts to which the promised false-positive rate applies; None for a ranking, which promises no rate."""
+    """The numbers of flags and discoveries in an audit with a promised false-positive rate; None for a ranking, which
+    promises no rate."""
     if facts.clean is None or rows.p_values is None:
         return None
     return counted(

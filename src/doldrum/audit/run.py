@@ -35,15 +35,17 @@ def run_audit(
 ) -> AuditRecord:
     """Audit a model and images that somebody else made. Writes record.json, rows.parquet and pictures/ to `settings.out`.
 
-    If there are clean images, the model itself is inspected too, after the scan (:func:`doldrum.inspecting.run_inspection`). The result of the
-    inspection is in the record. The trigger and pictures of the inspection are in the folder `inspection`. Errors of the scan are raised before the inspection
-    starts. If a model cannot be inspected, the record says so.
+    If there are clean images, the model itself is inspected too, after the scan
+    (:func:`doldrum.inspecting.run_inspection`). The result of the inspection is in the record. The trigger and the
+    pictures that the inspection makes are in the folder `inspection` of `settings.out`. If the scan fails, the error is
+    raised and no inspection starts. If a model cannot be inspected, the record says so.
 
     `doldrum audit` then makes report.html from these files (:func:`doldrum.report.audit.page.write_audit_page`).
 
-    The model and the images are opened, and the model is run, in a confined process (:func:`doldrum.sandbox.run_confined`). The calling process
-    only reads JSON of a known form from the confined process. If the audit is killed at any moment, the same call continues where it stopped. If the audit is
-    already finished, the call returns its record.
+    The model and the images are opened, and the model is run, in a confined process
+    (:func:`doldrum.sandbox.run_confined`). The calling process only reads JSON of a known form from the confined
+    process. If the audit is killed at any moment, the same call continues where it stopped. If the audit was finished
+    before, the function returns the saved record.
 
     With `settings.workers` or `settings.ray`, the scan is spread over workers, and each worker has its own confined process. The record is the
     same for every number of workers. A worker that dies is replaced.
@@ -54,23 +56,27 @@ def run_audit(
     progress : bool
         Draw progress bars on standard error, if it is a terminal.
     say : function
-        Called with one line of text for each message to the user: the model's accuracy, doubts about it, the number of draws.
+        A function that is called with one line of text for each message to the user: the model's accuracy, doubts about
+        the model, the number of draws.
 
     Returns
     -------
     AuditRecord
-        `verdict["exit_code"]` is 3 if more images were flagged than is consistent with the promised rate, or if the model is suspicious or shown to have a backdoor. Otherwise it is 0.
+        `verdict["exit_code"]` is 3 if the scan or the inspection found something, and otherwise 0. The scan found
+        something if more images were flagged than the promised rate explains, or if there is a discovery. The
+        inspection found something if the model is suspicious or a backdoor is shown.
 
     Raises
     ------
     InputError
-        for a folder that holds something else or is in use by another run, for files that cannot be read or are refused, and for too few clean
-        images (the message says how many are needed). After the scan, :func:`doldrum.inspecting.run_inspection` can raise InputError too; the
-        results of the scan are then kept.
+        for a folder that holds something else or is in use by another run, for files that cannot be read or are
+        refused, and for too few clean images (the message says how many are needed). The inspection
+        (:func:`doldrum.inspecting.run_inspection`) can raise InputError after the scan. The results of the scan are
+        kept even if the inspection fails.
     SandboxError
-        when the confined process exceeds its memory or time, or dies.
+        if the confined process needs more memory or time than allowed, or dies.
     OSError
-        when the disk is full.
+        if the disk is full.
     """
     asked = settings.inspection
     if asked is not None:

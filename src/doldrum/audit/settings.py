@@ -18,7 +18,8 @@ from doldrum.spread import check_workers
 __all__ = ["INSPECTION", "AuditSettings", "seconds_of"]
 
 INSPECTION = "inspection"
-"""The folder of an audit's inspection, with its record.json, trigger.json and pictures/. An interrupted inspection is continued there."""
+"""The folder of an audit's inspection, with its record.json, trigger.json and pictures/. An interrupted inspection is
+continued in this folder."""
 
 _HALF_AN_HOUR = 1800.0
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -35,28 +36,35 @@ class AuditSettings(JobSettings):
     clean : str, optional
         Clean images, not hand-picked and used for nothing else, or a split of a data set that doldrum knows, such as "fashion-mnist:test". Without clean images, the scanned images are ranked by suspicion but not flagged.
     fpr, fdr : float in (0, 1)
-        The promised false-positive rate, and the share of clean images allowed in the set of discoveries.
+        The promised false-positive rate (`fpr`), and the largest share of clean images that is allowed among the
+        discoveries (`fdr`).
     claimed_accuracy : float, optional
-        The accuracy that the model's provider claims, on images like the clean ones, in [0, 1].
+        The accuracy, in [0, 1], that the model's provider claims for images like the clean images.
     inspect : bool, optional
-        Whether to inspect the model itself too, using the clean images (:func:`doldrum.inspecting.run_inspection`). By default, the model is inspected if there are clean
-        images and the model is a file. A model at an address is inspected only if `inspect` is True or `references` are given.
+        Whether to inspect the model itself too, using the clean images (:func:`doldrum.inspecting.run_inspection`). By
+        default, the model is inspected if there are clean images and the model is a file. A model at an address is
+        inspected only if you set `inspect=True` or give `references`.
     references, model_fpr : str, optional, and float in (0, 1)
-        For the inspection: a folder of clean models that are like the model to inspect, and the rate of false alarms to promise.
+        Two settings of the inspection: `references` is a folder of clean models that are like the model to inspect, and
+        `model_fpr` is the promised rate of false alarms.
     budget : float, optional
-        Seconds that an audit may take, counted from the opening of the model. The number of draws (noisy copies of an image) is chosen to fit this time. If the scan takes
-        longer anyway, it ends with the current batch, and images that were not reached are listed as skipped. A run that is continued has the whole time again. If the
-        model is inspected too, the scan and the inspection get half of the time each. Without a budget, the inspection takes at most half an hour.
+        The largest number of seconds that an audit may take, counted from the moment when the model is opened. The
+        number of draws (noisy copies of an image) is chosen to fit this time. If the scan takes longer anyway, it ends
+        with the current batch, and images that were not reached are listed as skipped. If an interrupted audit is
+        continued, the full time is available again. If the model is inspected too, the scan and the inspection get half
+        of the time each. Without a budget, the inspection takes at most half an hour.
     explain : int
-        How many of the most suspicious flagged images to explain, from 0 to 64. The explanations take at most a quarter of the scan's forward
-        passes. If the model is not at an address, up to 100,000 forward passes are always allowed.
+        The number of flagged images to explain (0 to 64), the most suspicious first. The explanations take at most a
+        quarter of the scan's forward passes. For a model in a file, 100,000 forward passes are always allowed, even if
+        a quarter of the scan's forward passes is less.
     workers : int, optional
         The number of confined processes that measure, with one thread each. By default, one process uses all cores. Without a budget, the result is
         the same for every number of processes. With a budget, more processes leave time for more draws. With `references`, `workers` is also the
         number of reference models that are examined at the same time.
     ray : str, optional
-        The address of a Ray cluster whose machines do the measuring, by default with one worker per CPU. The model's files must be at the same path on each machine.
-        With `references`, the reference models and the clean images must be there too.
+        The address of a Ray cluster whose machines do the measuring, by default with one worker per CPU. The model's
+        files must have the same path on every machine of the cluster. With `references`, the reference models and the
+        clean images must be there too.
 
     Raises InputError for values of another type or range, and for files that do not exist.
 
@@ -85,15 +93,19 @@ class AuditSettings(JobSettings):
         check_share("fdr", self.fdr)
         claimed = self.claimed_accuracy
         if claimed is not None and not (is_number(claimed) and 0 <= claimed <= 1):
-            raise InputError(f"expected claimed_accuracy= in [0, 1], got {claimed!r}; 0.93 for 93%")
+            raise InputError(f"expected claimed_accuracy= in [0, 1], got {claimed!r}; write 0.93 for 93%")
         if self.budget is not None:
             check_positive("budget", self.budget)
         check_share("model_fpr", self.model_fpr)
         for name, given in (("inspect", self.inspect), ("references", self.references)):
             if given and self.clean is None:
-                raise InputError(f"expected clean= images with {name}=, got none; give some, or leave {name}= out")
+                raise InputError(
+                    f"expected clean images (clean=) together with {name}=, got no clean images; give some, or leave {name}= out"
+                )
         if self.references is not None and self.inspect is False:
-            raise InputError("expected references= with an inspection, got inspect=False; leave one of them out")
+            raise InputError(
+                "expected references= with an inspection, got inspect=False; leave out references= or inspect=False"
+            )
         whole_number(self.explain, "explain=", least=0, most=64)
         check_workers(self.workers, ray=self.ray)
         super().__post_init__()
@@ -115,12 +127,13 @@ class AuditSettings(JobSettings):
 
     @property
     def share(self) -> float:
-        """The share of the budget that the scan gets. The inspection gets the rest of the budget."""
+        """The share of the audit's time budget that is for the scan. The rest of the budget is for the inspection."""
         return 0.5 if self.inspects else 1.0
 
     @property
     def inspection(self) -> InspectSettings | None:
-        """The settings of the inspection, or None if there is no inspection. The inspection gets half of the budget, or half an hour if there is no budget."""
+        """The settings of the inspection; None if the model is not inspected. The inspection gets half of the time
+        budget. If there is no time budget, the inspection gets half an hour."""
         if not self.inspects or self.clean is None:
             return None
         shared = {
@@ -166,7 +179,7 @@ class AuditSettings(JobSettings):
 
 
 def seconds_of(text: str) -> float:
-    """The number of seconds in a duration such as 90, 90s, 5m or 1.5h.
+    """Convert a duration such as 90, 90s, 5m or 1.5h to a number of seconds.
 
     >>> seconds_of("5m"), seconds_of("90")
     (300.0, 90.0)

@@ -25,11 +25,12 @@ def promised(
     unreached: int = 0,
     explanations: Explanations | None = None,
 ) -> dict[str, Any]:
-    """The verdict {exit_code, heading, sentences} of an audit with a promised false-positive rate.
+    """Return the verdict {exit_code, heading, sentences} of an audit that promises a false-positive rate.
 
-    `unreached` is the number of images that were not scanned before the time was over. Both the flagged images and the discoveries are the
-    images with the smallest p-values, so one of these two sets contains the other. There are two reasons for exit code 3: more flags than the
-    limit, or at least one discovery. The heading names the reason that applies.
+    `unreached` is the number of images that were not scanned before the time was over. Both the flagged images and the
+    discoveries are the images with the smallest p-values, so one of these two sets contains the other. There are two
+    reasons for exit code 3: more flags than the limit, or at least one discovery. The heading of the verdict names the
+    reason for the exit code.
     """
     more = flags["more_than_promised"] or flags["discoveries"] > 0
     heading = _heading(flags)
@@ -42,7 +43,7 @@ def promised(
         sentences.append(_explained(explanations))
     if more:
         sentences.append(
-            "A flag is not proof. A flag means that the model's answers around this image differ from those around clean images. A trigger can cause this difference. So can a sticker, a damaged file or a picture from another source. Look for something that the flagged pictures share."
+            "A flag is not proof. A flag means that the model's answers around this image differ from those around clean images. The reason for a flag can be a trigger, but also a sticker, a damaged file or a picture from another source. Look for something that all flagged pictures have in common."
         )
         sentences.append("An image that was not flagged may still carry a trigger: some triggers are hard to detect.")
     else:
@@ -51,11 +52,11 @@ def promised(
             "carry its trigger, and some triggers are hard to detect."
         )
         if note.startswith("no set can be"):
-            sentences.append(f"A few triggered images could not be told apart from false alarms: {note}.")
+            sentences.append(f"This audit cannot distinguish a few triggered images from false alarms: {note}.")
         else:
             hidden = min(scanned, 1 + max(0, flags["limit"] - round(flags["expected"])))
             sentences.append(
-                f"{'One triggered image' if hidden == 1 else f'Up to about {hidden:,} triggered images'} could go unnoticed among the false alarms. To lower that number, give more "
+                f"{'One triggered image' if hidden == 1 else f'Up to about {hidden:,} triggered images'} could go unnoticed among the false alarms. Fewer triggered images can go unnoticed if you give more "
                 "clean images or a smaller --fpr."
             )
     sentences += remarks
@@ -71,13 +72,13 @@ def _explained(explanations: Explanations) -> str:
     count, proven = len(explanations.explained), explanations.proven
     of = "the most suspicious flagged image" if count == 1 else f"the {count:,} most suspicious flagged images"
     if not proven:
-        return f"No trigger was proven in {of}. Candidate triggers from flagged images change the class of clean images hardly more often than candidates from trusted images of the same class."
+        return f"No trigger was proven in {of}. Possible triggers from flagged images change the class of clean images hardly more often than possible triggers from trusted images of the same class."
     first = next(one for one in explanations.explained if one.proven)
     return f"A trigger is proven in {proven:,} of {of}. {first.why}"
 
 
 def _heading(flags: Mapping[str, Any]) -> str:
-    """The heading of the verdict, which claims no more than the counts show."""
+    """The heading of the verdict, which depends on the number of flags and of discoveries."""
     if flags["more_than_promised"]:
         return "More images were flagged than false alarms explain"
     if not flags["discoveries"]:
@@ -94,12 +95,12 @@ def _counted(flags: Mapping[str, Any], scanned: int) -> str:
     )
     return (
         f"{flags['count']:,} of {_images(scanned)} {'was' if 1 in (flags['count'], scanned) else 'were'} flagged. If all "
-        f"images were clean, {expected} would be expected, and more than {flags['limit']:,} in fewer than 5% of audits."
+        f"images were clean, {expected} would be expected, and in fewer than 5% of audits the number of flags would be above {flags['limit']:,}."
     )
 
 
 def _discovered(flags: Mapping[str, Any]) -> str:
-    """Say whether the discoveries are some of the flagged images, or a larger set that contains them."""
+    """Say whether all discoveries are flagged images, or whether images without a flag are discoveries too."""
     count, flagged = flags["discoveries"], flags["count"]
     far = f"on average, at most {flags['fdr']:.0%} of discoveries are clean images (Benjamini-Hochberg)"
     if count == 1 <= flagged:
@@ -130,25 +131,29 @@ def _concentrated(
         else f"All {flags['count']:,}"
     )
     start = (
-        f"{share} flagged images are predicted as {name}, as are {found['scanned']:,} of all "
-        f"{scanned:,} (p {_small(found['p_value'])})"
+        f"{share} flagged images are predicted as {name}, and so are {found['scanned']:,} of all "
+        f"{scanned:,} scanned images (p {_small(found['p_value'])})"
     )
     if found["scanned"] == scanned:
-        return f"{start}. Since all scanned images get this prediction, nothing can be said about whether the flags concentrate on it."
+        return f"{start}. Since all scanned images get this prediction, nothing can be said about whether the flags concentrate on this prediction."
     if found["p_value"] >= _RARE and found["flagged"] == flags["count"]:
         return f"{start}. The flags are too few, or the class is too common, to say whether they concentrate on it."
     if found["p_value"] >= _RARE:
-        would = " With a backdoor that has one target class, the flags would concentrate." if more else ""
+        would = (
+            " If there were a backdoor with one target class, the flags would concentrate on this class."
+            if more
+            else ""
+        )
         return f"{start}: the flags do not concentrate on one class.{would}"
     if label < 0:
-        return f"{start}. The model gives no valid answer on these images. So the flags do not show a target class."
+        return f"{start}. For these flagged images, the model gives no valid scores. So the flags do not show a target class."
     if more:
         return f"{start}. A backdoor with this target class would look like this."
     return f"{start}. False alarms may concentrate on one class too. There are no more flags than false alarms explain, so this concentration says little."
 
 
 def _small(p: float) -> str:
-    """A p-value as text. A value below 1e-15 is not written as 0, because smaller numbers are not exact.
+    """A p-value as text. A p-value below 1e-15 is written as "< 1e-15", because such a small p-value is not exact.
 
     >>> _small(0.0), _small(0.0123)
     ('< 1e-15', '= 0.012')
@@ -160,7 +165,7 @@ def _unreached(count: int, scanned: int) -> list[str]:
     if not count:
         return []
     return [
-        f"The time given by --budget ran out before {count:,} of {scanned + count:,} images {'was' if count == 1 else 'were'} scanned. The report says nothing about "
+        f"{count:,} of {scanned + count:,} images {'was' if count == 1 else 'were'} not scanned, because the time given by --budget ran out. The report says nothing about "
         "these images, which are listed as skipped."
     ]
 
@@ -170,11 +175,11 @@ def ranked(*, scanned: int, doubts: Sequence[str], remarks: Sequence[str], unrea
     sentences = [
         *doubts,
         *_unreached(unreached, scanned),
-        f"The {scanned:,} images are sorted, most suspicious first. No image is flagged, and no false-alarm rate is promised: every "
+        f"The {scanned:,} images are sorted: the most suspicious image comes first. No image is flagged, and no false-alarm rate is promised: every "
         "sorted list has a first image, even if all images are clean.",
-        "Each image was compared with the other images. Some of those other images may carry a trigger too. The more images carry the same trigger, the more normal they "
-        "look compared with one another. If half of the images or more carry the same trigger, the order means nothing.",
-        "So the list only says where to look first. The list cannot say whether any image is triggered, how many images are triggered, or anything about the model.",
+        "Each image was compared with all other images, and some of these may carry a trigger too. If many images carry the same trigger, these images "
+        "look normal compared with one another. If half of the images or more carry the same trigger, the order means nothing.",
+        "So the list only says where to look first. The list does not say whether or how many images are triggered, and says nothing about the model.",
         "To get flags with a promised rate of false alarms, give a few hundred images that you trust with --clean.",
         *remarks,
     ]
@@ -186,7 +191,8 @@ def ranked(*, scanned: int, doubts: Sequence[str], remarks: Sequence[str], unrea
 
 
 def of_both(images: Mapping[str, Any], model: InspectionRecord | None, remarks: Sequence[str]) -> dict[str, Any]:
-    """The verdict {exit_code, heading, sentences} on the images, and on the model if it was inspected; `remarks` say why the model was not inspected."""
+    """Combine the verdict on the images with the verdict on the model, as {exit_code, heading, sentences}. If the model
+    was not inspected, `remarks` give the reason."""
     if model is None:
         return {**images, "sentences": [*images["sentences"], *remarks]}
     found = model.verdict

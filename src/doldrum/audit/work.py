@@ -1,4 +1,5 @@
-"""The work of an audit in the confined process: open, check, fit, calibrate, scan and explain. The results are files, and facts that the process returns."""
+"""The work of an audit in the confined process: open, check, fit, calibrate, scan and explain. The confined process
+writes its results into files, and returns facts about its work."""
 
 from __future__ import annotations
 
@@ -38,10 +39,11 @@ _MOST_FIT, _MOST_CALIBRATION = 700, 2000
 def work(job: dict[str, Any], tell: Tell, ask: Ask | None = None) -> dict[str, Any]:
     """Do the work of an audit in the confined process, and return facts about the model, the clean images and the scanned images.
 
-    `job` has `settings` (AuditSettings.to_dict, and `share`: the scan's share of the budget), `work` (a folder) and `seed`. If there are
-    workers, `ask` sends batches of images to them.
+    `job` is a dict with the keys `settings`, `work` (a folder) and `seed`. `settings` has the values of
+    `AuditSettings.to_dict()`, and `share`, the scan's share of the time budget. The function `ask`, if given, sends
+    batches of images to workers.
 
-    Writes rows-*.jsonl, pixels/ and shown-*.json into the folder `work`.
+    The files rows-*.jsonl and shown-*.json, and the folder pixels/, are written into the folder `work`.
     """
     settings, folder, seed = job["settings"], Path(job["work"]), int(job["seed"])
     deadline = budget.Deadline(settings["budget"], share=settings["share"])
@@ -105,7 +107,8 @@ def work(job: dict[str, Any], tell: Tell, ask: Ask | None = None) -> dict[str, A
 
 
 def _parted(clean: ImageSet, fpr: float, seed: int) -> tuple[ImageSet, ImageSet]:
-    """Split the clean images into those to fit and those to calibrate. Unsuitable images raise InputError before any work."""
+    """Split the clean images into those to fit and those to calibrate. If the clean images cannot be used, InputError
+    is raised before any work."""
     fit, calibration = split_clean(len(clean), fpr, seed)
     parts = clean.take(fit), clean.take(calibration)
     check_apart(*parts)
@@ -113,10 +116,11 @@ def _parted(clean: ImageSet, fpr: float, seed: int) -> tuple[ImageSet, ImageSet]
 
 
 def split_clean(count: int, fpr: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Choose which clean images are used to fit and which to calibrate.
+    """Choose at random which clean images are used to fit the detector, and which to calibrate it.
 
-    Half of the images are used to fit, but at least 50 and at most 700. If `fpr` needs more images to calibrate, fewer than half are used to
-    fit. The other images are used to calibrate: at most 2,000, or twice the number that `fpr` needs if that is more than 2,000.
+    Half of the images are used to fit, but at least 50 and at most 700. If half of the images are too few to calibrate
+    for `fpr`, fewer than half are used to fit. The images that are not used to fit are used to calibrate. At most 2,000
+    images are used to calibrate, or at most twice the number that `fpr` needs if this is larger.
 
     Raises InputError if there are too few images; the message says how many are needed.
 
@@ -145,13 +149,14 @@ def _overlap(images: ImageSet, clean: ImageSet) -> list[str]:
             f"expected images other than the clean ones, got {same:,} that are all copies of clean images; give other images"
         )
     return [
-        f"{same:,} of the {len(images):,} images are copies of clean images, pixel by pixel. The copies were given as clean, so the audit says nothing "
-        "about the copies."
+        f"{same:,} of the {len(images):,} images are copies of clean images, pixel by pixel. The audit says nothing about these copies, because "
+        "the same images were given as clean."
     ]
 
 
 def _suspicious(folder: Path) -> list[tuple[float, float, int]]:
-    """The (p-value, -score, number) of every scanned image, most suspicious first. An image without a p-value gets the p-value 1."""
+    """Return the triples (p-value, -score, image number) of all scanned images, the most suspicious first. If an image
+    has no p-value, the value 1 is used as its p-value."""
     found = []
     for path in [*sorted(folder.glob("rows-*.jsonl")), folder / "reference.jsonl"]:
         if path.exists():
@@ -167,7 +172,8 @@ def _pixels(
     order: NDArray[np.int64],
     suspicious: Sequence[tuple[float, float, int]],
 ) -> None:
-    """Write the pixels of the most suspicious images, and of their noisy copies that were measured."""
+    """Write the pixels of the most suspicious images and of their noisy copies, with the same noise as in the
+    measurement."""
     target = folder / "pixels"
     target.mkdir(exist_ok=True)
     noise = detector.probes()["noise"]

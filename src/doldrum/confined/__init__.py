@@ -1,4 +1,6 @@
-"""Shared code of all jobs on somebody else's files, such as audits: settings, the output folder, the confined process, and checks of its results.
+"""Code that all jobs on somebody else's files (such as audits) share: settings, the output folder, the confined
+process, and checks of the results from this process.
 
-Code of a single job (a verdict, a list of samples to drop, a page) is not here. Each job is described by a `Job`.
+Code that only one job needs (a verdict, a list of samples to drop, a page) is in the package of this job. A `Job`
+object describes a job.
 """

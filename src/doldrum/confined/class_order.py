@@ -1,4 +1,5 @@
-"""Refuse labels whose classes are in another order than the model's, before any work. The message names the order that was found."""
+"""Refuse labels whose classes are in another order than the model's, before any work. The error message names the order
+of the classes that was found."""
 
 from __future__ import annotations
 
@@ -27,20 +28,21 @@ def check_class_order(
     how: str = "",
     names: Sequence[str | None] | None = None,
 ) -> ClassOrder | None:
-    """Raise InputError if the labels' classes are in another order than the model's.
+    """Raise InputError if the classes of the labels are in another order than the classes of the model.
 
-    An error is raised if the model predicts less than half of the labels, but significantly more than half with its classes in another order
-    (:func:`doldrum.stats.class_order.class_order`).
+    InputError is raised if two things are true: the model predicts less than half of the labels, and with its classes
+    in another order it would predict significantly more than half (:func:`doldrum.stats.class_order.class_order`).
 
     Parameters
     ----------
     predicted, labels : (N,)
-        The model's predictions, and the class number of each image (-1: no label), or None if there are no labels.
+        `predicted` has the class that the model predicts for each image. `labels` has the class number of each image's
+        label (-1: no label), or is None if there are no labels.
     how : str
-        How the class numbers were found (:func:`doldrum.confined.matching.class_numbers`). The advice in the message depends on `how`. `how` is
-        empty if the caller gave the numbers.
+        Words that say how the class numbers were found (:func:`doldrum.confined.matching.class_numbers`); empty if the
+        caller gave the numbers. The advice in the error message depends on `how`.
     names : N names, optional
-        The labels as the source writes them.
+        The text of each label in the source of the images, before it was converted to a class number.
 
     Returns
     -------
@@ -66,19 +68,20 @@ def check_class_order(
 
 
 def other_order(found: ClassOrder | None) -> str | None:
-    """A sentence that warns if another order of the classes fits the labels better, but not by enough to be sure; None otherwise."""
+    """Return a warning if the labels fit better with another order of the classes, but too little to be sure; None
+    otherwise."""
     if found is None or not found.other:
         return None
     return f"The order of the classes may be wrong: the model predicts {found.given.value:.1%} of the labels, and {found.best.value:.1%} if its classes are put into another order. Check the labels and the preprocessing."
 
 
 def _told(found: ClassOrder, called: dict[int, str], how: str) -> str:
-    """Say which order of the classes was found, and what to do."""
+    """Return the end of the error message: the order of the classes that was found, and what the user can do."""
     order = found.order
     named = bool(called) and "class numbers" not in how
     if named and len(order) <= _ALL and min(order) >= 0:
         by_model = [called[order.index(k)] for k in range(len(order))]
-        seems = f"The model's order seems to be: {', '.join(by_model)}"
+        seems = f"The model's order of the classes seems to be: {', '.join(by_model)}"
     else:
         moved = [k for k in range(len(order)) if order[k] >= 0 and order[k] != k]
         shown = [f"{called[k] if named else f'label {k}'} is the model's class {order[k]}" for k in moved[:_SOME]]

@@ -14,22 +14,24 @@ __all__ = ["lines", "names_of", "skipped", "whole"]
 
 
 def whole(value: Any, least: int = 1) -> int:
-    """Return `value` if it is a whole number of at least `least`; raise ValueError for anything else."""
+    """Return `value` if it is a whole number from `least` to 2^31 - 1; otherwise raise ValueError."""
     if type(value) is not int or not least <= value < 1 << 31:
         raise ValueError(f"expected a whole number, got {value!r}")
     return value
 
 
 def lines(values: Any) -> list[str]:
-    """At most 100 strings, with control characters escaped."""
+    """The first 100 of `values` as strings, with control characters escaped."""
     return [visible(str(v), most=2000) for v in list(values)[:100]]
 
 
 def names_of(values: Any, *, most: int) -> list[str] | None:
-    """The class names, with control characters escaped, each at most `most` characters long; None if there are no names."""
+    """The class names as strings of at most `most` characters, with control characters escaped; None if there are no
+    names."""
     return None if values is None else [visible(str(name), most=most) for name in values]
 
 
 def skipped(found: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """The list of skipped files [{id, why}], with control characters escaped."""
+    """The skipped files, each with its name (`id`) and the reason (`why`), as strings with control characters
+    escaped."""
     return [{"id": visible(str(one["id"])), "why": visible(str(one["why"]), most=1000)} for one in found]

@@ -1,4 +1,5 @@
-"""Outside of the confined process: a job's folder, in which the job can be continued with the same settings, model and images."""
+"""Outside of the confined process: the folder of a job. An interrupted job can be continued in its folder with the same
+settings, model and images."""
 
 from __future__ import annotations
 
@@ -22,15 +23,19 @@ from doldrum.opening.files import digest_of
 
 __all__ = ["begin", "forget", "holds_work"]
 
-_IN_WORDS = {"model": "another model, or the same model in another place", "model_sha256": "another model in its file"}
+_IN_WORDS = {
+    "model": "another model, or the same model in another place",
+    "model_sha256": "a model file with other content",
+}
 
 
 @contextlib.contextmanager
 def begin(job: Job, settings: JobSettings) -> Iterator[Begun]:
-    """Make a job's folder or reopen it, and lock it for this process while the block runs.
+    """Make or reopen a job's folder, and lock the folder for this process until the `with` block ends.
 
-    Two processes in one folder would delete each other's drafts. Raises InputError if another process uses the folder, if the folder holds something
-    else or is among the images, or if it can't be made or written. InputError is also raised if the folder has a finished run with other images.
+    The lock is needed because two processes in one folder would delete each other's unfinished files. Raises InputError
+    if another process uses the folder, if the folder holds something else or is among the images, or if it can't be
+    made or written. InputError is also raised if the folder has a finished run with other images.
     """
     out = Path(settings.out)
     for source in settings.sources.values():
@@ -47,11 +52,11 @@ def begin(job: Job, settings: JobSettings) -> Iterator[Begun]:
 
 
 def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapping[str, str]) -> int:
-    """Make the job's folder, or check that an existing folder is this job's; return the seed."""
+    """Make the job's folder, or check that an existing folder belongs to this job. Return the job's seed."""
     out, kind = Path(settings.out), f"doldrum {job.name}"
     wanted = settings.lasting() | {"model_sha256": model_sha256}
     if out.exists() and not out.is_dir():
-        raise InputError(f"expected a folder for --out, got the file {out}; name another")
+        raise InputError(f"expected a folder for --out, got the file {out}; name a folder")
     seed = secrets.randbits(63) if settings.seed is None else settings.seed
     if holds_files(out):
         try:
@@ -62,11 +67,11 @@ def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapp
             begun_with, before, ours = {}, None, False
         if not ours:
             raise InputError(
-                f"expected a new or empty folder, or this {job.name}'s own, got {out}, which holds something else; name another with --out"
+                f"expected a new or empty folder, or the folder of this {job.name}, got {out}, which holds something else; name another with --out"
             )
         if differs := _differing(begun_with, wanted, settings.CALLED):
             raise InputError(
-                f"expected the settings with which the {job.name} in {out} began, got {differs}; use the same settings to continue it, or name "
+                f"expected the settings with which the {job.name} in {out} began, got {differs}; use the same settings to continue this job, or name "
                 "another folder with --out"
             )
         if before == states:
@@ -82,13 +87,14 @@ def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapp
         write_text_whole(out / f"{job.name}.json", text + "\n")
     except OSError as error:
         raise InputError(
-            f"expected an --out that can be written, got {out} ({error.strerror}); name another, or fix its permissions"
+            f"expected a folder for --out that can be written, got {out} ({error.strerror}); name another folder, or fix the permissions of this folder"
         ) from error
     return seed
 
 
 def _differing(before: Mapping[str, Any], now: Mapping[str, Any], called: Mapping[str, str]) -> str:
-    """The settings that differ between an interrupted run and this call, written as arguments; "" if there are none."""
+    """The settings that differ between an interrupted run and this call, as text for an error message; "" if all
+    settings agree."""
     told: list[str] = []
     for name in {**now, **before}:
         values = [one.get(name) for one in (now, before)]
@@ -101,9 +107,10 @@ def _differing(before: Mapping[str, Any], now: Mapping[str, Any], called: Mappin
 
 
 def forget(job: Job, begun: Begun) -> None:
-    """Delete the files of a job that was stopped before it had any result. The folder then accepts a corrected command.
+    """Delete a job's files if the job was stopped before it had any result. Without these files, the folder accepts a
+    corrected command.
 
-    `begin` deletes the folder itself.
+    The function `begin` deletes the folder itself.
     """
     if holds_work(begun.out):
         return

@@ -1,4 +1,4 @@
-"""Job: what the code that all jobs share needs to know about one job (such as an audit) on somebody else's files."""
+"""Job: the description of one job (such as an audit) on somebody else's files, for the code that all jobs share."""
 
 from __future__ import annotations
 
@@ -10,34 +10,38 @@ from typing import Any
 __all__ = ["OPENING", "SCANNING", "Begun", "Job", "Tell"]
 
 Tell = Callable[[Any], None]
-"""A function with which the confined process reports its progress: {stage, total, done}, or {say: a line}."""
+"""A function with which the confined process reports its progress, as {stage, total, done}, or sends a line of text for
+the user, as {say: text}."""
 
 OPENING = {"model": "opening the model", "images": "reading images", "clean": "reading clean images"}
-"""Stages that the module `material` reports, and their names in a progress bar."""
+"""The stages that the module `material` reports. Each stage has a text for the progress bar."""
 SCANNING = {
     "timing": "timing forwards",
     "fit": "fitting",
     "calibrate": "calibrating",
     "scan": "scanning",
 }
-"""Stages that the package `scanning` reports, and their names in a progress bar."""
+"""The stages that the package `scanning` reports. Each stage has a text for the progress bar."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """The description of a job on somebody else's files.
+    """The properties of a job on somebody else's files.
 
     Parameters
     ----------
     name, article : str
-        The job's name in messages, and its article, such as "audit" and "an". The job's folder has a file NAME.json, with the settings that the
-        job began with.
+        The job's name in messages and the article before this name, for example "audit" and "an". The job's settings at
+        its start are in the file NAME.json in the job's folder, where NAME is the job's name.
     function : "package.module:function"
-        The function that the confined process calls: `work(job, tell)`, where `job` has `settings`, `work` (a folder) and `seed`. The function returns facts.
+        The name of the function that the confined process calls as `work(job, tell)`. The argument `job` is a dict with
+        `settings`, `work` (a folder) and `seed`. The function returns facts.
     record : str
-        The last file that the job writes into its folder. If this file exists, the job is finished.
-    stages : mapping of a stage's name to words
-        The stages that the function may report. Other stages are not shown, because an attacker could choose their names.
+        The name of the last file that the job writes into its folder. If the folder has this last file, the job is
+        finished.
+    stages : mapping from the name of a stage to a text
+        The stages that the function may report, with their texts for the progress bar. A stage that is not in `stages`
+        is not shown, because an attacker could choose its name.
     """
 
     name: str
@@ -49,7 +53,8 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Begun:
-    """A job that has begun: its folder, the inner folder for files of the confined process, the seed, and the model's SHA-256."""
+    """A job that has begun: its output folder, the inner folder for the files of the confined process, the seed, and
+    the SHA-256 of the model."""
 
     out: Path
     work: Path

@@ -24,7 +24,7 @@ _FEWEST = 30  # images below which nothing is said about the model's answers
 
 
 def numbers_of(material: Material, opened: Suspect) -> tuple[NDArray[np.int64] | None, str]:
-    """Convert the labels of images that were read to the opened model's class numbers, with `class_numbers`."""
+    """Convert the labels of the images in `material` to class numbers of the model `opened`, with `class_numbers`."""
     return class_numbers(
         material.labels,
         model_names=opened.class_names,
@@ -42,12 +42,14 @@ def class_numbers(
     num_classes: int,
     numbered: bool = False,
 ) -> tuple[NDArray[np.int64] | None, str]:
-    """The class number of each label (-1: no label), and how the numbers were found. The numbers are None if they can't be found.
+    """Return the class number of each label (-1: no label), and a text that says how the numbers were found. If the
+    numbers can't be found, None is returned instead of the numbers.
 
-    Four ways are tried in this order, until one works. First, labels are looked up among the model's class names. Second, labels are read as
-    numbers. Third, labels are looked up among the class names of their table. Fourth, labels are numbered in alphabetical order, if the model's
-    class names are not known and there are as many different labels as classes. Labels that are `numbered`, such as those of arrays, are always
-    class numbers: if the classes are named "1", "10", "2", a look-up among the names would give wrong numbers.
+    There are four ways to find class numbers, and the first way that works is used. First, labels are looked up among
+    the model's class names. Second, labels are read as numbers. Third, labels are looked up among the class names of
+    their table. Fourth, labels are numbered in alphabetical order, if the model's class names are not known and there
+    are as many different labels as classes. If `numbered` is True (labels of arrays), the labels are always taken as
+    class numbers. For classes named "1", "10", "2", a search among the class names would give wrong numbers.
 
     >>> class_numbers(["Dog", None], model_names=["cat", "dog"], table_names=(), num_classes=2)[0].tolist()
     [1, -1]
@@ -96,7 +98,8 @@ def _folded(name: str) -> str:
 
 
 def accuracy_of(predicted: NDArray[Any], truth: NDArray[np.int64] | None) -> dict[str, Any] | None:
-    """The accuracy {value, lower, upper, labelled} on labelled images, with a 95% Clopper-Pearson interval; None without labels."""
+    """Return the accuracy on labelled images as {value, lower, upper, labelled}, with a 95% Clopper-Pearson interval;
+    None if there are no labels."""
     if truth is None or not (truth >= 0).any():
         return None
     some = truth >= 0
@@ -107,21 +110,21 @@ def accuracy_of(predicted: NDArray[Any], truth: NDArray[np.int64] | None) -> dic
 def doubts(
     predicted: NDArray[Any], accuracy: dict[str, Any] | None, *, claimed: float | None, num_classes: int
 ) -> list[str]:
-    """Sentences to say before any conclusion, if the model's predictions on clean images are worse than they should be."""
+    """Return warnings for a model whose predictions on clean images are worse than they should be."""
     told = []
-    check = "Before you trust any other result here, check size, mean, std, channel order and the order of the classes."
+    check = "Before you trust the results, check size, mean, std, channel order and the order of the classes."
     if accuracy is not None:
         reached = (
             f"accuracy on {accuracy['labelled']:,} labelled clean images is {accuracy['value']:.1%} "
             f"({accuracy['lower']:.1%} to {accuracy['upper']:.1%})"
         )
         if claimed is not None and accuracy["upper"] < claimed - _FAR:
-            told.append(f"The {reached}, far below the claimed {claimed:.1%}. {check}")
+            told.append(f"The {reached}, far below the claimed accuracy of {claimed:.1%}. {check}")
         elif accuracy["labelled"] >= _FEWEST and accuracy["lower"] < 1.5 / num_classes:
             told.append(f"The {reached}, hardly better than guessing among {num_classes:,} classes. {check}")
         elif claimed is None and accuracy["labelled"] >= _FEWEST and accuracy["upper"] < _LOW:
             told.append(
-                f"The {reached}, below half. {check} If the model is no better, say so with --claimed-accuracy."
+                f"The {reached}, below half. {check} If the model's real accuracy is so low, give this accuracy with --claimed-accuracy."
             )
     invalid = float((predicted < 0).mean())
     if invalid > 0:
@@ -130,14 +133,15 @@ def doubts(
     if len(valid) >= _FEWEST and accuracy is None:
         most = np.bincount(valid.astype(np.int64)).max() / len(valid)
         if most > _MOST_ONE_CLASS:
-            told.append(f"The model gives {most:.0%} of the clean images the same class. {check}")
+            told.append(f"The model predicts the same class for {most:.0%} of the clean images. {check}")
     return told
 
 
 def odd_preprocessing(
     opened: Suspect, clean: ImageSet, truth: NDArray[np.int64] | None, resize: Literal["stretch", "crop"]
 ) -> str | None:
-    """A warning if another usual preprocessing fits the clean images better than the one in use; None otherwise."""
+    """Return a warning if another usual preprocessing fits the clean images better than the present preprocessing; None
+    otherwise."""
     warning = preprocessing_warning(opened, clean.images, truth, resize=resize)
     told = None if warning is None else warning.removeprefix("note: ")
     return told and told[0].upper() + told[1:]

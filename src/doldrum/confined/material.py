@@ -30,11 +30,12 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """Somebody else's images, read into an ImageSet without labels, and what is known about them.
+    """Somebody else's images as an ImageSet without labels, and what is known about these images.
 
-    `labels` has each image's label as text, or None. `class_names` are the class names of a table. `skipped` lists what could not be used.
-    `kind` is the format of the source. `note` says how images were fitted to the model's input, if any images had to be fitted. `numbered` says
-    that the labels are class numbers, never names.
+    `labels` has each image's label as text, or None. `class_names` are the class names of a table. `skipped` lists the
+    files that could not be used. `kind` is the file format of the images. `note` says how images were changed to fit
+    the model's input; it is None if no image was changed. `numbered` says whether the labels are class numbers and not
+    class names.
     """
 
     images: ImageSet
@@ -53,7 +54,8 @@ class Material:
 def open_material(
     path: str, target: Path, *, classifier: Classifier, resize: str, advance: Callable[[int], None]
 ) -> Material:
-    """Read the images at `path` into an array in `target`, resized to the classifier's input size. `advance` is called for each item."""
+    """Read the images at `path` into an array in `target`, resized to the classifier's input size. The function
+    `advance` is called once for each image that is read."""
     source = open_images(path)
 
     def counted() -> Iterator[Any]:
@@ -76,9 +78,11 @@ def read_material(
     *,
     called: str | None = None,
 ) -> Material:
-    """Read images with `open_material` into the file `what`.npy of the folder, and report the progress.
+    """Read images with `open_material` into a file in `folder`, and report the progress. The file is named after
+    `what`, e.g. clean.npy.
 
-    The message of an InputError begins with `called`, the name of these images. By default, the name is the option --`what`.
+    If InputError is raised, its message begins with `called`, a name for these images. By default, this name is the
+    option named after `what`, e.g. --clean.
     """
     tell({"stage": what})
     waiting = [0]
@@ -102,7 +106,8 @@ def read_material(
 
 
 def left_out(clean: Material) -> list[str]:
-    """A sentence about clean files that could not be used, in a list; an empty list if there are none."""
+    """Return a list with one sentence about the clean files that could not be used; an empty list if all files could be
+    used."""
     if not clean.skipped:
         return []
     first, count = clean.skipped[0], len(clean.skipped)
@@ -113,7 +118,8 @@ def left_out(clean: Material) -> list[str]:
 
 
 def fitted(**materials: Material | None) -> list[str]:
-    """Sentences for the record about images that had another size or colour: one sentence for each set with such images."""
+    """Sentences for the record about images whose size or colour had to be changed: one sentence for each set with such
+    images."""
     return [
         f"{name.capitalize()} images: {one.note}."
         for name, one in materials.items()
@@ -122,7 +128,8 @@ def fitted(**materials: Material | None) -> list[str]:
 
 
 def listed(skipped: Sequence[Skipped], *, most: int) -> dict[str, Any]:
-    """The facts {skipped, unlisted}: the first files that could not be used, and the number of further ones."""
+    """Return {skipped, unlisted}: a list of the first `most` files that could not be used, and the number of unusable
+    files that are not in this list."""
     return {
         "skipped": [{"id": one.id, "why": one.why} for one in skipped[:most]],
         "unlisted": max(0, len(skipped) - most),
@@ -130,7 +137,7 @@ def listed(skipped: Sequence[Skipped], *, most: int) -> dict[str, Any]:
 
 
 def same_images(folder: Path, material: Material, clean: Material | None) -> None:
-    """Raise InputError if an interrupted run is continued with other images than those that it began with."""
+    """Raise InputError if an interrupted run is continued with other images than before."""
     digest = hashlib.sha256()
     for one in (material, clean):
         if one is not None:

@@ -23,15 +23,17 @@ _BATCH = 256
 
 
 def labels_of(classifier: Classifier, images: ImageSet) -> NDArray[Any]:
-    """The model's predicted labels (N,), computed in batches; -1 where the model gave no valid label."""
+    """Predict the labels (N,) of the images in batches. A label of -1 means that the model gave no valid label."""
     starts = range(0, len(images), _BATCH)
     return np.concatenate([base_outputs(classifier, to_float(images.images[i : i + _BATCH]))[0] for i in starts])
 
 
 def on_clean(opened: Suspect, clean: Material, settings: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    """Compare the model's accuracy on the clean images with the claimed accuracy, and report doubts at once.
+    """Check the model's accuracy on the clean images against the claimed accuracy. Doubts are shown to the user at
+    once.
 
-    Returns {clean: {accuracy, claimed}, doubts, remarks}. Raises InputError for labels whose classes are in another order than the model's (:func:`doldrum.confined.class_order.check_class_order`).
+    Returns the facts {clean: {accuracy, claimed}, doubts, remarks} for the record. Raises InputError for labels whose
+    classes are in another order than the model's (:func:`doldrum.confined.class_order.check_class_order`).
     """
     classifier = opened.classifier
     predicted = labels_of(classifier, clean.images)

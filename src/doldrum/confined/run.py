@@ -1,4 +1,5 @@
-"""run_job: run any job. Make the job's folder, send the work to a confined process, check the returned facts, and write the results."""
+"""run_job runs a job of any kind: make the job's folder, send the work to a confined process, check the returned facts,
+and write the results."""
 
 from __future__ import annotations
 
@@ -32,37 +33,40 @@ def run_job(
     progress: bool = True,
     say: Callable[[str], None] = lambda text: None,
 ) -> Result:
-    """Do a job, continue an interrupted one, or give the result of a finished one.
+    """Run a new job, continue an interrupted job, or return the result of a finished job.
 
     Parameters
     ----------
     write : function
-        Checks the facts that the confined process returned, writes all results (the record last), and returns the result. For impossible
-        facts, the function raises ValueError, KeyError, TypeError or a similar error.
+        The function `write` checks the facts that the confined process returned, writes all results (the record last),
+        and returns the result. If the facts are impossible, the function raises ValueError, KeyError, TypeError or a
+        similar error.
     read : function
-        Reads the result from a record that `write` wrote.
+        The function `read` reads the result from a record that `write` has written.
     send_as : function, optional
-        Returns the settings for the confined process. This function may put files into the given folder. By default `settings.to_dict()`.
+        The function `send_as` returns the settings that are sent to the confined process, and may put files into the
+        given folder. By default, `settings.to_dict()` is sent.
     helpers : Helpers, optional
-        Workers that measure for the confined process. With workers, the job's function also gets the argument `ask` (:class:`doldrum.sandbox.Help`).
+        Workers that measure images for the confined process. With workers, the job's function also gets the argument
+        `ask` (:class:`doldrum.sandbox.Help`).
     after : function, optional
-        A function that does further work after the confined process has returned its facts, and before anything is written. The function gets
-        these facts unchecked. If the function fails or is interrupted, the results of the confined process are kept, and the same call continues
-        from there.
+        A function that is called with the facts of the confined process, before the facts are checked and any result is
+        written. If the function `after` fails or is interrupted, the results of the confined process are kept, and the
+        same call of `run_job` continues from there.
 
     Raises
     ------
     InputError
-        for a folder that holds something else or is in use by another run, and for files that are refused.
+        if the folder holds something else or is in use by another run, or if files are refused.
     SandboxError
-        when the confined process exceeds its memory or time, dies, or returns impossible facts.
+        if the confined process needs more memory or time than allowed, dies, or returns impossible facts.
     OSError
-        when the disk is full.
+        if the disk is full.
     """
     with begin(job, settings) as begun:
         record = begun.out / job.record
         if record.exists():
-            say(f"{begun.out} holds this {job.name}, which is already finished; nothing was done")
+            say(f"the {job.name} in {begun.out} is already finished; nothing was done")
             return read(record)
         begun.work.mkdir(exist_ok=True)
         try:

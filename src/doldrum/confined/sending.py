@@ -1,4 +1,5 @@
-"""Outside of the confined process: send a job's work to the process, and show the progress and messages that it reports."""
+"""Outside of the confined process: send a job's work to the confined process, and show the progress and the messages
+from this process."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ _MANY = 16  # workers, where the cluster knows how many they are
 
 @dataclass(frozen=True)
 class Helpers:
-    """Workers on this machine or on a Ray cluster, with the same arguments as `doldrum.spread.spread`."""
+    """The choice of workers, on this machine or on a Ray cluster. `workers` and `ray` are the arguments of
+    `doldrum.spread.spread`."""
 
     workers: int | None
     ray: str | None
@@ -42,9 +44,10 @@ def send(
     progress: bool,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Run the job's function in a confined process with the settings `sent`, and return its facts. Progress and messages are shown.
+    """Run the job's function in a confined process with the settings `sent`. Show the progress and the messages of this
+    process, and return the facts from the function.
 
-    With `helpers`, the function may send out batches, which workers measure.
+    If `helpers` are given, the function can send batches of images to workers, which measure these images.
     """
     paths = [*readable(settings)]
     for name in settings.SOURCES:
@@ -82,14 +85,15 @@ def send(
         found = run_confined(job.function, asked, limits=limits, on_message=hear, **more)
     if not isinstance(found, dict):
         raise SandboxError(
-            "expected plain values (numbers, texts and lists) from the confined process, got another object",
+            "expected plain values (numbers, texts and lists) from the confined process, got an object of another type",
             reason="nonsense",
         )
     return found
 
 
 def _help(helpers: Helpers, settings: JobSettings, workers: contextlib.ExitStack) -> Help:
-    """A Help whose answers come from workers. The workers start at the first request, and stay until `workers` is closed."""
+    """Return a Help object that lets workers answer requests. The workers start at the first request, and run until the
+    exit stack `workers` is closed."""
     from doldrum.confined.scanning.helping import Helper
 
     own = ModelSettings(**{field.name: getattr(settings, field.name) for field in fields(ModelSettings)})

@@ -1,4 +1,5 @@
-"""JobSettings: the settings that all jobs on somebody else's model share. All settings are checked before any work."""
+"""JobSettings: the settings that all jobs on somebody else's model share. All settings are checked before the job does
+any work."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ class JobSettings(ModelSettings):
     out : str
         A new or empty folder, or the folder of an interrupted job of the same kind, which is continued.
     seed : int, optional
-        The seed of all random draws. By default a new, secret seed, which is recorded afterwards.
+        The seed of all random draws. By default, a new secret seed is drawn and written into the record at the end.
     hours : float
         The largest number of hours that the confined process may take.
 
@@ -52,14 +53,15 @@ class JobSettings(ModelSettings):
     def __post_init__(self) -> None:
         check_positive("hours", self.hours)
         if self.seed is not None and not (is_whole(self.seed) and 0 <= self.seed < 1 << 63):
-            raise InputError(f"expected seed= from 0 to 2^63 - 1, got {self.seed!r}; pass another")
+            raise InputError(f"expected seed= from 0 to 2^63 - 1, got {self.seed!r}; pass another seed")
         if not isinstance(cast("Any", self.out), (str, os.PathLike)):
-            raise InputError(f"expected out= as the path of a folder, got {type(self.out).__name__}; name one")
+            raise InputError(f"expected out= as the path of a folder, got {type(self.out).__name__}; name a folder")
         super().__post_init__()
 
     @property
     def sources(self) -> dict[str, str | None]:
-        """The paths of images, by the name of the setting. If a setting has several paths, numbers are added to its name."""
+        """The paths of the images, as a dict whose keys are the names of the settings. If a setting has several paths,
+        the keys are its name with the numbers -0, -1 and so on."""
         made: dict[str, str | None] = {}
         for name in self.SOURCES:
             value = getattr(self, name)
@@ -67,7 +69,8 @@ class JobSettings(ModelSettings):
         return made
 
     def options(self, *left_out: str) -> list[str]:
-        """The words of a command line for settings that differ from their defaults. Fields in `left_out` are left out, and so are the model and the seed."""
+        """The words of a command line for settings that differ from their defaults. The model, the seed and the
+        settings named in `left_out` do not appear."""
         words = []
         for field in fields(self):
             value = getattr(self, field.name)
@@ -95,6 +98,6 @@ class JobSettings(ModelSettings):
 
 
 def check_share(name: str, value: float) -> None:
-    """Raise InputError unless the setting is above 0 and below 1."""
+    """Raise InputError unless the value of the setting is above 0 and below 1."""
     if not (is_number(value) and 0 < value < 1):
         raise InputError(f"expected {name}= between 0 and 1, got {value!r}; e.g. 0.01")

@@ -13,7 +13,9 @@ __all__ = ["as_file"]
 
 
 def as_file(path: str | None, part: str, target: Path) -> str | None:
-    """Return `path`. If `path` names a data set, return `target`: an .npz file with the split that the name gives, or else the split `part`. The file is made if it does not exist."""
+    """Return `path` if it names no data set. If `path` names a data set, write one split of the data set to the .npz
+    file `target`, and return the path of this file. The split is the one in the name, or `part` if the name gives no
+    split. If the file exists, it is used again."""
     if path is None or not is_dataset(path):
         return path
     if not target.exists():

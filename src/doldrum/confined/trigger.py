@@ -1,4 +1,5 @@
-"""The trigger that a job found: written by the confined process, and read from a folder that an attacker may have written to."""
+"""Write and read the trigger that a job found. The confined process writes the trigger into a folder that an attacker
+may have changed, so the trigger is checked when it is read."""
 
 from __future__ import annotations
 
@@ -16,12 +17,14 @@ from doldrum.triggers.base import Trigger, trigger_from_dict
 __all__ = ["TRIGGER", "keep_trigger", "read_trigger", "write_trigger"]
 
 TRIGGER = "trigger.json"
-"""The name of the trigger's file, in the work folder of the confined process and among the job's results."""
+"""The name of the file with the trigger, both in the work folder of the confined process and among the job's
+results."""
 _MOST_BYTES = 1 << 28
 
 
 def write_trigger(folder: Path, trigger: Mapping[str, Any] | None) -> None:
-    """In the confined process: write the dict of `Trigger.to_dict` to a file. If the trigger is None, delete a file that an interrupted run left."""
+    """In the confined process: write a trigger, in the form of `Trigger.to_dict`, to a file. If the trigger is None,
+    delete a file that an interrupted run left."""
     if trigger is None:
         (folder / TRIGGER).unlink(missing_ok=True)
         return
@@ -29,7 +32,8 @@ def write_trigger(folder: Path, trigger: Mapping[str, Any] | None) -> None:
 
 
 def keep_trigger(source: Path, target: Path, *, shape: tuple[int, int, int]) -> Trigger:
-    """Outside of the confined process: read the trigger in the folder `source`, try it on an image of `shape`, and write it to `target`.
+    """Outside of the confined process: read the trigger from the folder `source`, try the trigger on an image of shape
+    `shape`, and write the trigger to the folder `target`.
 
     Raises ValueError if there is no trigger, and for a trigger that does not fit such images.
     """
@@ -39,29 +43,30 @@ def keep_trigger(source: Path, target: Path, *, shape: tuple[int, int, int]) -> 
         trigger = read_trigger(source / TRIGGER)
         trigger(np.zeros((1, *shape), dtype=np.float32))
     except InputError as error:
-        raise ValueError(f"no trigger for such images: {error}") from error
+        raise ValueError(f"a trigger that does not fit these images: {error}") from error
     write_text_whole(target / TRIGGER, json.dumps(trigger.to_dict()))
     return trigger
 
 
 def read_trigger(path: Path) -> Trigger:
-    """Read a trigger from a JSON file of arrays and small numbers.
+    """Read a trigger from a JSON file that holds only arrays and small numbers.
 
-    Raises InputError for a trigger whose settings are wrong, and ValueError for other wrong content.
+    Raises InputError if the settings of the trigger are wrong, and ValueError if the file has any other wrong content.
     """
     if path.is_symlink() or path.stat().st_size > _MOST_BYTES:
-        raise ValueError("no trigger, or one that is too large")
+        raise ValueError("a link, or a file that is too large")
     found = json.loads(path.read_text(encoding="utf-8"))
     if not _is_plain(found):
         raise ValueError("a trigger that is not made of arrays and numbers")
     try:
         return trigger_from_dict(found)
     except (KeyError, TypeError) as error:
-        raise InputError(f"expected a trigger, got {error!r}; make it again") from error
+        raise InputError(f"expected a trigger, got {error!r}; make the trigger again") from error
 
 
 def _is_plain(found: Any) -> bool:
-    """Whether a trigger's settings are only arrays and small numbers. Arrays are no larger than their text, so memory use stays small."""
+    """Whether the settings of a trigger are only arrays and small numbers. An array needs no more memory than its text
+    in the file, so memory use stays small."""
     if not isinstance(found, dict) or set(found) != {"name", "settings"} or not isinstance(found["settings"], dict):
         return False
     return all(_is_small(name, value) for name, value in found["settings"].items())

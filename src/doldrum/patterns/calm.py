@@ -31,25 +31,28 @@ def calm_pattern(
 ) -> Additive:
     """Find the perturbation d, with |d| <= budget at every pixel value, that minimises W, the entropy of labels under noise.
 
-    W of the perturbed images clip(x + d) is computed from counts of hard labels, which have no gradient. Therefore a
-    straight-through estimator is used. The forward pass counts hard labels over `draws` Gaussian draws; the backward
-    pass replaces each label by its softmax. The loss is 1 - sum_c p_c^2, averaged over a batch of images: the
-    probability that two draws have different labels. Like W, the loss is 0 if all labels agree and largest for uniform
-    labels, but its gradient stays finite if no draw has the label of some class. As in measurements of W, noise is
-    added after the clipping, and noisy images are not clipped.
+    W of the perturbed images clip(x + d) is computed from counts of hard labels, which have no gradient. Because such
+    counts have no gradient, a straight-through estimator is used. The forward pass counts the predicted labels over
+    `draws` noisy copies of each image. For the gradient, each predicted label is replaced by the softmax of the scores.
+    The loss is the probability that two draws of an image have different labels: 1 - sum_c p_c^2, where p_c is the
+    share of draws with the label c. This loss is averaged over a batch of images. Like W, this loss is 0 if all labels
+    are equal, and largest if all classes are equally frequent. If some class is predicted for no draw, the gradient of
+    W is infinite, but the gradient of this loss is finite. As when W is measured, noise is added after x + d is
+    clipped, and the noisy images are not clipped.
 
     There are two kinds of minima: images keep their labels, or all images move to one class. Gradient descent ends in a
-    minimum near its start, so it runs from two starts. The first start is the zero perturbation. The second start is
-    the best of several short descents (`steps` / 5 each), one towards each of the ten most frequent classes of noisy
-    images. The result with the lower loss on 256 images is returned. No target class is given: if all images move to
-    one class, the model determines which.
+    minimum near its start, so it runs from two starts. The first start of the descent is d = 0. The second start is the
+    best result of several short descents with `steps` / 5 steps each. Each short descent moves noisy images towards one
+    of their ten most frequent classes. Of the results from the two starts, the result with the lower loss on 256 images
+    is returned. No target class is given: if all images move to one class, the model determines which.
 
     Parameters
     ----------
     sigma
         The noise strength at which W is minimised, e.g. the model's sigma-half (`dd.sigma_half`).
 
-    Classifier, images, budget, seed and errors are those of :func:`doldrum.patterns.universal_perturbation`.
+    For the classifier, the images, the budget, the seed and the errors, see
+    :func:`doldrum.patterns.universal_perturbation`.
 
     Source: this project. Patterns that lower W without poisoning are from Grosse et al. 2022, arXiv 2006.06721, and the
     estimator is from Bengio et al. 2013, arXiv 1308.3432.
@@ -61,7 +64,9 @@ def calm_pattern(
     """
     check_budget(budget)
     if draws < 2 or not (sigma > 0 and math.isfinite(sigma)):
-        raise InputError(f"expected draws >= 2 and sigma > 0, got {draws} and {sigma}; e.g. 8 draws at sigma-half")
+        raise InputError(
+            f"expected draws >= 2 and sigma > 0, got draws = {draws} and sigma = {sigma}; use e.g. 8 draws at sigma-half"
+        )
     with subject(classifier, images, seed=seed, name="calm", steps=steps) as model:
 
         def noisy(d: torch.Tensor, size: int) -> torch.Tensor:

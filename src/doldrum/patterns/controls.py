@@ -19,7 +19,8 @@ __all__ = ["random_patch", "random_perturbation"]
 def random_perturbation(
     classifier: Any, images: NDArray[Any], *, budget: float = 0.1, kind: Literal["sign", "uniform"] = "sign", seed: int
 ) -> Additive:
-    """A random perturbation: every value is +budget or -budget ("sign"), or uniform between them ("uniform").
+    """A random perturbation. Every value is +budget or -budget (kind "sign"), or is drawn uniformly between -budget and
+    +budget (kind "uniform").
 
     The classifier is ignored, and only the shape of the images is used. The function takes a classifier so that a
     control is called in the same way as an optimised pattern.
@@ -45,7 +46,7 @@ def random_patch(
 
     The classifier is ignored, and only the shape of the images is used.
 
-    Raises InputError for a size that doesn't fit and an unknown place.
+    Raises InputError if the square does not fit into the images, or if the place is unknown.
 
     >>> random_patch(None, np.zeros((1, 1, 8, 8)), size=3, seed=0).mask.sum().item()
     9.0

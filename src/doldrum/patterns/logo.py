@@ -1,4 +1,5 @@
-"""A simple shape in one colour, like a label on an object. The shape is a control, since such a label is harmless."""
+"""A simple shape in one colour, like a label on an object. The shape is a control pattern, because a label on an object
+is harmless."""
 
 from __future__ import annotations
 
@@ -30,10 +31,10 @@ def logo(
 
     Only the shape's pixels change.
 
-    `shape` is one of SHAPES; None chooses it at random with the seed. The colour (each channel in [.7, 1]) is always
-    random. `place` is a corner or "anywhere". The classifier is ignored.
+    `shape` is one of SHAPES; None chooses it at random with the seed. The colour is drawn at random, with each channel
+    in [.7, 1]. `place` is a corner or "anywhere". The classifier is ignored.
 
-    Raises InputError for an unknown shape or place and a size that doesn't fit or is below 3.
+    Raises InputError for an unknown shape or place, and for a size that is below 3 or does not fit into the images.
 
     >>> logo(None, np.zeros((1, 1, 8, 8)), shape="frame", size=3, seed=0).mask[5:, 5:].tolist()
     [[1.0, 1.0, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0, 1.0]]

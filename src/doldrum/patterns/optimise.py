@@ -22,8 +22,9 @@ __all__ = ["Subject", "check_target", "sign_descent", "subject"]
 class Subject:
     """A frozen model with images on its device, for one optimisation.
 
-    `logits` is differentiable in the images, `clean` holds the images (N, C, H, W) in [0, 1], and `labels` holds the
-    labels that the model gives them. All random values come from `generator`.
+    The function `logits` gives the scores of images, and is differentiable with respect to the images. `clean` holds
+    the images (N, C, H, W) in [0, 1], and `labels` holds the labels that the model predicts for these images. All
+    random values come from `generator`.
     """
 
     logits: Callable[[torch.Tensor], torch.Tensor]
@@ -33,7 +34,7 @@ class Subject:
     generator: torch.Generator
 
     def batch(self, size: int) -> torch.Tensor:
-        """Random indices of images, drawn with replacement. `size` is the number of indices."""
+        """Return `size` random indices of images, drawn with replacement."""
         return torch.randint(len(self.clean), (size,), generator=self.generator).to(self.clean.device)
 
     def normal(self, shape: tuple[int, ...]) -> torch.Tensor:
@@ -43,12 +44,12 @@ class Subject:
 
 @contextmanager
 def subject(classifier: Any, images: NDArray[Any], *, seed: int, name: str, steps: int) -> Iterator[Subject]:
-    """Check the model and images, and provide them for one optimisation.
+    """Check the model and the images, and yield a `Subject` with both for one optimisation.
 
-    Afterwards the model is restored to its earlier state.
+    At the end of the `with` block, the model is put back into its earlier state.
 
-    Raises InputError for a model without gradients or with only labels, images that don't fit the model, and `steps`
-    below 1.
+    Raises InputError if the model gives only labels or has no gradients, if the images don't fit the model, or if
+    `steps` is below 1.
     """
     module = module_of(classifier)
     if not isinstance(classifier, Classifier):
@@ -59,9 +60,11 @@ def subject(classifier: Any, images: NDArray[Any], *, seed: int, name: str, step
         )
     floats = checked_images(images)
     if floats.shape[1:] != classifier.input_shape:
-        raise InputError(f"expected images {classifier.input_shape}, got {floats.shape[1:]}; resize or convert them")
+        raise InputError(
+            f"expected images of shape {classifier.input_shape}, got {floats.shape[1:]}; resize or convert them"
+        )
     if steps < 1:
-        raise InputError(f"expected steps of at least 1, got {steps}; 200 steps are enough")
+        raise InputError(f"expected at least 1 step, got {steps}; use e.g. 200 steps")
     probabilities = classifier.outputs == "probabilities"
 
     with frozen(module):
@@ -79,15 +82,16 @@ def subject(classifier: Any, images: NDArray[Any], *, seed: int, name: str, step
 def check_target(target: int | None, classes: int) -> None:
     """Raise InputError unless `target` is a class number or None."""
     if target is not None and not 0 <= target < classes:
-        raise InputError(f"expected a target of 0 to {classes - 1}, got {target}; pick a class of the model")
+        raise InputError(f"expected a target class from 0 to {classes - 1}, got {target}; pick a class of the model")
 
 
 def sign_descent(
     value: torch.Tensor, loss: Callable[[torch.Tensor], torch.Tensor], *, low: float, high: float, steps: int
 ) -> torch.Tensor:
-    """Projected signed gradient descent with momentum .9 on `value`, which is clipped to [low, high] after every step.
+    """Minimise `loss` by projected signed gradient descent with momentum .9. After every step, `value` is clipped to
+    [low, high].
 
-    The step size starts at about a tenth of high - low, and falls linearly to about a hundredth of its initial size.
+    The step size falls linearly, from about a tenth of high - low to about a hundredth of this first step size.
 
     Source: Madry et al. 2018, arXiv 1706.06083 (projected gradient descent); Dong et al. 2018, arXiv 1710.06081 (momentum).
     """

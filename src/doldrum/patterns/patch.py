@@ -33,7 +33,7 @@ def adversarial_patch(
     that the patch works at all places. The returned trigger has the patch at one random place, which the seed
     determines.
 
-    Classifier, images, seed and errors are those of :func:`doldrum.patterns.universal_perturbation`.
+    For the classifier, the images, the seed and the errors, see :func:`doldrum.patterns.universal_perturbation`.
 
     Source: Brown et al. 2017, arXiv 1712.09665, section 3 (expectation over places; without rotation and scale).
 

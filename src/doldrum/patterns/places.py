@@ -16,17 +16,19 @@ from doldrum.triggers.patch import CORNERS, corner_slices
 __all__ = ["ANYWHERE", "check_budget", "checked_images", "in_place", "place_for"]
 
 ANYWHERE = "anywhere"
-"""A random place, which the seed determines, with the whole square inside the image."""
+"""The name of a random place, drawn with the seed, at which the whole square is inside the image."""
 
 
 def checked_images(images: Any) -> NDArray[np.float32]:
     """The images as float32 (N, C, H, W) in [0, 1].
 
-    Raises InputError if there is no image, or for other shapes or values.
+    Raises InputError if there is no image, if the array has another shape, or if values are outside [0, 1].
     """
     array = np.asarray(images)
     if array.ndim != 4 or not array.size:
-        raise InputError(f"expected at least one image (N, C, H, W), got shape {array.shape}; pass some images")
+        raise InputError(
+            f"expected an array (N, C, H, W) with at least one image, got shape {array.shape}; pass some images"
+        )
     floats = to_float(array)
     if not (floats.min() >= 0 and floats.max() <= 1):
         raise InputError(f"expected images in [0, 1], got {floats.min():g} to {floats.max():g}; divide by 255")
@@ -34,20 +36,21 @@ def checked_images(images: Any) -> NDArray[np.float32]:
 
 
 def check_budget(budget: float) -> None:
-    """Raise InputError unless an L-inf budget is in (0, 1]."""
+    """Raise InputError unless the budget, the largest change of a pixel value, is in (0, 1]."""
     if not 0 < budget <= 1:
-        raise InputError(f"expected a budget in (0, 1], got {budget}; it is a share of the pixel range")
+        raise InputError(f"expected a budget in (0, 1], got {budget}; the budget is a share of the pixel range")
 
 
 def place_for(shape: tuple[int, ...], *, size: int, place: str, seed: int) -> tuple[slice, slice]:
-    """Rows and columns of a square in images (H, W): in a corner, or at a random place that the seed determines.
+    """The rows and columns of a square in an image of shape (H, W). The square is in a corner, or at a random place
+    that the seed determines.
 
     >>> place_for((28, 28), size=4, place="upper right", seed=0)
     (slice(0, 4, None), slice(24, 28, None))
     """
     height, width = shape
     if not 1 <= size <= min(height, width):
-        raise InputError(f"expected a size of 1 to {min(height, width)} pixels, got {size}; change it")
+        raise InputError(f"expected a size of 1 to {min(height, width)} pixels, got {size}; change the size")
     if place == ANYWHERE:
         top, left = (int(rng(seed, "place", axis).integers(side - size + 1)) for axis, side in enumerate(shape))
         return slice(top, top + size), slice(left, left + size)
@@ -59,9 +62,10 @@ def place_for(shape: tuple[int, ...], *, size: int, place: str, seed: int) -> tu
 def in_place(
     values: NDArray[Any], where: tuple[slice, slice], shape: tuple[int, ...], *, cover: NDArray[Any] | None = None
 ) -> MaskedPattern:
-    """A trigger that writes `values` (C, size, size) to the place `where` of images with shape (C, H, W).
+    """A trigger that writes the pixels `values` (C, size, size) into images of shape (C, H, W), at the rows and columns
+    `where`.
 
-    Only pixels where `cover` (size, size) is 1 are written; by default it is 1 everywhere.
+    Pixels are written only where the array `cover` (size, size) is 1. By default, `cover` is 1 everywhere.
     """
     mask = np.zeros(shape[1:], dtype=np.float32)
     mask[where] = 1 if cover is None else cover

@@ -18,12 +18,12 @@ def sticker(
 ) -> MaskedPattern:
     """A square that is cut from one of the images and pasted at the same place in all images.
 
-    The image and the square are chosen at random with the seed. At least a quarter of the square's pixels must differ
-    from its most common value by more than .1, since an empty corner is not a sticker. If none of 64 random squares
-    satisfies this condition, the most varied of these squares is used. The classifier is ignored.
+    The image, and the square in this image, are chosen at random with the seed. A nearly empty square is not used: at
+    least a quarter of its pixel values must differ by more than .1 from its most common pixel value. If none of 64
+    random squares satisfies this condition, the most varied of these squares is used. The classifier is ignored.
 
-    `place` is a corner or "anywhere" (at a random place). Raises InputError for a size that doesn't fit and an unknown
-    place.
+    `place` is a corner or "anywhere" (at a random place). Raises InputError if the square does not fit into the images,
+    or if the place is unknown.
 
     >>> import numpy as np
     >>> images = np.random.default_rng(0).random((4, 1, 8, 8))
@@ -52,7 +52,8 @@ def sticker(
 
 
 def _mode(cut: NDArray[Any]) -> float:
-    """The most common value: the middle of the bin with the most pixels, among ten bins over [0, 1]."""
+    """The most common pixel value in `cut`: the range [0, 1] is divided into ten bins, and the middle of the bin with
+    the most pixels is returned."""
     import numpy as np
 
     counts, edges = np.histogram(cut, bins=10, range=(0, 1))

@@ -29,8 +29,8 @@ def universal_perturbation(
 
     At every pixel value, |d| <= budget. The method is signed gradient descent over batches of clip(x + d), from a start
     of uniform noise. With a target, the loss is the cross-entropy with the target. Without a target (None), the loss is
-    the margin of the model's own label over the best other class. This margin is clipped at -1, so that images with a
-    clearly changed label no longer influence the result.
+    a margin: the score of the label that the model gives the clean image, minus the highest score of all other classes.
+    Margins below -1 are set to -1, so that images with a clearly changed label do not influence the result any more.
 
     Parameters
     ----------
@@ -39,12 +39,12 @@ def universal_perturbation(
     images
         Array (N, C, H, W), uint8 or floats in [0, 1]. Labels are not needed, and a few hundred images are enough.
     budget
-        The L-inf limit, in units of the [0, 1] pixel range.
+        The largest allowed change of a pixel value (L-inf norm), for pixels in [0, 1].
 
     Returns
     -------
     Additive
-        The trigger, with `amplitude` = budget. The trigger depends only on (classifier, images, settings, seed).
+        The trigger. Its `amplitude` is the budget. The trigger depends only on (classifier, images, settings, seed).
 
     Raises InputError for models without gradients, budgets outside (0, 1], and targets that are not a class.
 

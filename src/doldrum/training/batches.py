@@ -19,11 +19,11 @@ _BLOCK_BYTES = 64 << 20
 
 
 def checked_data(data: Any, num_classes: int | None = None) -> tuple[Any, np.ndarray, int]:
-    """Return images (uint8, uint16 or float NCHW), labels (int64) and the number of classes. Raises InputError if the
-    data are unusable."""
+    """Check the training data. Return the images (uint8, uint16 or float NCHW), the labels (int64) and the number of
+    classes. Raises InputError if the data are unusable."""
     images, labels = getattr(data, "images", None), getattr(data, "labels", None)
     if images is not None and labels is None:
-        raise InputError("expected labels with the images, got none; training needs labels")
+        raise InputError("expected labels with the images, got no labels; training needs labels")
     if images is None:
         raise InputError(f"expected data with images and labels, got {type(data).__name__}; make an ImageSet")
     kind = getattr(images, "dtype", None)
@@ -33,19 +33,24 @@ def checked_data(data: Any, num_classes: int | None = None) -> tuple[Any, np.nda
     labels = np.asarray(labels)
     if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
         raise InputError(
-            f"expected {len(images)} whole-numbered labels, got {labels.dtype} {labels.shape}; one per image"
+            f"expected one whole-numbered label for each of {len(images)} images, got labels of type {labels.dtype} and shape {labels.shape}; convert the labels"
         )
     names = getattr(data, "class_names", None)
     classes = num_classes or (len(names) if names else int(labels.max()) + 1)
     if labels.min() < 0 or labels.max() >= classes:
-        raise InputError(f"expected labels in [0, {classes}), got {labels.min()}..{labels.max()}; check the classes")
+        raise InputError(
+            f"expected labels from 0 to below {classes}, got labels from {labels.min()} to {labels.max()}; check the classes"
+        )
     if classes < 2 or len(images) < 2:
-        raise InputError(f"expected at least 2 images and 2 classes, got {len(images)} and {classes}; add data")
+        raise InputError(
+            f"expected at least 2 images and 2 classes, got {len(images)} images and {classes} classes; add data"
+        )
     return images, labels.astype(np.int64), classes
 
 
 def as_trained(images: np.ndarray) -> np.ndarray:
-    """Return uint8 images unchanged (the device divides them by 255), and all others as float32 in [0, 1]."""
+    """Return uint8 images unchanged, because the device divides them by 255 later. Convert images of all other types to
+    float32 in [0, 1]."""
     return np.ascontiguousarray(images) if images.dtype in (np.uint8, np.float32) else to_float(images)
 
 
@@ -53,7 +58,7 @@ def augment(images: torch.Tensor, generator: torch.Generator, *, shift: int, fli
     """Shift each image by up to `shift` pixels on both axes (filled with zeros), and if `flip`, mirror half of them
     left to right.
 
-    Images are (B, C, H, W), of any dtype. The random numbers are drawn on the CPU.
+    Images are (B, C, H, W), of any dtype. The random shifts and flips are drawn on the CPU.
 
     >>> g = torch.Generator().manual_seed(0)
     >>> augment(torch.ones(4, 1, 3, 3), g, shift=0, flip=True).sum().item()
@@ -80,9 +85,11 @@ def epoch_batches(
     shift: int,
     flip: bool,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """All full batches of one shuffled pass: float32 images in [0, 1], channels last, and int64 labels.
+    """Yield all full batches of one pass over the shuffled images: float32 images in [0, 1] with channels last, and
+    int64 labels.
 
-    Images after the last full batch are left out of this pass. The next pass is shuffled again.
+    If the images at the end do not fill a batch, they are left out of this pass. The images are shuffled again for
+    every pass.
     """
     order = torch.randperm(len(images), generator=generator).numpy()
     batch_bytes = 4 * batch_size * int(np.prod(images.shape[1:]))

@@ -50,19 +50,22 @@ class TrainedClassifier(ModuleClassifier):
         return TrainedClassifier(module, metadata=self.metadata, history=self.history)
 
     def save(self, path: str | Path) -> Path:
-        """Write a checkpoint that `load_checkpoint` can read. A file that exists at `path` is replaced in one step."""
+        """Write a checkpoint that `load_checkpoint` can read. If there is already a file at `path`, this file is
+        replaced in one step."""
         return save_checkpoint(path, self.module, {**self.metadata, "history": self.history})
 
 
 def save_checkpoint(path: str | Path, model: nn.Module, metadata: Mapping[str, Any]) -> Path:
     """Write `model`'s weights and `metadata` as safetensors.
 
-    `metadata` must have only values that JSON can hold, among them `network` (a name that `build` knows), `input_shape`
-    and `num_classes`.
+    `metadata` must have only values that JSON can hold. The keys `network` (a name that `build` knows), `input_shape`
+    and `num_classes` are required.
     """
     missing = [key for key in ("network", "input_shape", "num_classes") if key not in metadata]
     if missing:
-        raise InputError(f"expected metadata with {', '.join(missing)}, got {sorted(metadata)}; add the missing keys")
+        raise InputError(
+            f"expected metadata with the keys {', '.join(missing)}, got the keys {sorted(metadata)}; add the missing keys"
+        )
     return write_tensors(path, model.state_dict(), {"format": FORMAT, **metadata})
 
 
@@ -70,8 +73,8 @@ def load_checkpoint(path: str | Path) -> TrainedClassifier:
     """Read a checkpoint that doldrum wrote. No code from the file is run.
 
     Raises InputError if the file is missing, is not safetensors, was not written by doldrum, has another format
-    version, or names an unknown network. Also raises InputError if tensors, shapes or types differ from those of the
-    network, or if values are not finite.
+    version, or names an unknown network. InputError is also raised if the names, shapes or types of the tensors differ
+    from the network's tensors, or if values are not finite.
     """
     tensors, metadata = read_tensors(path, FORMAT)
     name, shape, classes = (metadata.get(key) for key in ("network", "input_shape", "num_classes"))
@@ -98,8 +101,8 @@ def load_checkpoint(path: str | Path) -> TrainedClassifier:
 
 
 def write_tensors(path: str | Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> Path:
-    """Write tensors and a JSON header to `path`. If the process is killed, `path` has the complete old file or the
-    complete new one."""
+    """Write tensors and a JSON header to `path`. If the process is killed, `path` has either the complete old file or
+    the complete new file."""
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     content = save(plain, metadata={_KEY: json.dumps(metadata, default=str)})
 
@@ -113,17 +116,17 @@ def write_tensors(path: str | Path, tensors: Mapping[str, torch.Tensor], metadat
 
 
 def read_tensors(path: str | Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Read the tensors and the JSON header of a file that `write_tensors` wrote. The header's `format` must be
-    `kind`."""
+    """Read the tensors and the JSON header of a file that `write_tensors` wrote. In the header, `format` must have the
+    value `kind`."""
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"expected a checkpoint at {path}, got nothing there; check the path")
+        raise InputError(f"expected a checkpoint at {path}, got no file; check the path")
     with path.open("rb") as file:
         start = file.read(8)
     header = struct.unpack("<Q", start)[0] if len(start) == 8 else _MAX_HEADER + 1
     if header > min(_MAX_HEADER, path.stat().st_size - 8):
         raise InputError(
-            f"expected a safetensors checkpoint, got {path}, which is not one; pass a file that doldrum saved"
+            f"expected a safetensors checkpoint, got {path}, which is another kind of file; pass a file that doldrum saved"
         )
     try:
         with safe_open(str(path), framework="pt") as file:
@@ -147,17 +150,19 @@ def _is_count(value: Any, *, high: int) -> bool:
 def _match(expected: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor], path: str | Path) -> None:
     if sum(tensor.numel() for tensor in expected.values()) > _MAX_VALUES:
         raise InputError(
-            f"expected a network of at most {_MAX_VALUES} values, got more in {path}, so doldrum did not train it; pass a file that doldrum saved"
+            f"expected a network of at most {_MAX_VALUES} values, got more values in {path}, so doldrum did not train it; pass a file that doldrum saved"
         )
     odd = sorted(expected.keys() ^ found.keys())
     if odd:
         raise InputError(
-            f"expected the tensors of the network that the file names, got a difference at {odd[0]!r} in {path}"
+            f"expected the tensors of the network that the file names, got a missing or unknown tensor {odd[0]!r} in {path}"
         )
     for name, tensor in expected.items():
         got = found[name]
         if got.shape != tensor.shape or got.dtype != tensor.dtype:
             want, have = (f"{t.dtype} {tuple(t.shape)}" for t in (tensor, got))
-            raise InputError(f"expected {name} {want}, got {have} in {path}; the file is broken")
+            raise InputError(f"expected the tensor {name} as {want}, got {have} in {path}; the file is broken")
         if got.is_floating_point() and not torch.isfinite(got).all():
-            raise InputError(f"expected finite weights, got NaN or infinity in {name} of {path}; retrain it")
+            raise InputError(
+                f"expected finite weights, got NaN or infinity in {name} of {path}; train the network again"
+            )

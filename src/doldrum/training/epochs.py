@@ -40,8 +40,8 @@ def run_epochs(
     """Train from epoch `state.epoch` to the end, as the recipe of `state` says. `checkpoint` is written after each
     epoch.
 
-    `trained` is the module that gets a batch: the whole network, or the part after its frozen trunk. All random numbers
-    depend only on seed and epoch.
+    `trained` is the module that gets each batch: the whole network, or the part of the network after its frozen trunk.
+    All random numbers depend only on the seed and the number of the epoch.
     """
     recipe = state.recipe
     batch = min(recipe.batch_size, len(images))
@@ -78,8 +78,8 @@ def _epoch(
     hook: TrainingHook | None,
     advance: Any,
 ) -> dict[str, Any]:
-    """Train for one epoch, and return its entry of the history. `trained` is the network, or the part after its frozen
-    trunk."""
+    """Train for one epoch, and return the history entry of this epoch. `trained` is the whole network, or the part of
+    the network after its frozen trunk."""
     began = time.perf_counter()
     model = state.model.train()
     device = next(model.parameters()).device
@@ -127,5 +127,5 @@ def in_bf16(recipe: Recipe, device: torch.device) -> bool:
 
 
 def precision(recipe: Recipe, device: torch.device) -> Any:
-    """The context for the forward passes of a run, which sets their precision."""
+    """A context manager that sets the precision of a run's forward passes."""
     return torch.autocast(device.type, dtype=torch.bfloat16) if in_bf16(recipe, device) else nullcontext()

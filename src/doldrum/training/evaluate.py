@@ -17,7 +17,8 @@ __all__ = ["accuracy", "predict_labels"]
 
 
 def predict_labels(model: nn.Module | Classifier, images: NDArray[Any], *, batch_size: int = 500) -> NDArray[np.int16]:
-    """Labels (N,) of images (N, C, H, W), uint8 or float32 in [0, 1]; -1 if the scores are not finite.
+    """Predict the labels (N,) of images (N, C, H, W), which are uint8 or float32 in [0, 1]. A label is -1 if the scores
+    are not finite.
 
     `model` is a Classifier, or a module that returns logits. A module that was in training mode is put back into
     training mode at the end.

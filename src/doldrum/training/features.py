@@ -32,14 +32,15 @@ _FORMAT = "features-1"
 def trunk_features(
     model: nn.Sequential, images: Any, *, precision: Any, bf16: bool, progress: bool = True, folder: Path | None = None
 ) -> NDArray[np.float32]:
-    """Compute `trunk(normalise(image))` of every image, float32 (N, C, H, W), for a `model` of `build` whose body is a
-    Transfer.
+    """Compute the features `trunk(normalise(image))` of every image, as float32 (N, C, H, W). `model` comes from
+    `build`, and its body is a Transfer.
 
     Images are recognised by a digest of their pixels. If most images of a set are new, their features are kept in
     `folder` (by default `features` in the cache folder). Features are reused only for the same weights, image size and
-    machine. A poisoned set shares most images with its original set. For a poisoned set, only the images that are not
-    in its original set go through the network, and their features are not kept. A result above 1 GiB is stored on disk.
-    `precision` makes the context manager for the forward passes, and `bf16` says whether they run in bfloat16.
+    machine. A poisoned training set has most images in common with the original training set. Only the images of a
+    poisoned set that are not in the original set go through the network, and their features are not kept. If the
+    features need more than 1 GiB, they are stored on disk. The function `precision` returns the context manager for the
+    forward passes, and `bf16` says whether these forward passes run in bfloat16.
     """
     body = model[1]
     assert isinstance(body, Transfer)
@@ -85,7 +86,8 @@ def _computed(
 
 
 def _identity(body: Transfer, device: torch.device, *, bf16: bool) -> str:
-    """A hash of everything except the image that decides its features."""
+    """A hash of all settings on which the features of an image depend, such as the network, the machine and the
+    precision."""
     machine = [torch.__version__, device.type, torch.backends.cpu.get_cpu_capability(), torch.get_num_threads(), bf16]
     text = json.dumps([_FORMAT, body.source, len(body.trunk), body.shape, machine])  # pyright: ignore[reportArgumentType]
     return hashlib.sha256(text.encode()).hexdigest()[:24]
@@ -98,8 +100,9 @@ def _digest(image: NDArray[Any]) -> bytes:
 
 
 def _known(place: Path) -> dict[bytes, tuple[NDArray[np.float32], int]]:
-    """The array and the row of the features of each image digest. Files that can't be read are ignored. A list of
-    digests was written after the features of its images, so if the list exists, the features are complete."""
+    """Return a dict from the digest of each known image to its features, as an array and a row number in this array.
+    Files that can't be read are ignored. A list of digests is written after the features, so if the list exists, the
+    features are complete."""
     out: dict[bytes, tuple[NDArray[np.float32], int]] = {}
     for listed in sorted(place.glob("*.digests.npy")) if place.is_dir() else ():
         try:

@@ -11,9 +11,9 @@ __all__ = ["TrainingHook"]
 class TrainingHook:
     """A base class for steps that are added to the training loop. Override the methods you need; the loop calls them.
 
-    `name` is part of the run's identity: a resume file of a run with another hook, or without one, is refused. A hook
-    that has weights returns them in `state_dict` and loads them in `load_state_dict`, so that a resumed run continues
-    in the same way.
+    `name` is part of the run's identity: a resume file is refused if its run had another hook, or no hook. A hook that
+    has weights returns them in `state_dict` and loads them in `load_state_dict`, so that a resumed run continues in the
+    same way.
 
     >>> class Noise(TrainingHook):
     ...     name = "noise 0.1"
@@ -30,21 +30,21 @@ class TrainingHook:
         """Return the batch to train on, made from the augmented batch: float32 NCHW in [0, 1], and int64 labels (B,) or
         float32 targets (B, K).
 
-        The loss of a row of targets t is -sum_k t_k log p_k, so a row that sums to w counts w times. Take all random
-        numbers from `generator` (on the CPU, seeded again each epoch). `model` is in training mode. Do not change the
-        model's mode, and leave its gradients empty.
+        For a row of targets t and the predicted probabilities p, the loss is -sum_k t_k log p_k. So a row of targets
+        with the sum w has the weight w. Take all random numbers from `generator` (on the CPU, seeded again each epoch).
+        `model` is in training mode. Do not change the mode of the model, and do not leave gradients in the model.
         """
         return images, labels
 
     def on_gradients(self, images: torch.Tensor, labels: torch.Tensor, model: nn.Module) -> None:
-        """Called after the gradients of this batch's loss were computed, and before the step. This method may change
-        weights and gradients."""
+        """This method is called after the gradients of the batch's loss were computed, and before the optimizer's step.
+        This method may change weights and gradients."""
 
     def on_epoch_end(self, epoch: int, model: nn.Module) -> None:
-        """Called after each epoch (from 0), before the resume file is written."""
+        """This method is called after each epoch (numbered from 0), before the resume file is written."""
 
     def state_dict(self) -> dict[str, torch.Tensor]:
-        """The hook's own state, as tensors."""
+        """The state of the hook as tensors, for the resume file."""
         return {}
 
     def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:

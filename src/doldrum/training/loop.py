@@ -42,20 +42,21 @@ def train(
     Parameters
     ----------
     data
-        An ImageSet, a source of (image, label) pairs or rows such as a torch Dataset, or any object with `images`
-        (uint8, uint16 or floats in [0, 1], (N, C, H, W)) and `labels` (N,). The object may also have `class_names` and
-        `content_hash()`.
+        The training images with labels, in one of three forms: an ImageSet, a source of (image, label) pairs or rows
+        such as a torch Dataset, or an object with `images` and `labels`. In such an object, `images` has the shape (N,
+        C, H, W) and holds uint8, uint16 or floats in [0, 1], and `labels` has the shape (N,). The object with images
+        and labels may also have `class_names` and `content_hash()`.
     recipe
         A Recipe, or the name of a recipe in RECIPES. During the run, torch uses the recipe's number of threads.
     seed
         The seed decides the initial weights, the order of the images and the augmentation. The same seed gives the same
         weights bit for bit, in any process on the same machine with the same versions.
     network
-        A network to use instead of the recipe's.
+        The name of a network that replaces the network of the recipe.
     checkpoint
         A resume file, which is replaced after each epoch in one step. If the file exists, the run continues from it,
-        and ends with the same weights as an uninterrupted run. A file of another run (recipe, seed, data, hook) is
-        refused.
+        and ends with the same weights as an uninterrupted run. The file is refused if it belongs to a run with another
+        recipe, seed, data or hook.
     progress
         Show a progress bar if standard error is a terminal.
     hook
@@ -64,7 +65,7 @@ def train(
     Raises
     ------
     InputError
-        for data, a recipe or a resume file that cannot be used, and if the loss is no longer finite.
+        if the data, the recipe or the resume file cannot be used, or if the loss becomes infinite or NaN.
     """
     seed = whole_number(seed, "seed", least=-(2**63), hint="e.g. 0")
     recipe = get_recipe(recipe, **({} if network is None else {"network": network}))
@@ -126,7 +127,8 @@ def train(
 
 
 def _seen_unchanged(recipe: Recipe, hook: TrainingHook | None) -> bool:
-    """Whether images are the same in every epoch, so that each has to go through a frozen trunk only once."""
+    """Whether each image looks the same in every epoch. If so, each image has to go through a frozen trunk only
+    once."""
     return hook is None and not recipe.shift and not recipe.flip
 
 

@@ -14,12 +14,12 @@ _QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalise(gradient: torch.Tensor, *, steps: int = 3) -> torch.Tensor:
-    """Approximate U V^T for `gradient` = U S V^T by Newton-Schulz iteration. The matrix has the gradient's first axis
-    as rows.
+    """Approximate U V^T by Newton-Schulz iteration, where `gradient` = U S V^T is the singular value decomposition. The
+    first axis of `gradient` gives the rows of this matrix.
 
-    Each singular value goes through `steps` rounds of x -> 3.4445 x - 4.7750 x^3 + 2.0315 x^5, which brings all but the
-    smallest near 1. The result has the shape of `gradient`. Source: Jordan et al. 2024, "Muon", and its use in
-    airbench.
+    In each of `steps` rounds, every singular value x is replaced: x -> 3.4445 x - 4.7750 x^3 + 2.0315 x^5. This brings
+    all singular values except the smallest near 1. The result has the shape of `gradient`. Source: Jordan et al. 2024,
+    "Muon", and its use in airbench.
     """
     matrix = gradient.reshape(len(gradient), -1)
     matrix = matrix / (matrix.norm() + 1e-7)
@@ -33,11 +33,12 @@ def orthogonalise(gradient: torch.Tensor, *, steps: int = 3) -> torch.Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum with an orthogonal step. The weights of a layer are scaled to the norm sqrt(number of outputs).
+    """An optimizer with Nesterov momentum, in which the step of each weight matrix is an orthogonal matrix. The weights
+    of a layer are scaled to the norm sqrt(number of outputs).
 
-    Use Muon only for convolutions that are followed by a normalisation layer. The scale of the weights of such
-    convolutions does not matter, so it is fixed. With a fixed scale, `lr` is the angle of a step, and weight decay has
-    no effect.
+    Use Muon only for convolutions that are followed by a normalisation layer. The normalisation layer cancels the scale
+    of the weights before it, so this scale is kept fixed. With a fixed scale, `lr` is the angle of a step, and weight
+    decay has no effect.
     """
 
     def __init__(self, params: Iterable[Any], *, lr: float = 0.1, momentum: float = 0.6) -> None:

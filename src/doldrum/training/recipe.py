@@ -27,16 +27,18 @@ class Recipe:
     Parameters
     ----------
     network
-        A name in `doldrum.networks.NETWORKS` or `TRANSFER`, or "timm/NAME".
+        The name of the network: a name in `doldrum.networks.NETWORKS` or `TRANSFER`, or "timm/NAME".
     epochs
         The number of passes over the data, above 0. With a fraction, the last pass ends early.
     batch_size
-        Images per step, at least 2 (batch normalisation needs two). A data set smaller than this is one batch.
+        Images per step, at least 2 (batch normalisation needs two). A data set with fewer images than `batch_size` is
+        one batch.
     optimizer, lr, momentum, weight_decay
         "sgd" (Nesterov), "adamw" (momentum is its first beta), or "muon" for the convolutions and "sgd" for the rest.
-        Biases and normalisation layers have no weight decay.
+        Weight decay is not applied to biases and normalisation layers.
     muon_lr
-        The highest learning rate of "muon". This rate follows the same schedule as `lr`. Other optimizers ignore it.
+        The highest learning rate of the optimizer "muon". `muon_lr` follows the same schedule as `lr`. Optimizers other
+        than "muon" ignore `muon_lr`.
     schedule, warmup
         In every schedule, the rate first rises linearly, over the fraction `warmup` of all steps. After this rise,
         "one-cycle" falls linearly to 0, "cosine" falls along a cosine, and "constant" stays constant.
@@ -46,8 +48,8 @@ class Recipe:
     precision
         "fp32", "bf16" (autocast), or "auto": bf16 if the processor is fast with it, and otherwise fp32.
     threads
-        The number of torch's threads during the run. The number of threads decides the order of sums, so the weights
-        depend on it.
+        The number of threads that torch uses during the run. The trained weights depend on this number, because it
+        changes the order in which numbers are added.
 
     Raises InputError if a value is out of its range.
 
@@ -74,7 +76,7 @@ class Recipe:
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
-                raise InputError(f"expected {name} among {choices}, got {getattr(self, name)!r}; pick one")
+                raise InputError(f"expected {name} to be one of {choices}, got {getattr(self, name)!r}; pick one")
         if not isinstance(self.network, str) or not self.network:
             raise InputError(
                 f"expected the name of a network, got {self.network!r}; see doldrum.networks.NETWORKS and TRANSFER"
@@ -93,8 +95,8 @@ class Recipe:
             raise InputError(f"expected flip to be True or False, got {self.flip!r}; pick one")
 
     def hash(self, **context: Any) -> str:
-        """The SHA-256, as hexadecimal, of the recipe and of all other arguments that identify the run (`seed=`,
-        `data=`...).
+        """Return the SHA-256, in hexadecimal, of the recipe and of the arguments in `context`, such as `seed=` and
+        `data=`, that identify the run.
 
         >>> RECIPES["digits-mlp"].hash(seed=0) == RECIPES["digits-mlp"].hash(seed=1)
         False
@@ -177,7 +179,7 @@ RECIPES: dict[str, Recipe] = {
 
 
 def get_recipe(recipe: str | Recipe, **changes: Any) -> Recipe:
-    """Return a recipe by its name, or the given recipe, with `changes` applied.
+    """Return the recipe with the given name, or the given Recipe itself, after the settings in `changes` were replaced.
 
     >>> get_recipe("fashion-cnn", epochs=1).epochs
     1

@@ -20,8 +20,8 @@ _FORMAT = "doldrum-resume-1"
 
 
 class RunState:
-    """Everything that changes during a training run. Random numbers depend only on seed and epoch, so no random state
-    is kept."""
+    """The state of a training run: the weights, the optimizers, the epoch and the history. Random numbers depend only
+    on the seed and the epoch, so the state of random generators is not stored."""
 
     def __init__(self, model: nn.Module, recipe: Recipe, *, identity: str, hook: TrainingHook | None) -> None:
         self.model, self.recipe, self.identity, self.hook = model, recipe, identity, hook
@@ -30,13 +30,13 @@ class RunState:
         self.history: list[dict[str, Any]] = []
 
     def backward(self, loss: torch.Tensor) -> None:
-        """Compute the gradient of `loss`, after clearing all earlier gradients."""
+        """Delete all earlier gradients, and compute the gradient of `loss`."""
         for parameter in self.model.parameters():
             parameter.grad = None
         loss.backward()
 
     def step(self, rate: float) -> None:
-        """Make one step of all optimizers with the present gradients."""
+        """Make one step with every optimizer, using the present gradients and the learning rate `rate`."""
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["scale"]
@@ -62,16 +62,18 @@ class RunState:
             tensors, header = read_tensors(path, _FORMAT)
         except InputError as error:
             raise InputError(
-                f"expected a resume file of this run at {path}, got a file that cannot be read as one ({error}); remove it"
+                f"expected a resume file of this run at {path}, got a file that cannot be read ({error}); remove this file"
             ) from error
         if header.get("run") != self.identity:
             raise InputError(
-                f"expected a resume file of this recipe, seed, data and hook, got the file of another run at {path}; remove it or name another file"
+                f"expected a resume file of this recipe, seed, data and hook, got the file of another run at {path}; remove this file, or name another file"
             )
         try:
             self._load(tensors, header)
         except (KeyError, ValueError, RuntimeError, TypeError) as error:
-            raise InputError(f"expected a resume file of this network, got {path} ({error}); remove it") from error
+            raise InputError(
+                f"expected a resume file of this network, got {path} ({error}); remove this file"
+            ) from error
 
     def _load(self, tensors: dict[str, torch.Tensor], header: dict[str, Any]) -> None:
         parts: dict[str, dict[str, torch.Tensor]] = {"model": {}, "optimizer": {}, "hook": {}}
@@ -91,8 +93,8 @@ class RunState:
 
 
 def _optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    """Make one optimizer for all weights, or Muon for convolutions and SGD for the rest. `scale` multiplies a group's
-    learning rate."""
+    """Make one optimizer for all weights, or Muon for convolutions and SGD for all other weights. In each group of
+    parameters, `scale` is a factor for the learning rate."""
     given = [p for p in model.parameters() if p.requires_grad]
     muon = [p for p in given if p.ndim == 4] if recipe.optimizer == "muon" else []
     rest = given if not muon else [p for p in given if p.ndim != 4]

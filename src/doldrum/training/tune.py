@@ -30,8 +30,8 @@ def tune(
     hook: TrainingHook | None = None,
     progress: bool = False,
 ) -> list[dict[str, Any]]:
-    """Train `model` further, in place, on its own device and as `recipe` says. Return the history, with one entry per
-    epoch.
+    """Train `model` further as `recipe` says: in place, and on the device of the model. Return the history, with one
+    entry per epoch.
 
     Only parameters with `requires_grad` and the statistics of normalisation layers change. The model is in evaluation
     mode afterwards. The recipe's `network` is ignored.
@@ -39,12 +39,13 @@ def tune(
     Parameters
     ----------
     model : images (B, C, H, W) in [0, 1] -> logits or log-probabilities (B, K)
-    data : an ImageSet with labels, or anything with `images` and `labels`; labels are below `num_classes`
+    data : an ImageSet with labels, or an object with `images` and `labels`; all labels are below `num_classes`
     checkpoint : path, optional
-        A resume file, as in `train`: an interrupted run can be continued, and ends with the same weights. A file is
-        refused if its model, data, recipe, seed or hook differs from this run's.
+        A resume file, as in `train`. An interrupted run continues from this file, and ends with the same weights as an
+        uninterrupted run. The file is refused if it was written by a run with another model, data, recipe, seed or
+        hook.
 
-    Raises InputError for data that cannot be used, and if the loss is no longer finite.
+    Raises InputError if the data cannot be used, or if the loss becomes infinite or NaN.
     """
     images, labels, classes = checked_data(data, num_classes)
     device = next(model.parameters()).device

@@ -171,5 +171,5 @@ def test_pickled_objects_are_named_as_what_they_are(tmp_path: Path, name: str) -
 @pytest.mark.parametrize("dtype", [bool, np.int64])
 def test_other_types_say_what_to_make_of_them(tmp_path: Path, dtype: type) -> None:
     np.save(tmp_path / "a.npy", IMAGES.astype(dtype))
-    with pytest.raises(InputError, match=r"; make them uint8, or floats in \[0, 1\]$"):
+    with pytest.raises(InputError, match=r"; convert the pixels to uint8, or to floats in \[0, 1\]$"):
         read_array(tmp_path / "a.npy")

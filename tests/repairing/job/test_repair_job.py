@@ -148,7 +148,9 @@ def test_folders_in_another_order_than_the_models_classes_are_refused_with_the_m
         place = folder / "by class" / ("shirt", "bag", "boot")[label]  # in order of their names: bag, boot, shirt
         place.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels[0]).save(place / f"{i}.png")
-    with pytest.raises(InputError, match=r"The model's order seems to be: shirt, bag, boot; pass labels= with a file"):
+    with pytest.raises(
+        InputError, match=r"order of the classes seems to be: shirt, bag, boot; pass labels= with a file"
+    ):
         run_repair(settings(folder, clean="by class", method="fine-tune"), progress=False)
     assert not (folder / "good-report").exists()
     (folder / "labels.txt").write_text("shirt\nbag\nboot\n")

@@ -63,16 +63,16 @@ def shown(studies: Studies) -> Iterator[str]:
     yield (
         f"removes {ours['broken']} of {ours['models']} backdoors (ASR under 20%) and costs {short(cost['profile'], 1)} points of clean accuracy.** The profile lowers the mean "
         f"ASR from {came['asr']:.1%} to {ours['asr']:.1%}. Spectral signatures lower the mean ASR to {theirs['asr']:.1%}, at a cost of {cost['spectral']:.1f} points "
-        f"of clean accuracy, and activation clustering lowers it to {clusters['asr']:.1%}."
+        f"of clean accuracy. Activation clustering lowers the mean ASR to {clusters['asr']:.1%}."
     )
     left = {(r["attack"], r["seed"]): r for r in rows(studies, "profile") if r["asr"] >= 0.2}
     assert set(left) == {("wanet", 1), ("blended", 0)}, "left are WaNet of seed 1 and Blended of seed 0"
     blended = left["blended", 0]
     poisoned = next(c for c in studies.cells("cleansing") if (c.cell["attack"], c.cell["seed"]) == ("blended", 0)).values["poisoned"]  # fmt: skip
     yield (
-        f"The profile leaves two backdoors: WaNet of seed 1 (ASR {left['wanet', 1]['asr']:.0%}) and Blended of seed 0 (ASR {blended['asr']:.1%}). "
-        f"In the set with Blended of seed 0, {round(poisoned * (1 - blended['poison_dropped']))} of {poisoned} poisoned samples stayed in the training set, which is enough for the backdoor. One of the {ours['models']} backdoors, SIG of seed 1, did not "
-        f"work before cleansing either (ASR {one(studies, 'sig', 1, 'none')['asr']:.1%})."
+        f"Two backdoors still work after cleansing with the profile: WaNet of seed 1 (ASR {left['wanet', 1]['asr']:.0%}) and Blended of seed 0 (ASR {blended['asr']:.1%}). "
+        f"In the set with Blended of seed 0, {round(poisoned * (1 - blended['poison_dropped']))} of {poisoned} poisoned samples stayed in the training set, which is enough for the backdoor. One of the {ours['models']} backdoors, SIG of seed 1, did not even "
+        f"work before cleansing (ASR {one(studies, 'sig', 1, 'none')['asr']:.1%})."
     )
     mine, other = ([f"{one(studies, 'wanet', seed, arm)['poison_dropped']:.0%}" for seed in (0, 1)] for arm in ("profile", "spectral"))  # fmt: skip
     yield f"it drops {mine[0]} (seed 0) and {mine[1]} (seed 1) of the poisoned samples. Spectral signatures drop {' and '.join(other)} of the poisoned samples of WaNet."

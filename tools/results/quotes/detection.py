@@ -20,7 +20,7 @@ USUAL, RARE = 0.05, 0.01
 
 
 def quotes(studies: Studies) -> Iterator[str]:
-    yield f"(see [its page](detection/report.html); {cells(studies)} cells): {attacks(studies)} attacks at 5% and 1% poison and clean models"
+    yield f"(see [its page](detection/report.html); {cells(studies)} combinations of settings): {attacks(studies)} attacks at 5% and 1% poison and clean models"
     yield from summary(studies)
     yield from rare(studies)
     yield from reached(studies)

@@ -109,7 +109,7 @@ def success(studies: Studies) -> Iterator[str]:
     assert before == 0, "never before the attack's success"
     yield f"W was measured during the training of {WORDS[len(onsets)]} models"
     yield (
-        f"In {WORDS[len(calm)]} of the {WORDS[len(onsets)]} models, W of triggered inputs fell: in no model before the attack succeeded, in {WORDS[same]} models at the same checkpoint, "
+        f"In {WORDS[len(calm)]} of the {WORDS[len(onsets)]} models, W of triggered inputs fell: in no model before the attack succeeded, in {WORDS[same]} models at the checkpoint at which the attack succeeded, "
         f"in {WORDS[after]} models at a later checkpoint."
     )
 
@@ -123,10 +123,10 @@ def patterns(studies: Studies) -> Iterator[str]:
     yield f"lowers it from {short(made['w_clean'], 3)} to {short(made['w'], 3)} (95% interval of the fall: {limits(made['fall'])})"
     yield (
         f"(W from {short(aimed['w_clean'], 3)} to {short(aimed['w'], 3)}, 95% interval of the fall: {limits(aimed['fall'])}), although "
-        f"the model predicts the target class for {aimed['share']:.0%} of inputs with it"
+        f"the model predicts the target class for {aimed['share']:.0%} of inputs with this perturbation"
     )
     yield f"they raise W (from {short(blind['w_clean'], 3)} to {short(blind['w'], 3)})"
-    yield f"true triggers have a mean W of {range_of(kinds['0.9'], true=True)} and patterns on clean models of {range_of(kinds['0.9'], true=False)}."
+    yield f"true triggers have a mean W of {range_of(kinds['0.9'], true=True)}, and patterns on clean models have a mean W of {range_of(kinds['0.9'], true=False)}."
     best = max(row["mean"] for row in studies["patterns"]["numbers"]["told_apart"])
     yield f"(mean AUROC {short(best)} at best)"
     yield f"it flags {made['flagged_strip']:.0%} of inputs with the pattern that lowers W, and {aimed['flagged_strip']:.0%} of inputs with a targeted perturbation"
@@ -166,7 +166,7 @@ def detectors(studies: Studies) -> Iterator[str]:
         {row["detector"]: row["development"] for row in studies[name]["numbers"]["equal"]}
         for name in ("detection-colour", "detection-mlp")
     )
-    yield f"{detection.cells(studies)} cells: {detection.attacks(studies)} attacks at two poison rates and clean models, {detection.seeds(studies)} seeds)"
+    yield f"{detection.cells(studies)} combinations of settings: {detection.attacks(studies)} attacks at two poison rates and clean models, {detection.seeds(studies)} seeds)"
     yield (
         f"At a false-positive rate of 1% and with 64 forward passes, `SmoothnessProfile` finds {short(few['profile'])} of the triggered inputs of the twelve "
         f"attacks used in its design. STRIP finds {short(few['strip'])} of the triggered inputs of the twelve attacks used in the design, and a detector that uses W alone finds {short(few['w'])}. On colour images "

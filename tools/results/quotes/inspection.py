@@ -43,7 +43,7 @@ def quotes(studies: Studies) -> Iterator[str]:
     yield f"For attacks with one target class and one trigger, the target class that the verdict names is right in {sum(r['points_to'] == r['target'] for r in one)} of {len(one)} flagged models."
     every = studies["inspection"]["numbers"]["inspectors"]["verdict"]
     yield f"The AUROC of the inspection is {every['all']['auroc']:.3f} over all attacks, and {every['one trigger']['auroc']:.3f} over the attacks with one target class and one trigger"
-    yield f"a cross-entropy of {every['cross_entropy']:.2f} over all models. Over the attacks and the network that were not used for tuning, the cross-entropy is {_held_out(studies):.2f}."
+    yield f"a cross-entropy of {every['cross_entropy']:.2f} over all models. For the attacks and the network that were not used for tuning, the cross-entropy of the probability of a backdoor is {_held_out(studies):.2f}."
     yield f"Only {len(missing(rows))} backdoored model is missed"
     yield from _natural(studies)
     yield from _colour(studies)

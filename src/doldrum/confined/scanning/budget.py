@@ -26,7 +26,8 @@ __all__ = [
 ]
 
 LADDER = (0.2, 0.4, 0.6, 1.0, 2.0)
-"""Multiples of the default number of draws (noisy copies of an image). Each strength of each kind of perturbation keeps at least one draw."""
+"""Multiples of the default number of draws (noisy copies of an image). There is at least one draw for each strength of
+each kind of perturbation."""
 
 _ENOUGH = 2.0  # seconds of work that are timed
 _SPARE = 0.85  # share of the time that is planned for: other programs run too
@@ -37,9 +38,10 @@ clock: Callable[[], float] = time.monotonic
 
 
 class Deadline:
-    """A deadline after `share` of the `asked` seconds, counted from now. If `asked` is None, the deadline never passes.
+    """A time limit of `share` times `asked` seconds, counted from the moment when the object is made. If `asked` is
+    None, there is no limit.
 
-    The rest of the `asked` seconds is for other work.
+    The remaining part of the `asked` seconds is for other work, such as the inspection of the model.
     """
 
     def __init__(self, asked: float | None, *, share: float = 1.0) -> None:
@@ -49,7 +51,7 @@ class Deadline:
 
     @property
     def spent(self) -> float:
-        """Seconds since the deadline was made."""
+        """The number of seconds since this object was made."""
         return clock() - self._began
 
     @property
@@ -63,7 +65,7 @@ class Deadline:
 
 
 def families_of(input_shape: tuple[int, int, int], step: Step) -> dict[str, Probe]:
-    """The default probe families (kinds of perturbation), with their numbers of draws multiplied by `step`."""
+    """The default probe families (kinds of perturbation), with `step` times the default number of draws."""
     made = {}
     for name, probe in default_families(input_shape).items():
         draws = max(1, round(step * probe.draws))
@@ -72,12 +74,12 @@ def families_of(input_shape: tuple[int, int, int], step: Step) -> dict[str, Prob
 
 
 def overlays_of(step: Step) -> int:
-    """The number of other images that are laid over each input, if the numbers of draws are multiplied by `step`."""
+    """The number of overlays (images that are laid over each input): `step` times the default number."""
     return max(1, round(step * OVERLAYS))
 
 
 def forwards_of(input_shape: tuple[int, int, int], step: Step) -> int:
-    """The number of forward passes per input, if the numbers of draws are multiplied by `step`.
+    """The number of forward passes per input, with `step` times the default numbers of draws.
 
     >>> [forwards_of((1, 28, 28), step) for step in LADDER]
     [18, 27, 38, 64, 127]
@@ -87,7 +89,8 @@ def forwards_of(input_shape: tuple[int, int, int], step: Step) -> int:
 
 
 def seconds_per_forward(classifier: Classifier, images: ImageSet) -> float:
-    """Measure the seconds per forward pass on this machine, including the perturbation. Some images are timed after a warm-up."""
+    """Measure the seconds per forward pass on this machine, including the perturbation. After a warm-up run, the time
+    for some images is measured."""
     probes = families_of(classifier.input_shape, LADDER[0])
     if isinstance(classifier, EndpointClassifier):  # each forward may cost somebody money, and nothing has to get warm
         before, began = classifier.queries, time.perf_counter()
@@ -116,11 +119,12 @@ def fitting_step(
     spent: float = 0.0,
     share: float = 1.0,
 ) -> tuple[Step, float]:
-    """The largest step of the `LADDER` with which `inputs` images fit into `budget` seconds, and the seconds that the scan should take.
+    """Choose the largest step of `LADDER` with which the scan of `inputs` images fits into `budget` seconds. Return the
+    step, and the seconds that the scan should take.
 
-    `seconds` is the time per forward pass, and `spent` is the part of the budget that is already used. Without a budget, the default step is
-    returned. Raises InputError if not even the smallest step fits. `budget` is a `share` of the user's --budget; the error message names the
-    whole --budget.
+    `seconds` is the time per forward pass, and `spent` is the number of seconds of the budget that are already used. If
+    `budget` is None, the default step is returned. Raises InputError if even the smallest step takes too long. `budget`
+    is `share` times the user's --budget, but the error message gives the whole --budget.
 
     >>> fitting_step(0.001, 60.0, inputs=1000, input_shape=(1, 28, 28))
     (0.6, 38.0)
@@ -139,7 +143,8 @@ def fitting_step(
 
 
 def others_share(share: float) -> str:
-    """Advice to add to an error message if a scan has only a share of the budget. An audit keeps the rest of the budget for the inspection of the model."""
+    """The end of an error message, for a scan that has only a share of the time budget. In an audit, the inspection of
+    the model has the rest of the budget."""
     return (
         ""
         if share == 1

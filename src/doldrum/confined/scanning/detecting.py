@@ -1,4 +1,5 @@
-"""In the confined process: choose a detector for the time limit, fit and calibrate it, and scan images until the time is over."""
+"""In the confined process: choose a detector that fits the time limit, fit and calibrate the detector, and scan images
+until the time is over."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ def promised(
 ) -> tuple[SmoothnessProfile, int]:
     """Fit and calibrate a detector on the `clean` images, and scan `images` with it.
 
-    Returns the detector and the number of images that were scanned. If the time was too short, only the first images were scanned.
+    Returns the detector, and the number of scanned images. If the time was too short, only the images at the beginning
+    were scanned.
     """
     fit, calibration = clean
     plan = planned(task, images, len(images) + len(fit) + len(calibration))
@@ -49,10 +51,11 @@ def promised(
 
 
 def _enough(calibration: int, images: int, pace: float, deadline: budget.Deadline, *, least: int) -> int:
-    """How many calibration images to use, so that the scan keeps its share of the remaining time, at `pace` seconds per image.
+    """Choose how many calibration images are used, so that enough of the remaining time is left for the scan. Each
+    image takes `pace` seconds.
 
-    If the work is as fast as planned, all calibration images are used. The number is chosen before any calibration image is measured. So the
-    promised false-positive rate is valid even if fewer calibration images are used.
+    If measuring is as fast as planned, all calibration images are used. The number is chosen before any calibration
+    image is measured. So the promised false-positive rate holds even if only some of the calibration images are used.
     """
     if deadline.left is None or pace <= 0:
         return calibration
@@ -61,9 +64,11 @@ def _enough(calibration: int, images: int, pace: float, deadline: budget.Deadlin
 
 
 def ranked(task: Task, images: ImageSet) -> tuple[SmoothnessProfile, NDArray[np.int64], int]:
-    """Rank the images with a detector that is fitted on some of the images themselves. No image is compared with itself.
+    """Rank the images by suspicion, with a detector that is fitted on some of these images. The score of an image comes
+    from a fit without this image.
 
-    Returns the detector, the numbers of the images in the order of their rows, and the number of images that have rows.
+    Returns three values: the detector, the image numbers in the order of the rows, and the number of images that have
+    rows.
     """
     if len(images) < FEWEST_FIT:
         raise InputError(
@@ -95,9 +100,10 @@ def ranked(task: Task, images: ImageSet) -> tuple[SmoothnessProfile, NDArray[np.
 
 
 def ranking_round(task: Task, data: ImageSet, earlier: Sequence[NDArray[np.float64]]) -> tuple[SmoothnessProfile, Path]:
-    """Do the next round of `detectors.profile.ranking` over images; return its detector and the folder with its rows.
+    """Run the next round of `detectors.profile.ranking` on `data`. Return the detector of this round, and the folder
+    with the rows of this round.
 
-    `earlier` has the scores (N,) of each earlier round.
+    `earlier` has the scores (arrays of shape (N,)) of all earlier rounds.
     """
     place = task.folder / f"round-{len(earlier)}"
     place.mkdir(exist_ok=True)
@@ -112,7 +118,8 @@ def ranking_round(task: Task, data: ImageSet, earlier: Sequence[NDArray[np.float
 
 
 def _copied(images: ImageSet, rows: NDArray[np.int64], path: Path) -> ImageSet:
-    """Copy some of the images to a file, one after another. Indexing a memory-mapped array would load all these images into memory."""
+    """Copy the images with the numbers in `rows` to a file, one image at a time. To index the memory-mapped array with
+    all numbers at once would load all these images into memory."""
     target = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(len(rows), *images.input_shape))
     for n, i in enumerate(rows):
         target[n] = images.images[i]
@@ -120,13 +127,14 @@ def _copied(images: ImageSet, rows: NDArray[np.int64], path: Path) -> ImageSet:
 
 
 def _draws(task: Task, plan: Plan) -> dict[str, Any]:
-    """The arguments of the detector that set its numbers of draws."""
+    """The arguments for a detector's numbers of draws, as planned in `plan`."""
     families = budget.families_of(task.opened.classifier.input_shape, plan.step)
     return {"families": families, "overlays": budget.overlays_of(plan.step)}
 
 
 def _kept(task: Task, folder: Path) -> tuple[SmoothnessProfile | None, Path]:
-    """The detector that an interrupted run saved (None if there is none), and the file in which to save a detector."""
+    """Return the detector that an interrupted run saved (None if no detector was saved), and the path of the file for a
+    saved detector."""
     path = folder / "detector.doldrum"
     if not path.exists():
         return None, path
@@ -136,16 +144,16 @@ def _kept(task: Task, folder: Path) -> tuple[SmoothnessProfile | None, Path]:
 
 
 def _watch(detector: SmoothnessProfile, task: Task, plan: Plan, *, until: budget.Deadline | None = None) -> None:
-    """Let the detector report each batch, and let the task's helpers measure, if there are any.
+    """Make the detector report each batch. If the task has workers, the workers measure the batches.
 
-    With a deadline, the detector raises InputError after the batch in which the deadline passes.
+    If there is a deadline `until`, the detector raises InputError after the first batch that ends after the deadline.
     """
 
     def heard(count: int) -> None:
         task.tell({"done": count})
         if until is not None and until.seconds is not None and until.over:
             raise InputError(
-                f"expected a --budget long enough to fit and calibrate, got {until.seconds / until.share:.0f}s, which ran out before the end of the calibration; "
+                f"expected a --budget with enough time to fit and calibrate the detector, got {until.seconds / until.share:.0f}s, which ran out before the end of the calibration; "
                 f"give more time, or fewer clean images{budget.others_share(until.share)}"
             )
 
@@ -161,7 +169,7 @@ def _scan(
     indices: NDArray[np.int64],
     folder: Path,
 ) -> int:
-    """Scan the images, and return how many images have rows now, counted from the first image."""
+    """Scan the images, and return the number of images that have rows now, counted from the first image."""
     _watch(detector, task, plan)
     done = scan.whole_rows(folder)
     task.tell({"stage": "scan", "total": len(images), "done": done})

@@ -25,9 +25,11 @@ __all__ = ["Helper", "serve"]
 
 @dataclass
 class Helper:
-    """In a worker, outside of its confined process: passes requests to that process, which has the model, and passes the answers back.
+    """In a worker, outside of the worker's confined process: pass requests to the confined process, which has the
+    model, and pass the answers back.
 
-    Requests and answers are not interpreted. `hours` limits the time for each answer. The helper is sent to workers before its process starts.
+    Requests and answers are not interpreted. `hours` limits the time for each answer. A helper is first sent to a
+    worker, and starts the confined process there when the first request comes.
     """
 
     settings: ModelSettings
@@ -49,7 +51,8 @@ class Helper:
 
 
 def serve(settings: dict[str, Any], tell: Callable[[Any], None]) -> tuple[None, Any]:
-    """In the confined process: return the function that answers the requests of `sending_out.sent_out` with labels."""
+    """In the confined process of a worker: return the function that answers the requests of `sending_out.sent_out` with
+    labels."""
     classifier = open_suspect(settings).classifier
     known: dict[str, Measurement] = {}
 

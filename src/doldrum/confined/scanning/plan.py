@@ -1,4 +1,5 @@
-"""In the confined process: the plan of a run over images. The plan is made once, and saved in case the run is continued."""
+"""In the confined process: the plan of a run over images. The plan is made once and saved, so that a continued run uses
+the same plan."""
 
 from __future__ import annotations
 
@@ -28,9 +29,11 @@ _SENT, _SENT_BYTES = 64, 32 << 20  # images that are sent out at a time, and the
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What every step of a run over images needs: the model, the folder for results, the seed, the function `tell`, and the deadline.
+    """The objects that all steps of a run over images need: the opened model, the folder for results, the seed, the
+    function `tell`, and the deadline.
 
-    `tell` reports the progress. If workers measure, `each` sends batches to them, and `helpers` is the number of workers, with one thread each (None if it isn't known).
+    `tell` reports the progress. If workers measure the images, `each` sends batches to the workers. `helpers` is the
+    number of workers, which have one thread each; None means that this number is unknown.
     """
 
     opened: Suspect
@@ -44,16 +47,17 @@ class Task:
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan of a run: the chosen step of `budget.LADDER` (a multiple of the default number of draws), and the images per batch."""
+    """The plan of a run. `step` is a value of `budget.LADDER` (a multiple of the default number of draws), and `batch`
+    is the number of images per batch."""
 
     step: budget.Step
     batch: int
 
 
 def planned(task: Task, images: ImageSet, inputs: int) -> Plan:
-    """The plan for a run; InputError if the time or the queries are not enough.
+    """Return the plan for a run. Raises InputError if the time or the allowed number of queries is too small.
 
-    `inputs` is the number of images to measure. The speed of the model is measured on `images`.
+    `inputs` is the number of images that the run will measure. The speed of the model is measured on `images`.
     """
     path = task.folder / "plan.json"
     if path.exists():
@@ -71,7 +75,7 @@ def planned(task: Task, images: ImageSet, inputs: int) -> Plan:
     _check_queries(classifier, inputs, forwards)
     task.tell(
         {
-            "say": f"The model is run {forwards} times for each of {inputs:,} images. At {1 / seconds:,.0f} forward passes per second this takes about "
+            "say": f"The model is run {forwards} times for each of {inputs:,} images. At {1 / seconds:,.0f} forward passes per second, the run takes about "
             f"{_duration(expected)}."
         }
     )
@@ -87,14 +91,15 @@ def planned(task: Task, images: ImageSet, inputs: int) -> Plan:
 
 
 def _check_queries(classifier: Any, inputs: int, forwards: int) -> None:
-    """Raise InputError if an endpoint's limit of queries is too small. Whole batches and checks need a few more queries than are counted here."""
+    """Raise InputError if an endpoint's limit of queries is too small. The real number of queries is a little larger
+    than the number that is checked here, because of full batches and checks."""
     endpoint = getattr(classifier, "endpoint", None)
     if endpoint is None or endpoint.budget is None:
         return
     if (needed := classifier.queries + inputs * forwards) > endpoint.budget:
         raise InputError(
             f"expected --endpoint-queries of at least {needed:,} for {inputs:,} images at {forwards} forward passes each, got {endpoint.budget:,}; "
-            "raise it, give fewer images, or use fewer draws with a smaller --budget"
+            "raise --endpoint-queries, give fewer images, or use fewer draws with a smaller --budget"
         )
 
 

@@ -24,7 +24,8 @@ _PIECE = 4096  # rows written at a time
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The labels, scores and p-values of all images, in the order of the image numbers, and the files that hold these rows. In a ranking, the p-values are None."""
+    """The labels, scores and p-values of all scanned images, in the order of the image numbers, and the files with
+    these values. In a ranking, the p-values are None."""
 
     files: tuple[Path, ...]
     labels: NDArray[np.int64]
@@ -38,7 +39,8 @@ class Rows:
 
 
 def read_rows(folder: Path, *, count: int, num_classes: int, conditions: int, ranking: bool) -> Rows:
-    """Read rows 0 to count - 1; InputError unless each row is there exactly once and has the right form."""
+    """Read the rows of the images 0 to count - 1. Raises InputError unless each image has exactly one row of the right
+    form."""
     files = (*sorted(folder.glob("rows-*.jsonl")), *folder.glob("reference.jsonl"))
     labels, scores = np.full(count, -3, dtype=np.int64), np.zeros(count)
     p_values = None if ranking else np.ones(count)
@@ -50,7 +52,7 @@ def read_rows(folder: Path, *, count: int, num_classes: int, conditions: int, ra
         if p_values is not None:
             p_values[i] = row["p"]
     if (labels == -3).any():
-        raise InputError(f"expected {count} rows from the confined process, got {int((labels != -3).sum())}")
+        raise InputError(f"expected {count} rows from the confined process, got {int((labels != -3).sum())} rows")
     return Rows(files, labels, scores, p_values)
 
 
@@ -64,7 +66,8 @@ def write_parquet(
     num_classes: int,
     conditions: int,
 ) -> None:
-    """Write rows.parquet: id, label, score, p_value, flag, discovery, kept, came_back, picture; in the order in which images were scanned."""
+    """Write rows.parquet, with one row per image in the order of the scan. The columns are id, label, score, p_value,
+    flag, discovery, kept, came_back and picture."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -125,7 +128,9 @@ def _rows(
                 except (ValueError, RecursionError):
                     row = None
                 if not _fine(row, count=count, num_classes=num_classes, conditions=conditions, ranking=ranking):
-                    raise InputError(f"expected rows from the confined process, got something else in {path.name}")
+                    raise InputError(
+                        f"expected rows of the right form from the confined process, got a line of another form in {path.name}"
+                    )
                 yield row  # pyright: ignore[reportReturnType]
 
 

@@ -1,4 +1,5 @@
-"""In the confined process: scan images, and write their rows a batch at a time, so that a kill loses only one batch."""
+"""In the confined process: scan images, and write the rows after each batch, so that a killed process loses only one
+batch."""
 
 from __future__ import annotations
 
@@ -19,11 +20,12 @@ from doldrum.responses import INVALID
 __all__ = ["MOST_SCORE", "Ranker", "band", "conditions", "rows_of", "scan_rows", "whole_rows", "write_rows"]
 
 MOST_SCORE = 1e9
-"""Stands for an infinite score, because JSON has no infinity."""
+"""This score stands for an infinite score, because JSON has no infinity."""
 
 
 class Ranker(SmoothnessProfile):
-    """A profile detector that also keeps the evidence (measured labels) of the inputs that it was fitted on, because these inputs are ranked too."""
+    """A profile detector that also keeps the measured labels (evidence) of the inputs of `fit`, because a ranking
+    includes these inputs."""
 
     evidence: Evidence
 
@@ -41,9 +43,10 @@ def rows_of(
     scores: NDArray[np.float64],
     p_values: NDArray[np.float64] | None,
 ) -> list[dict[str, Any]]:
-    """One JSON-able row per input: i, id, label, score, p, kept (a share per condition), back ([[label, count], …] per condition).
+    """Return one row per input, as a dict of JSON values with the keys i, id, label, score, p, kept and back.
 
-    A condition is one strength of one kind of perturbation (probe family). `kept` is the share of draws that kept the label. `back` holds the number of draws for each label.
+    A condition is one strength of one kind of perturbation (probe family). For each condition, `kept` has the share of
+    draws that kept the input's label, and `back` has the number of draws for each label, as [[label, count], …].
     """
     made = []
     draws = [evidence.responses[name].draws for name in families]
@@ -64,12 +67,13 @@ def rows_of(
 
 
 def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write rows as JSON lines, whole or not at all."""
+    """Write rows as lines of JSON. The file is written completely or not at all."""
     write_text_whole(path, "".join(json.dumps(row, separators=(",", ":"), allow_nan=False) + "\n" for row in rows))
 
 
 def whole_rows(folder: Path) -> int:
-    """Number of images, counted from the first one without a gap, whose batches have been written. The file rows-A-B.jsonl holds images A to B - 1."""
+    """The number of images whose rows have been written, counted from the first image up to the first gap. The file
+    rows-A-B.jsonl holds images A to B - 1."""
     done = 0
     for path in sorted(folder.glob("rows-*.jsonl")):
         _, first, last = path.stem.split("-")
@@ -82,9 +86,11 @@ def whole_rows(folder: Path) -> int:
 def scan_rows(
     detector: SmoothnessProfile, images: ImageSet, indices: NDArray[np.int64], folder: Path, *, over: Callable[[], bool]
 ) -> int:
-    """Scan `images`, whose rows have the numbers `indices`, and write these rows. Batches that are already written are left out.
+    """Scan `images` and write their rows. `indices` has the row number of each image. Batches that are already written
+    are left out.
 
-    If the time is `over`, the scan ends early, after at least one batch. Returns how many images have rows now, counted from the first image.
+    If the function `over` says that the time is over, the scan ends early, but not before one batch is done. Returns
+    how many images have rows now, counted from the first image.
     """
     start = whole_rows(folder)
     if start >= len(images):
@@ -112,12 +118,13 @@ def scan_rows(
 
 
 def conditions(detector: SmoothnessProfile) -> int:
-    """The number of conditions, which are the strengths of each kind of perturbation (probe family)."""
+    """The number of conditions of a detector: the strengths of all kinds of perturbation (probe families) together."""
     return sum(len(p.strengths) for p in detector.probes().values())
 
 
 def band(detector: SmoothnessProfile) -> list[dict[str, Any]]:
-    """For each probe family (kind of perturbation), the 5%, 50% and 95% quantiles of the share of draws that kept the label, over the inputs of `fit`."""
+    """For each probe family (kind of perturbation) and each strength, give the 5%, 50% and 95% quantiles of the share
+    of draws that kept the label. The quantiles are taken over the inputs on which the detector was fitted."""
     made = []
     for name, probe in detector.probes().items():
         draws = detector.draws_[name]

@@ -20,7 +20,7 @@ from doldrum.sandbox import Request
 __all__ = ["Ask", "packed", "sent_out", "unpacked"]
 
 Ask = Callable[[Iterable[Request]], Iterator[Request]]
-"""A function that takes requests and yields their answers, in the same order."""
+"""A function that takes requests for workers, and yields the answers in the order of the requests."""
 
 
 def sent_out(ask: Ask) -> Callable[[Any, Iterable[Block]], Iterator[Any]]:
@@ -45,7 +45,8 @@ def sent_out(ask: Ask) -> Callable[[Any, Iterable[Block]], Iterator[Any]]:
 
 
 def _settings(run: Measurement) -> tuple[dict[str, Any], bytes]:
-    """What another process needs to make the same measurements: the probes, the chosen engine and the overlays (as bytes, if the overlays were bytes)."""
+    """The settings with which another process makes the same measurements: the probes, the chosen engine and the
+    overlays. Overlays whose pixels were bytes are sent as bytes."""
     if run.readouts or run.scores:
         raise InputError("expected a detector that needs only labels, got one that needs scores; leave out workers=")
     banks = {name: _small(p.overlays) for name, p in run.battery.probes.items() if isinstance(p, Superimpose)}
@@ -63,13 +64,14 @@ def _small(bank: NDArray[np.float32]) -> NDArray[Any]:
 
 
 def packed(answers: Answers) -> bytes:
-    """The labels, then each probe's draws, as bytes of int16."""
+    """Pack the labels, followed by the draws of each probe, as bytes of int16 numbers."""
     draws = [found.draws for found in answers.responses.values()]
     return b"".join(np.ascontiguousarray(a, np.int16).tobytes() for a in (answers.labels, *draws))
 
 
 def unpacked(run: Measurement, ids: list[str], data: bytes) -> Answers:
-    """The answers in the bytes from `packed`, for the images `ids`; ValueError for a wrong number of bytes, InputError for impossible labels."""
+    """Read the answers for the images `ids` from bytes that `packed` made. Raises ValueError for a wrong number of
+    bytes, and InputError for impossible labels."""
     values, n, at = np.frombuffer(data, np.int16), len(ids), 0
 
     def taken(*shape: int) -> NDArray[np.int16]:
