@@ -16,7 +16,8 @@ __all__ = ["ArtLayout", "art_layout"]
 
 @dataclass(frozen=True)
 class ArtLayout:
-    """The range and the order of axes of an ART estimator's inputs, to convert them to doldrum's images and back.
+    """The value range and the axis order of an ART estimator's inputs, to convert these inputs to doldrum's images and
+    back.
 
     Parameters
     ----------
@@ -25,7 +26,7 @@ class ArtLayout:
     input_shape : (C, H, W)
         The shape of an image in doldrum.
     order : "chw", "hwc", "hw" or "rows"
-        The axes of one input of the estimator. "rows" means C * H * W features.
+        The axis order of one input of the estimator. "rows" means C * H * W features.
     """
 
     low: NDArray[np.float32]
@@ -69,12 +70,12 @@ class ArtLayout:
 
 
 def art_layout(estimator: Any, input_shape: tuple[int, int, int] | None) -> ArtLayout:
-    """The layout of an estimator with `clip_values`. Raises InputError if the estimator's shape is ambiguous or doesn't
-    fit `input_shape`."""
+    """The ArtLayout of an ART estimator, which must have `clip_values`. Raises InputError if the estimator's input
+    shape is ambiguous, or does not fit `input_shape`."""
     bounds = getattr(estimator, "clip_values", None)
     if bounds is None:
         raise InputError(
-            "expected an ART classifier with clip_values, got none; make it with clip_values, e.g. clip_values=(0.0, 1.0)"
+            "expected an ART classifier with clip_values, got one without clip_values; make it with clip_values, e.g. clip_values=(0.0, 1.0)"
         )
     low, high = (np.asarray(b, dtype=np.float32) for b in bounds)
     shape = tuple(int(s) for s in getattr(estimator, "input_shape", None) or ())

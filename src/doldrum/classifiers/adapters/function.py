@@ -38,7 +38,7 @@ class FunctionClassifier(Classifier):
     ) -> None:
         super().__init__(input_shape=input_shape, num_classes=num_classes, outputs=outputs)
         if not callable(function):
-            raise InputError(f"expected a function of a batch of images, got {type(function).__name__}")
+            raise InputError(f"expected a function that takes a batch of images, got {type(function).__name__}")
         self.function = function
 
     def forward(self, images: NDArray[np.float32]) -> Any:
@@ -47,6 +47,6 @@ class FunctionClassifier(Classifier):
 
     @property
     def fingerprint(self) -> str:
-        """The function's name, since it is not possible to see what the function computes."""
+        """The function's name, since doldrum cannot see what the function computes."""
         name = getattr(self.function, "__qualname__", type(self.function).__qualname__)
         return f"function:{getattr(self.function, '__module__', '?')}.{name}"

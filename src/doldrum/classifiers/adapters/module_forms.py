@@ -15,12 +15,12 @@ from doldrum.errors import check_memory_left
 
 __all__ = ["LOOPED", "OneByOne", "Picked", "plain_module"]
 
-LOOPED = "the model takes one image at a time, so it is run image by image, and only with the engine 'eager'"
+LOOPED = "the model takes one image at a time, so doldrum runs it image by image, and only the engine 'eager' can run it"
 
 
 class Picked(nn.Module):
-    """Runs the model and returns one part of its output. This wrapper is a module itself, so that every engine gets a
-    tensor."""
+    """Runs the model and returns one part of the model's output. This wrapper is a module itself, so that every engine
+    gets a tensor."""
 
     def __init__(self, model: nn.Module, place: Place) -> None:
         super().__init__()

@@ -71,7 +71,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
 
 def _joined(parts: list[Material]) -> Material:
-    """The images of all paths as one set, in which no name occurs twice."""
+    """Join the images of all paths into one set, in which each image has its own name."""
     count = sum(len(part.images) for part in parts)
     if count > MOST_IMAGES:
         raise InputError(
