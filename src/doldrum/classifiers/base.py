@@ -89,7 +89,9 @@ class Classifier(ABC):
                 f"expected {wanted}, got a {type(images).__name__} with values of type {array.dtype}; pass an array of floats"
             )
         if array.ndim != 4 or array.shape[1:] != self.input_shape:
-            raise InputError(f"expected {wanted}, got an array of shape {array.shape}; add the missing axes, resize or convert the images")
+            raise InputError(
+                f"expected {wanted}, got an array of shape {array.shape}; add the missing axes, resize or convert the images"
+            )
         images = array
         return self.check_output(self.forward(images.astype(np.float32, copy=False)), len(images))
 
@@ -175,9 +177,13 @@ def as_array(output: Any) -> NDArray[Any]:
     try:
         array = np.asarray(output)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise ClassifierError(f"expected one row of scores, or one label, per image from the model, got {found} ({error})") from error
+        raise ClassifierError(
+            f"expected one row of scores, or one label, per image from the model, got {found} ({error})"
+        ) from error
     if array.dtype.kind == "O":
-        raise ClassifierError(f"expected an array of scores or labels from the model, got {found}; return only this array")
+        raise ClassifierError(
+            f"expected an array of scores or labels from the model, got {found}; return only this array"
+        )
     return array
 
 

@@ -66,9 +66,9 @@ def check_queries(most: int | None, left: int | None, *, labelled: int) -> None:
     `labelled` is the number of images whose labels are needed before the search.
     """
     least = LEAST + labelled
-    why = f"{labelled:,} queries for the labels of the images, and up to {LEAST:,} for the search in one image"
+    why = f"{labelled:,} for the labels of the images, and up to {LEAST:,} for the search in one image"
     if most is not None and most < least:
-        raise InputError(f"expected max_queries= of at least {least:,} queries ({why}), got {most:,}; allow more queries")
+        raise InputError(f"expected max_queries= of at least {least:,} ({why}), got {most:,}; allow more queries")
     if left is not None and left < least:
         raise InputError(
             f"expected endpoint_queries= with room for {least:,} more images ({why}), got room for {left:,}; raise endpoint_queries="

@@ -186,7 +186,9 @@ def explained(
     with bar(trial.steps) as advance:
         found = trial.run([str(i) for i in flagged.ids], advance)
     if trial.unreached:
-        notes.append(f"{asker.used_up} These images were not reached, so nothing is proven for them: {_named(trial.unreached)}.")
+        notes.append(
+            f"{asker.used_up} These images were not reached, so nothing is proven for them: {_named(trial.unreached)}."
+        )
     return Explanations(
         explained=tuple(found), alpha=alpha, seed=seed, clean=len(pixels), queries=asker.queries, notes=tuple(notes)
     )

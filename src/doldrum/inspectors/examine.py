@@ -53,7 +53,9 @@ class Examination:
             readings = tuple(Reading.from_dict(v) for v in values["readings"])
             return cls(str(values["fingerprint"]), int(values["num_classes"]), str(values["key"]), readings)
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"expected a saved examination, got values with the error {error!r}; examine the model again") from error
+            raise InputError(
+                f"expected a saved examination, got values with the error {error!r}; examine the model again"
+            ) from error
 
 
 def inspectors_of(names: Sequence[str | Inspector] | None) -> list[Inspector]:
@@ -75,7 +77,9 @@ def inspectors_of(names: Sequence[str | Inspector] | None) -> list[Inspector]:
         elif is_kind(name, str) and name in INSPECTORS:
             out.append(INSPECTORS[name]())  # type: ignore[index]
         else:
-            raise InputError(f"expected names of inspectors ({', '.join(INSPECTORS)}), got {name!r}; pick names from this list")
+            raise InputError(
+                f"expected inspectors among {', '.join(INSPECTORS)}, got the name {name!r}; pick names from this list"
+            )
     if not out:
         raise InputError("expected at least one inspector, got none; leave inspectors out for the default inspectors")
     return out

@@ -123,7 +123,7 @@ def test_what_is_missing_is_said():
     estimator = torch_estimator(small_net())
     with pytest.raises(InputError, match="expected num_classes=4, as the ART classifier says, got 5"):
         dd.as_classifier(estimator, num_classes=5)
-    with pytest.raises(InputError, match="expected an ART classifier with clip_values, got none"):
+    with pytest.raises(InputError, match="expected an ART classifier with clip_values, got one without clip_values"):
         dd.as_classifier(torch_estimator(small_net(), clip_values=None))
     layout = ArtLayout(np.float32(0), np.float32(1), (1, 8, 8), "chw")
     with pytest.raises(InputError, match=r"expected inputs of shape \(N, 1, 8, 8\), got \(2, 8, 8\)"):

@@ -15,7 +15,9 @@ from doldrum.errors import check_memory_left
 
 __all__ = ["LOOPED", "OneByOne", "Picked", "plain_module"]
 
-LOOPED = "the model takes one image at a time, so doldrum runs it image by image, and only the engine 'eager' can run it"
+LOOPED = (
+    "the model takes one image at a time, so doldrum runs it image by image, and only the engine 'eager' can run it"
+)
 
 
 class Picked(nn.Module):

@@ -77,7 +77,9 @@ class OnnxClassifier(Classifier):
             )
         except Exception as error:  # onnxruntime's exceptions share no public base
             check_memory_left(error)
-            raise InputError(f"expected a valid ONNX model, got the file {self.path} with the error: {error}") from error
+            raise InputError(
+                f"expected a valid ONNX model, got the file {self.path} with the error: {error}"
+            ) from error
         inputs, outs = self.session.get_inputs(), self.session.get_outputs()
         if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
             found = ", ".join(f"{i.name}: {i.type} {i.shape}" for i in inputs)
@@ -139,7 +141,9 @@ def _refuse_unsafe(proto: Any, path: Path) -> None:
     own = {(f.domain, f.name) for f in proto.functions}
     custom = sorted({n.domain for n in proto.graph.node if (n.domain, n.op_type) not in own} - _STANDARD_DOMAINS)
     if custom:
-        raise InputError(f"expected standard ONNX operators, got domain {custom[0]!r} in {path}; export the model without this domain")
+        raise InputError(
+            f"expected standard ONNX operators, got domain {custom[0]!r} in {path}; export the model without this domain"
+        )
     if any(t.data_location == t.EXTERNAL for t in proto.graph.initializer):
         raise InputError(f"expected weights inside {path}, got weights in other files; save the model as a single file")
 

@@ -51,10 +51,14 @@ def encode_shown(source: Path, target: Path, *, count: int, shape: tuple[int, in
             continue
         value = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(value, Mapping):
-            raise InputError("expected the pixels of an explanation from the confined process, got a file with other content")
+            raise InputError(
+                "expected the pixels of an explanation from the confined process, got a file with other content"
+            )
         shown = Shown.from_dict(value)
         if shown.image.shape != shape or shown.clean.shape[0] > 64:
-            raise InputError(f"expected images of shape {shape} from the confined process, got an image of shape {shown.image.shape}, or too many images")
+            raise InputError(
+                f"expected images of shape {shape} from the confined process, got an image of shape {shown.image.shape}, or too many images"
+            )
         for name in _ONE:
             _png(target / f"{i:03d}-{name.replace('_', '-')}.png", getattr(shown, name).array())
         for name in _MANY:

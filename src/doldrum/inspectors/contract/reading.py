@@ -49,4 +49,6 @@ class Reading:
             rows = {Route(s, t): math.nan if v is None else float(v) for s, t, v in values["values"]}
             return cls(str(values["inspector"]), rows, float(values["seconds"]), str(values["refused"]))
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"expected a saved reading, got values with the error {error!r}; examine the model again") from error
+            raise InputError(
+                f"expected a saved reading, got values with the error {error!r}; examine the model again"
+            ) from error
