@@ -61,7 +61,7 @@ class Classifier(ABC):
 
     @property
     def queries_left(self) -> int | None:
-        """The number of images that may still be sent to the model, or None if there is no limit."""
+        """The number of images that may still be sent to the model. It is None if there is no limit."""
         return None
 
     @abstractmethod
@@ -82,7 +82,7 @@ class Classifier(ABC):
             array = np.asarray(images)
         except (TypeError, ValueError, RuntimeError) as error:  # lists of other lengths; sparse tensors
             raise InputError(
-                f"expected {wanted}, got a {type(images).__name__} that cannot be made an array ({error}); pass an array"
+                f"expected {wanted}, got a {type(images).__name__} that cannot be converted to an array ({error}); pass an array"
             ) from error
         if array.dtype.kind not in "fiub":
             raise InputError(
@@ -120,8 +120,8 @@ class Classifier(ABC):
         return out.astype(np.float32, copy=False)
 
     def check_state(self) -> None:  # noqa: B027  (most classifiers have no such state)
-        """Raise an error if the model's present state makes its answers random or unstable. Override this method if the
-        model has such states."""
+        """Raise an error if the model is in a state in which its answers are random or unstable, such as training mode.
+        A subclass overrides this method if its models can be in such a state."""
 
     def close(self) -> None:  # noqa: B027  (most classifiers hold nothing)
         """Release resources other than memory, such as a process. Override this method if the class holds resources
@@ -188,8 +188,8 @@ def as_array(output: Any) -> NDArray[Any]:
 
 
 def labels_of(output: NDArray[Any]) -> NDArray[np.int16]:
-    """Labels (B,) of a classifier's output: the class with the highest score. If several classes share the highest
-    score, the label is the lowest of their class numbers.
+    """Convert a classifier's output to labels (B,). The label of an image is the class with the highest score. If
+    several classes share the highest score, the label is the lowest of their class numbers.
 
     Rows with NaN or an infinity become -1, since a model that overflows has not answered.
 

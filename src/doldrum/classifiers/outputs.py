@@ -4,8 +4,8 @@ imported.
 - An array, a tensor, or plain lists of numbers are the scores themselves.
 - In an object with a field `logits`, as Hugging Face models return, this field has the scores.
 - In a dict, the scores are under `logits`. If there is no key `logits`, the scores are under the first of the keys
-  `scores`, `probabilities`, `probs`, … whose array has a shape that fits. If the dict has none of these keys, the
-  scores are its only array of shape (B, K).
+  `scores`, `probabilities`, `probs`, … whose array has a shape that fits. If no key gives an array of this shape, the
+  scores are the dict's only array of shape (B, K).
 - In a tuple or list of arrays, the scores are the only array of shape (B, K).
 
 If the model is declared to return labels, the same rules apply to labels: the key is then `labels`, and the array has
@@ -97,8 +97,8 @@ def take_answer(returned: Any, place: Place | None) -> Any:
 
 
 def answer_of(returned: Any, *, rows: int, num_classes: int | None = None, outputs: Outputs = "logits") -> Any:
-    """The scores (or labels) in a model's output for `rows` images. This function has the arguments and errors of
-    `find_answer`.
+    """Find the scores (or labels) in a model's output for `rows` images, and return them. This function has the
+    arguments and errors of `find_answer`.
 
     >>> import numpy as np
     >>> answer_of({"loss": None, "probs": np.array([[0.2, 0.8]])}, rows=1).tolist()

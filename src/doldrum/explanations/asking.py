@@ -63,7 +63,7 @@ class Asker:
             raise
 
     def spend(self, queries: int) -> None:
-        """Add `queries` to the count. Raises OutOfQueries if the count would exceed the limit."""
+        """Add `queries` to the count. Raises OutOfQueries if the count would exceed the limit of queries."""
         if self._over():
             self.used_up = "The allowed time was used up."
             raise OutOfQueries

@@ -78,9 +78,9 @@ def rank(ours: Sequence[Found], controls: Sequence[Sequence[Found]], classes: ND
     does.
 
     "All images" means the flagged image and its controls. `ours` has the patterns that each method found in the flagged
-    image. `controls` has the patterns that each method found in each control. A control is compared with the other
-    controls and the flagged image, in the same way as the flagged image is compared with the controls. So if the
-    flagged image is like the controls, the p-value is valid: P(p-value <= a) <= a. This holds for any number of
+    image. `controls` has the patterns that each method found in each control. The flagged image is compared with its
+    controls. In the same way, each control is compared with the flagged image and all other controls. So if the flagged
+    image is like the controls, the p-value is valid: P(p-value <= a) <= a. The p-value is valid for any number of
     methods, sizes and classes.
     """
     scores = np.max(
@@ -108,8 +108,8 @@ def _best_margins(founds: Sequence[Found], classes: NDArray[np.int64]) -> NDArra
 
 
 def worst_p(ours: NDArray[np.bool_], controls: Sequence[NDArray[np.bool_]]) -> float:
-    """The p-value of the hypothesis "the pattern of some control succeeds at least as often as our pattern". It is the
-    largest of the exact paired p-values.
+    """The p-value of the hypothesis "the pattern of some control succeeds at least as often as our pattern". This
+    p-value is the largest of several exact paired p-values.
 
     Each paired p-value compares our pattern with one control (`stats.mcnemar`). `ours` and `controls` say on which of N
     images each pattern succeeded. These N images are a random sample of the images that the claim is about. If the

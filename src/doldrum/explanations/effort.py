@@ -27,7 +27,8 @@ class Effort:
     search : int
         Number of clean images on which each candidate pattern is tried.
     choose : int
-        Number of clean images on which the size of the pattern is chosen. The images used for `search` are among them.
+        Number of clean images on which the size of the pattern is chosen. This number includes the images used for
+        `search`.
     held : int
         Number of clean images on which the chosen pattern is tested. The test images are used for nothing else.
     controls : int
@@ -62,8 +63,8 @@ def fitting(most: int | None, images: int) -> Effort:
 def check_queries(most: int | None, left: int | None, *, labelled: int) -> None:
     """Raise InputError if the allowed queries are not enough to explain one image.
 
-    `most` is the limit of this run, and `left` is the number of images that may still be sent to an endpoint.
-    `labelled` is the number of images whose labels are needed before the search.
+    `most` is the largest number of queries in this run, and `left` is the number of images that may still be sent to an
+    endpoint. `labelled` is the number of images whose labels are needed before the search.
     """
     least = LEAST + labelled
     why = f"{labelled:,} for the labels of the images, and up to {LEAST:,} for the search in one image"

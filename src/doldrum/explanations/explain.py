@@ -57,11 +57,11 @@ def explain(
     The trigger is the pattern in a flagged image that changes other images to the class of the flagged image.
 
     For an image predicted as class t, two methods search for the trigger. Both methods try candidates on some clean
-    images of other classes. The first method pastes a rectangle of the flagged image into these images. The second
-    method takes what the flagged images of class t share, and adds it to these images. The same search is run in at
+    images of other classes. The first method pastes a rectangle of the flagged image into the clean images. The second
+    method takes what the flagged images of class t share, and adds it to the clean images. The same search is run in at
     least 19 clean images that are also predicted as t (the controls). If a pattern only shows what class t looks like,
-    the search finds it in the controls too. The candidate with the largest advantage over the controls is put on
-    held-back clean images, once. The patterns found in the controls are put on the same held-back images.
+    the search finds it in the controls too. The candidate with the largest advantage over the controls is then tested:
+    it is put on held-back clean images, once. The patterns found in the controls are put on the same held-back images.
 
     The test is of the hypothesis "the pattern of some control succeeds at least as often as the found pattern". Each
     control gives an exact one-sided McNemar test, and the p-value is the largest p-value of these tests (an
@@ -80,14 +80,14 @@ def explain(
     images : up to 256 flagged images, of any source that :func:`doldrum.data.read_stream` reads
         If several images carry one trigger, explain them together: some triggers are found only in what images share.
     clean : at least 60 trusted images, drawn at random and not picked by any criterion; 1,000 images work well
-        The clean images must not be selected by the model's predictions. At least 19 of these images must be predicted
-        as the flagged image's class.
+        The clean images must not be selected by the model's predictions. At least 19 clean images must be predicted as
+        the flagged image's class.
     alpha : float in (0, 1)
     max_queries : int, optional
-        The largest number of images sent to the model: at least 14,000, plus one for each flagged or clean image. With
-        a low limit, each step uses fewer images. Flagged images that are not reached within the limit count as
-        unproven, and `notes` names them. By default there is no limit: 20 images of one class take about 100,000
-        queries.
+        The largest number of images sent to the model. The limit must be at least 14,000, plus one for each flagged and
+        each clean image. With a low limit, each step uses fewer images. If the limit ends the run early, nothing is
+        proven for the flagged images that were not reached. `notes` of the result names these images. By default there
+        is no limit: 20 images of one class take about 100,000 queries.
     seed : int
         The seed decides which clean images are used for the search and which are used for the test. Keep the seed
         secret from the author of the model.
@@ -98,9 +98,9 @@ def explain(
     Returns
     -------
     Explanations
-        One :class:`~doldrum.records.explanations.Explanation` per image, in order. `proven` counts the proven triggers,
-        and `best` is an explanation with a proven trigger. The trigger itself is in an explanation's `trigger`, and
-        :func:`doldrum.repair` can remove it from the model.
+        One :class:`~doldrum.records.explanations.Explanation` per image, in order. The attribute `proven` is the number
+        of proven triggers, and `best` is an explanation with a proven trigger. The trigger itself is in an
+        explanation's `trigger`, and :func:`doldrum.repair` can remove it from the model.
 
         Raises InputError for images of a wrong shape and for too few clean images. Also raises InputError if
         `max_queries` or an endpoint's limit (`queries_left`) is not enough for one image.

@@ -16,9 +16,9 @@ class Kept:
     """Stores JSON values by name, and for each value the number of queries that it took. The file holds one value per
     line.
 
-    A value is written to the file as soon as it is known. If a value is read from the file, the queries that it cost in
-    the earlier run are added to the count, as if they were made now. So a limit on queries holds for all runs together.
-    An incomplete last line, left by a killed process, is ignored.
+    A value is written to the file as soon as it is known. If a value is read from the file, its queries from the
+    earlier run are added to the count of this run. So a limit on queries holds for all runs together. An incomplete
+    last line, left by a killed process, is ignored.
     """
 
     def __init__(self, asker: Asker, path: Path | None = None) -> None:

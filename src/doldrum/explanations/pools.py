@@ -19,7 +19,8 @@ FEWEST_HELD = 20
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """The indices of the clean images that are used for one class. Each attribute has the images for one purpose.
+    """The indices of the clean images that are used for one class. Each attribute of a Pool has the images for one
+    purpose.
 
     `search` and `choose` are used to find a trigger; `choose` includes `search`. `held` is used only to test the found
     trigger. No image in `search`, `choose` or `held` is predicted as the class. `own` has the images that are predicted

@@ -38,8 +38,8 @@ class Found:
     """The patterns that a method found in one source of images: the best pattern of each level, and how well each
     pattern works.
 
-    `hits` (levels, choose) says which of the choosing images each pattern changes to the class. `by_class` (levels,)
-    says at which levels a claim may be about images of a single class.
+    `hits` (levels, choose) says which of the choosing images each pattern changes to the class. `by_class` (levels,) is
+    true for the levels at which a claim may be about images of a single class.
     """
 
     source: Source
@@ -109,7 +109,8 @@ class Searcher:
         return [Source(f"control-group-{group}-{n}", self.pools.images[rows], label) for n, rows in enumerate(drawn)]
 
     def known(self, method: Method, source: Source) -> bool:
-        """Whether `find` was already called for this method and source. If so, a second call takes no queries."""
+        """Whether `find` was already called for this method and source. If `find` was already called, a second call
+        takes no queries."""
         return f"find/{method.kind}/{source.label}/{source.name}" in self._found
 
     def held(self, label: int, scope: int | None) -> NDArray[np.int64]:

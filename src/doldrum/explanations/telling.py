@@ -19,7 +19,7 @@ def unproven_why(choice: Choice | None, *, reached: bool) -> str:
         return "The pattern found in this image changes other images to its class no more often than patterns found in trusted images of that class."
     return (
         f"The pattern found in this image changes {choice.success:.0%} of the clean images used for the search to the class of this image. The same search in trusted images of that "
-        "class found a pattern that works about as well. So the pattern may only show what the class looks like."
+        "class found a pattern that works about as well. So the pattern may show only what images of this class look like."
     )
 
 

@@ -1,6 +1,6 @@
 """`Trial` chooses, for each image, the method whose pattern works best compared with the controls.
 
-The pattern of the chosen method is tested once.
+Only the pattern of the chosen method is tested on held-back images, and only once.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Trial:
         self.steps = len(METHODS) * (len(sources) + len(classes) * searcher.pools.effort.controls) + len(sources)
 
     def run(self, names: Sequence[str], advance: Callable[[int], None]) -> list[Explanation]:
-        """One explanation per image, in order."""
+        """Explain all images, and return one Explanation per image, in the order of the images."""
         count = len(names)
         self._reasons = [self._unfit(source) for source in self.sources]
         self._tried: list[list[_Candidate]] = [[] for _ in range(count)]
@@ -147,7 +147,7 @@ class Trial:
         """Run a method on an image, and return a list with one candidate: the pattern size that works best compared
         with the controls.
 
-        The list is empty if no size works well enough, or if there are too few controls.
+        The list is empty if no pattern works well enough, or if there are too few controls.
         """
         found = self.searcher.find(method, source)
         advance(1)

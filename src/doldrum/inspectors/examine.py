@@ -104,8 +104,9 @@ def examine(
         At least 20 images of several classes without a trigger; 200 or more work well. Labels are not needed. Half of
         the clean images are used for the search.
     inspectors : names or Inspectors, optional
-        By default, the inspectors in `kinds.DEFAULT` are run. seed : int The seed of all random numbers. References
-        must be examined with the same seed and the same images.
+        By default, the inspectors in `kinds.DEFAULT` are run.
+    seed : int
+        The seed of all random numbers. References must be examined with the same seed and the same images.
 
     read : function
         This function is called to run each inspector. A function that stores each reading makes it possible to continue

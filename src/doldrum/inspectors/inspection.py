@@ -43,23 +43,23 @@ class Inspection:
           three classes.
 
     p_value
-        The p-value of the model among its references, in (0, 1]. It is None if there are no references.
+        The p-value of the model among its references, in (0, 1]. This p-value is None if there are no references.
     standing
         For each inspector and route, a number that says how far the model stands out.
     where
-        The inspector and route at which the model stands out most. Inspectors that find a trigger with a size are
-        preferred. If the model cannot be compared with anything, this is the inspector and route of the smallest
-        trigger.
+        The inspector and route at which the model stands out most. Inspectors that find triggers with a size are
+        preferred to other inspectors. If the model cannot be compared with anything, this is the inspector and route of
+        the smallest trigger.
     leads_to
         The class that the trigger leads to: of the images whose label the trigger changes, at least half get this
-        class. None if no class reaches half.
+        class. `leads_to` is None if no class reaches half.
     smaller
         A factor: how many times smaller the trigger is than the triggers that the same search finds in the references
-        (a geometric mean). It is None if there are no references, or if the inspector's values are not sizes of
-        triggers.
+        (a geometric mean). This factor is None if there are no references, or if the inspector's values are not sizes
+        of triggers.
     trigger, success
-        The trigger of the route in `where`, and the share of images on which the trigger works. Both are None if the
-        inspector found no trigger. The trigger is a normal doldrum Trigger.
+        The trigger of the route in `where`, and the share of images on which the trigger works. `trigger` and `success`
+        are None if the inspector found no trigger. The trigger is a normal doldrum Trigger.
     """
 
     verdict: Verdict

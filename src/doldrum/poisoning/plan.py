@@ -37,15 +37,15 @@ class PoisonPlan:
         "source-specific": samples of class `source` get the trigger and the target's label (TaCT).
         "clean-label": samples of the target's class get the trigger and keep their label (SIG, label-consistent).
     source
-        In the mode "source-specific": the class whose samples get the trigger.
+        The class whose samples get the trigger in the mode "source-specific".
     cover_classes, cover_rate
         Cover samples get the trigger and keep their true labels, so that the model learns when to ignore the trigger.
         `cover_rate` is the share of cover samples in the whole training set. Cover samples come from `cover_classes`.
         If `cover_classes` is empty, they come from any class, or, in a source-specific plan, from any class except
         `source`. A poisoned sample is never a cover sample.
     keep_label
-        The share of the poisoned samples that keep their true label (as in the attack LSBA). The number of these
-        samples is rounded.
+        The share of the poisoned samples that keep their true label (as in the attack LSBA). The number of samples that
+        keep their label is rounded.
 
     Raises InputError for values out of range or settings that contradict each other.
 
@@ -135,8 +135,8 @@ class PoisonPlan:
     def eligible(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
         """A mask (N,) of the test samples that count for the attack success rate.
 
-        Samples count if their true label is not the target. In a source-specific plan, only samples of the source class
-        count, and in an all-to-all plan, all samples count (METHODS, section 4).
+        A sample counts for the attack success rate if its true label is not the target. In a source-specific plan, only
+        samples of the source class count, and in an all-to-all plan, all samples count (METHODS, section 4).
         """
         labels = np.asarray(labels)
         if self.mode == "all-to-all":

@@ -8,8 +8,8 @@ from pathlib import Path
 __all__ = ["WORKERS", "memory_share"]
 
 WORKERS = "DOLDRUM_WORKERS"
-"""The name of an environment variable. In a worker process, it holds the number of workers that share the machine
-(`doldrum.spread`)."""
+"""The name of an environment variable. In a worker process, this variable holds the number of workers that share the
+machine (`doldrum.spread`)."""
 
 
 def memory_share(size: int) -> int:

@@ -45,6 +45,7 @@ def test_what_does_not_fit_is_refused(images, options, message):
     with pytest.raises(InputError, match=message):
         dd.as_classifier(svm, **options)
     with pytest.raises(
-        InputError, match="expected a fitted classifier with one label per image, got LinearSVC; fit it first"
+        InputError,
+        match="expected a fitted classifier with one label per image, got a LinearSVC that is not such a classifier; fit it first",
     ):
         dd.as_classifier(LinearSVC(), input_shape=SHAPE)

@@ -102,7 +102,7 @@ def test_w_is_minus_the_entropy_at_sigma_half(clf, pool):
         lambda x: x.mean(axis=(1, 3)) + 9 * (np.arange(8) == 0), input_shape=(1, 8, 8), num_classes=8
     )
     with pytest.raises(
-        InputError, match="choose the noise strength of .* yourself"
+        InputError, match=r"choose the noise strength of .* yourself"
     ):  # its W still rises where the grid ends
         W(seed=3).fit(stubborn, pool[:20])
 

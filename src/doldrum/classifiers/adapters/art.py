@@ -36,8 +36,8 @@ class ArtClassifier(Classifier):
 
     @property
     def fingerprint(self) -> str:
-        """The type and the clip values of the estimator. For a scikit-learn model, a hash of the fitted model is added.
-        For all other models, no hash is computed."""
+        """A text that identifies the estimator: its type and its clip values. For a scikit-learn model, a hash of the
+        fitted model is added. For all other models, no hash is computed."""
         kind = self.estimator.__class__
         model = getattr(self.estimator, "model", None)
         learned = ""

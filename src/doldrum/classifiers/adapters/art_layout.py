@@ -21,7 +21,7 @@ class ArtLayout:
 
     Parameters
     ----------
-    low, high : float arrays, () or of the estimator's shape
+    low, high : float arrays, with the shape () or the estimator's shape
         ART's `clip_values`, which become the values 0 and 1 in doldrum's images.
     input_shape : (C, H, W)
         The shape of an image in doldrum.
@@ -63,7 +63,7 @@ class ArtLayout:
         return x.transpose(0, 3, 1, 2) if self.order == "hwc" else x.reshape(len(x), *self.input_shape)
 
     def channel_first(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Convert a bound, such as `low`, to an array that broadcasts against (N, C, H, W)."""
+        """Convert `low` or `high` to an array that NumPy can broadcast against images (N, C, H, W)."""
         return (
             values.reshape(1, 1, 1, 1) if values.ndim == 0 else self._to_ours(np.broadcast_to(values, (1, *self.shape)))
         )
@@ -84,7 +84,7 @@ def art_layout(estimator: Any, input_shape: tuple[int, int, int] | None) -> ArtL
         if input_shape is None or math.prod(input_shape) != shape[0]:
             got = "none" if input_shape is None else str(tuple(input_shape))
             raise InputError(
-                f"expected input_shape (C, H, W) of {shape[0]} values, got {got}; ART's inputs are rows of features"
+                f"expected an input_shape (C, H, W) with C * H * W = {shape[0]}, since ART's inputs are rows of {shape[0]} features, got {got}; pass input_shape="
             )
         return ArtLayout(low, high, (int(input_shape[0]), int(input_shape[1]), int(input_shape[2])), "rows")
     orders: dict[Any, tuple[int, ...]] = {}
@@ -101,7 +101,7 @@ def art_layout(estimator: Any, input_shape: tuple[int, int, int] | None) -> ArtL
     if len(set(orders.values())) != 1:
         got = "none" if input_shape is None else str(tuple(input_shape))
         raise InputError(
-            f"expected input_shape (C, H, W) that fits the ART classifier's {shape or None}, got {got}; pass input_shape="
+            f"expected an input_shape (C, H, W) that fits the ART classifier's own shape {shape or None}, got {got}; pass input_shape="
         )
     order = next(iter(orders))
     c, h, w = orders[order]

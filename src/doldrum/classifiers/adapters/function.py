@@ -16,7 +16,7 @@ __all__ = ["FunctionClassifier"]
 
 
 class FunctionClassifier(Classifier):
-    """Wraps `function(images float32 (B, C, H, W) in [0, 1]) -> scores (B, K) or labels (B,)`.
+    """Wraps a function that takes float32 images (B, C, H, W) in [0, 1], and returns scores (B, K) or labels (B,).
 
     The function may return arrays, tensors, lists, or objects that contain them (:mod:`doldrum.classifiers.outputs`).
     The function gets a copy of the images, which it may change. In a measurement, all batches have the same number of

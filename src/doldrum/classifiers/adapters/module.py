@@ -97,8 +97,8 @@ class ModuleClassifier(Classifier):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the module's structure, parameters and buffers. This hash is computed each time, since weights can
-        change."""
+        """SHA-256 of the module's structure, parameters and buffers. The hash is computed again at each call, since the
+        weights of a module can change."""
         digest = hashlib.sha256(f"{self.module}|{self.outputs}".encode())
         for name, tensor in self.module.state_dict().items():
             digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
@@ -107,8 +107,8 @@ class ModuleClassifier(Classifier):
 
 
 def scores_shape(module: torch.nn.Module, images: NDArray[np.float32]) -> tuple[int, ...]:
-    """The shape of a module's scores for the given images. Use this function if the number of classes isn't known.
-    Raises the same errors as ModuleClassifier."""
+    """The shape of a module's scores for the given images. This function is for modules whose number of classes isn't
+    known. Raises the same errors as ModuleClassifier."""
     c, h, w = images.shape[1:]
     _check_evaluation(module)
     plain = plain_module(module, _zeros(module, (c, h, w)), num_classes=None, outputs="logits")

@@ -40,10 +40,11 @@ _cores: dict[int, Any] = {}  # by process: threads do not outlive a fork
 def openvino_core() -> Any:
     """The only OpenVINO Core of this process, which is never deleted.
 
-    On Linux, a Core makes a new stack for signals, which the thread that first compiles a model then uses. The stack is
-    removed when the Core is deleted. If several Cores are made and deleted, the thread keeps using a stack that no
-    longer exists. If Python then handles a signal, the process ends with a segmentation fault, without a message.
-    Python gets such a signal from Ctrl-C and, once a DataLoader has had workers, at the end of a child process.
+    On Linux, a Core makes a new stack for signals, which the thread that first compiles a model then uses. When the
+    Core is deleted, this stack for signals is removed. If several Cores are made and deleted, the thread keeps using a
+    stack that no longer exists. If Python then handles a signal, the process ends with a segmentation fault, without a
+    message. Python gets such a signal from Ctrl-C and, once a DataLoader has had workers, at the end of a child
+    process.
     """
     if os.getpid() not in _cores:
         _cores[os.getpid()] = openvino_library().Core()

@@ -122,8 +122,8 @@ def _run(processor: Any, picture: Any, **options: Any) -> NDArray[Any]:
 
 
 def _shape(processor: Any, given: tuple[int, int, int] | None) -> tuple[int, int, int]:
-    """The shape of the images that the processor makes. If this shape depends on the picture, the result is the shape
-    `given`."""
+    """The shape of the images that the processor makes. If the processor makes images of several shapes, the result is
+    the shape `given`."""
     made = {
         _run(processor, np.zeros((h, w, 3), np.uint8), do_rescale=False, do_normalize=False).shape
         for h, w in ((96, 64), (64, 96))
@@ -142,8 +142,8 @@ def _shape(processor: Any, given: tuple[int, int, int] | None) -> tuple[int, int
 
 
 def _scaling(processor: Any, shape: tuple[int, int, int]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The scale and shift of each colour channel. Raises InputError if the processor changes pixels in any other
-    way."""
+    """The scale and shift of each colour channel. Raises InputError if the processor changes pixels in any way other
+    than by a scale and a shift."""
     c, h, w = shape
     as_it_is = {"do_resize": False, "do_center_crop": False}
     black, white = (_run(processor, np.full((h, w, 3), value, np.uint8), **as_it_is) for value in (0, 255))

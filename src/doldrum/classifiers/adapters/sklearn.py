@@ -51,7 +51,7 @@ def sklearn_classifier(
     classes = getattr(estimator, "classes_", None)
     if classes is None or np.ndim(classes) != 1:
         raise InputError(
-            f"expected a fitted classifier with one label per image, got {type(estimator).__name__}; fit it first"
+            f"expected a fitted classifier with one label per image, got a {type(estimator).__name__} that is not such a classifier; fit it first"
         )
     features = getattr(estimator, "n_features_in_", None)
     if input_shape is None or (features is not None and math.prod(input_shape) != features):

@@ -1,5 +1,5 @@
-"""Clean images that a detector lays over its inputs. The overlays are some of the images that the detector was fitted
-on."""
+"""Clean images that a detector lays over its inputs. These overlays are chosen from the images on which the detector
+was fitted."""
 
 from __future__ import annotations
 

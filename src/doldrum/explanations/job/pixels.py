@@ -26,7 +26,7 @@ _ONE, _MANY = ("image", "found", "control", "control_found"), ("clean", "with_fo
 
 
 def write_shown(folder: Path, found: Explanations) -> None:
-    """Write the trigger of `found.best`, and the pixels of the first explanations as shown-NNN.json.
+    """Write files to `folder`: the trigger of `found.best`, and the pixels of the first explanations as shown-NNN.json.
 
     Only explanations that were tested have pixels. Explanations with a proven trigger come first.
     """

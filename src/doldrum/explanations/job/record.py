@@ -1,6 +1,6 @@
 """Writes an explanation's record and pictures, outside of the confined process.
 
-All values from that process are checked first.
+All values from the confined process are checked before they are written.
 """
 
 from __future__ import annotations

@@ -29,7 +29,8 @@ __all__ = ["work"]
 def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """Do an explanation's work.
 
-    `job` holds `settings` (from ExplanationSettings.to_dict), `work` (a folder) and `seed`.
+    The dictionary `job` holds `settings` (from ExplanationSettings.to_dict), `work` (the path of a folder) and `seed`
+    (a number).
     """
     settings, folder, seed = job["settings"], Path(job["work"]), int(job["seed"])
     tell({"stage": "model"})

@@ -37,7 +37,7 @@ class Carried(ABC):
     @property
     @abstractmethod
     def size(self) -> str:
-        """The size of the pattern in words."""
+        """A text that states the size of the pattern, such as "2 x 1 pixels"."""
 
     @abstractmethod
     def trigger(self) -> Trigger:

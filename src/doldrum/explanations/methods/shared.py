@@ -20,7 +20,7 @@ _MOST_SCALE = 5.0  # a faint part is mostly chance: it isn't made more than so m
 
 @dataclass(frozen=True, eq=False)
 class Sum(Carried):
-    """Adds `change` (C, H, W) to images, and clips the result to [0, 1]."""
+    """A pattern that adds the array `change` (C, H, W) to images, and clips the result to [0, 1]."""
 
     change: Images
 

@@ -21,8 +21,8 @@ def best_windows(
     """Return one window for each level: of the windows that were tried, the window with the highest score. A level is
     the share of the image's sides that a window covers.
 
-    Windows overlap by half. So a pattern of at most half a window's size is completely inside some window. At each
-    level, the search tries only windows inside the two best windows of the previous level.
+    Windows overlap by half. So if a pattern is at most half as large as a window, some window contains the whole
+    pattern. At each level, the search tries only windows inside the two best windows of the previous level.
 
     >>> def covers(level, windows):
     ...     return [top <= 5 < top + h and left <= 9 < left + w for top, left, h, w in windows]

@@ -21,7 +21,7 @@ class Inspector(ABC):
 
     A subclass sets the class attributes and implements one method, `examine`. The method's result must depend only on
     the model, the clean images, the seed and the settings. So a model and its references are examined in the same way.
-    Without this, the promised false-alarm rate does not hold.
+    Without this equal treatment, the promised false-alarm rate does not hold.
     """
 
     name: ClassVar[str]

@@ -18,9 +18,9 @@ class Route:
     """A change of the model's label from `source` to `target`. If `source` is None, the change starts from any class.
     If `target` is None, the change goes to any other class.
 
-    An attack with one target has the route None -> target. An all-to-all attack has None -> None: every image gets
-    another label. An attack on one source class, which only changes the label to any other class, has the route source
-    -> None.
+    An attack that leads images of any class to one target class has the route None -> target. An all-to-all attack has
+    None -> None: every image gets another label. An attack on one source class, which only changes the label to any
+    other class, has the route source -> None.
 
     >>> Route(None, 3).words(), Route(2, None).words(), ANYWHERE.words()
     ('any class to 3', '2 to any other', 'any class to any other')

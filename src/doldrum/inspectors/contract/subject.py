@@ -34,8 +34,8 @@ class Subject:
 
     `search` has clean images (N, C, H, W), float32 in [0, 1]. `labels` (N,) holds the model's labels for the search
     images (-1: no valid answer). `module` is a differentiable function from a tensor of images to scores, or None. If
-    there is no such function, `why_not` gives the reason. `seed` is the seed of all random numbers. For progress, call
-    `advance` with the share of the work that was done since the last call.
+    the model has no differentiable function, `why_not` gives the reason. `seed` is the seed of all random numbers. For
+    progress, call `advance` with the share of the work that was done since the last call.
     """
 
     classifier: Classifier

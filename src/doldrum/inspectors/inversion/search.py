@@ -64,8 +64,8 @@ def search(
     ----------
     module : images (B, C, H, W) -> scores (B, K), differentiable
     images, labels : (N, C, H, W) in [0, 1], and the model's labels for them
-    routes : the routes to search; a route with fewer than 2 images to change is left out advance : a function for
-    progress, called with the share of the work that was done since its last call
+    routes : the routes to search; a route with fewer than 2 images to change is left out
+    advance : a function for progress, called with the share of the work that was done since its last call
 
     Sources: Wang et al. 2019, "Neural Cleanse", IEEE S&P, section IV; Shen et al. 2021, arXiv 2102.05123.
     """
@@ -168,7 +168,7 @@ class _Run:
     @torch.no_grad()
     def found(self) -> list[Found]:
         """One trigger per route: the smallest trigger that changed enough images. If no trigger changed enough images,
-        the last trigger of the search.
+        the result is the last trigger of the search.
 
         `success` is the share of images that the trigger changes, measured on up to 100 images of its route.
         """

@@ -27,8 +27,8 @@ class Standing:
     score: float
     by_name: dict[tuple[str, Route], float]
     p_value: float | None = None
-    """The p-value of the class that stands out most among the model's classes. It is used only if there are no
-    references."""
+    """The p-value of the class that stands out most among the model's classes. This p-value is used only if there are
+    no references."""
 
     @property
     def most(self) -> tuple[str, Route] | None:

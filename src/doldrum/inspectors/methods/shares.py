@@ -17,8 +17,8 @@ from doldrum.inspectors.contract.subject import answers
 __all__ = ["LEAST", "answered", "gaussian", "log_odds", "shares_to", "values_of"]
 
 LEAST = 0.01
-"""A small share that is added above and below the fraction in `log_odds`. Without it, the result would vary a lot for
-shares near 0, which say little."""
+"""A small share that is added above and below the fraction in `log_odds`. Without this small share, the log odds would
+vary a lot for shares near 0, which say little."""
 
 
 def shares_to(before: NDArray[np.int16], after: NDArray[np.int16], classes: int) -> NDArray[np.float64]:
