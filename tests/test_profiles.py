@@ -52,7 +52,7 @@ def test_sigma_half_is_the_first_crossing_of_half_the_peak(strengths, mean, expe
 
 
 def test_sigma_half_refuses_a_grid_without_the_peak() -> None:
-    with pytest.raises(InputError, match="add strengths beyond it"):
+    with pytest.raises(InputError, match="add larger strengths"):
         dd.sigma_half(curve([0.1, 0.2], [0.1, 0.2]))
     with pytest.raises(InputError, match="stronger noise"):
         dd.sigma_half(curve([0.1, 0.2], [0.0, 0.0]))
@@ -63,7 +63,7 @@ def test_a_plateau_at_the_end_of_the_grid_is_a_peak_and_a_slope_is_none() -> Non
     plateau = [0.1, 0.2, 0.4, 0.8], [0.2, 0.6, 0.79, 0.8]
     assert dd.sigma_half(curve(*plateau)) == pytest.approx(0.1 + 0.1 * 0.2 / 0.4)
     fine = [0.1, 0.2, 0.4, 0.41, 0.42], [0.2, 0.4, 0.79, 0.795, 0.8]  # small steps, but steep
-    with pytest.raises(InputError, match="add strengths beyond it"):
+    with pytest.raises(InputError, match="add larger strengths"):
         dd.sigma_half(curve(*fine))
 
 

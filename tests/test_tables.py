@@ -131,7 +131,7 @@ def test_an_inspection_shows_where_the_model_stands_out():
     )  # fmt: skip
     found = shown(made)
     assert found.rows[1:] == [["mask", "", "3", "2.5", "7.25"]]
-    assert "97.0% of held-back images (91.0% to 99.0%)" in found.text
+    assert "97.0% of the held-back images (95% interval: 91.0% to 99.0%)" in found.text
 
 
 def test_a_cleansing_and_w_show_their_figures():

@@ -31,8 +31,9 @@ class Smoothness:
     """W of every input at every noise strength, with the limits of its interval.
 
     `value`, `lower` and `upper` are (N, S) in [0, 1]: 0 if all labels are the same, 1 if all classes are equally
-    frequent. `value`, `lower` and `upper` are NaN if every draw was invalid. `level` is the coverage of each single
-    interval. `method` says how the intervals were made. `draws` is the number n of draws.
+    frequent. If every draw of an input at a strength was invalid, `value`, `lower` and `upper` are NaN there. `level`
+    is the coverage of each single interval. `method` is the method by which the intervals were calculated. `draws` is
+    the number n of draws.
     """
 
     value: NDArray[np.float64]
@@ -66,8 +67,8 @@ class Smoothness:
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a table with one row per input and strength: id, label, strength, w, w_lower, w_upper. For Polars, use
-        `polars.from_pandas`."""
+        """Return a table with one row per input and strength: id, label, strength, w, w_lower, w_upper. To get a Polars
+        table, pass the result to `polars.from_pandas`."""
         import pandas as pd
 
         n, s = self.value.shape
@@ -94,19 +95,19 @@ def smoothness(
 ) -> Smoothness:
     """W_sigma(x): the entropy of the label counts around each input, divided by log K.
 
-    W = -sum_c p_c log p_c / log K with p_c = (1/n) #{j : label of draw j is c}. This value of W is the plug-in
-    estimate, in [0, 1]. Plug-in W is too low by about (K' - 1) / (2 n log K), where K' is the number of labels that
-    occur. So compare inputs only if their numbers of draws are equal.
+    W = -sum_c p_c log p_c / log K, where p_c is the share of the n draws that get label c, and K is the number of
+    classes. This value, the plug-in estimate of W, is in [0, 1]. Plug-in W is too low by about (K' - 1) / (2 n log K),
+    where K' is the number of labels that occur. So compare inputs only if their numbers of draws are equal.
 
     Parameters
     ----------
     responses : Responses
     level : float
-        Coverage of each single interval, in (0, 1).
+        The coverage in (0, 1) that each single interval has.
     method : "guaranteed" or "posterior"
         "guaranteed" intervals contain the true value with probability `level` for every distribution of labels.
-        "posterior" intervals (Dirichlet mixture) are shorter, but have this coverage only on average over their prior.
-        See :mod:`doldrum.stats.intervals`.
+        "posterior" intervals (Dirichlet mixture) are shorter, but contain the true value with probability `level` only
+        on average over their prior. See :mod:`doldrum.stats.intervals`.
 
     Source: the measure is from Grosse et al., Backdoor Smoothing, Computers & Security 2022. The limits are this
     project's.
@@ -139,8 +140,8 @@ def mean_smoothness(responses: Responses | Iterable[Responses], *, level: float 
     All inputs get the same draws, so their values of W are not independent. The interval adds a jackknife over draws to
     the spread over inputs (:func:`doldrum.stats.means.mean_entropy`).
 
-    You can also pass the parts of one measurement, if they can be read twice (a list,
-    :class:`doldrum.measuring.StoredResponses`). If you pass parts, only one part is in memory at a time.
+    You can also pass the parts of one measurement, as an object that can be read twice: a list, or a
+    :class:`doldrum.measuring.StoredResponses`. If you pass parts, only one part is in memory at a time.
     """
     parts = [responses] if isinstance(responses, Responses) else responses
     taken = None
@@ -149,7 +150,7 @@ def mean_smoothness(responses: Responses | Iterable[Responses], *, level: float 
         some = np.any(part.draws >= 0, axis=0)
         taken = some if taken is None else taken | some
     if taken is None:
-        raise InputError("expected at least one Responses to average over, got none")
+        raise InputError("expected at least one Responses object to average over, got none")
     means: list[MeanEntropy] = []
     for part in parts:
         means = means or [MeanEntropy(row, part.num_classes) for row in taken]
@@ -175,21 +176,21 @@ def _last_rise(strengths: NDArray[np.float64], mean: NDArray[np.float64]) -> flo
 
 
 def sigma_half(clean: Smoothness) -> float:
-    """Find sigma-half, the strength at which W is compared: the smallest at which mean W of clean inputs reaches half
-    of its peak.
+    """Find sigma-half: the smallest strength at which mean W of clean inputs reaches half of its peak. W of different
+    inputs is compared at this strength.
 
     Mean W of clean inputs rises from 0 to a peak. With noise much stronger than the image, mean W falls back to 0 if
     the model then always predicts one class. Mean W falls to a plateau if the predicted class depends on the draw (a
     nearly scale-free network gives x + s*eps the same label as eps). At strengths where mean W rises, results depend
     little on the attack. At the strength where mean W is highest, results depend on the attack. Sigma-half is
-    interpolated linearly between the two measured strengths around it. (Below the first measured strength, the
-    interpolation starts at W = 0 for strength 0.)
+    interpolated linearly between the two measured strengths around it. (If sigma-half is below the first measured
+    strength, the interpolation starts at strength 0, where W is 0.)
 
     Parameters
     ----------
     clean : Smoothness
-        W of clean inputs that are used for nothing else, over a grid of strengths that includes the peak (.02 to 1.5
-        for images in [0, 1]).
+        W of clean inputs over a grid of strengths that includes the peak of mean W (.02 to 1.5 for images in [0, 1]).
+        These clean inputs must not be used for anything else.
 
     Returns
     -------
@@ -200,8 +201,8 @@ def sigma_half(clean: Smoothness) -> float:
     ------
     InputError
         Raised if mean W is still rising at the last strength (by more than 5% of its peak when the strength doubles),
-        since the peak may be beyond the grid. InputError is also raised if mean W is 0 everywhere, or is not known at a
-        strength because all its draws were invalid.
+        since the peak may be beyond the grid. InputError is also raised if mean W is 0 at every strength, or if all
+        draws at a strength were invalid.
 
     Examples
     --------
@@ -216,7 +217,7 @@ def sigma_half(clean: Smoothness) -> float:
     unknown = strengths[np.isnan(clean.value).all(axis=0)]
     if len(unknown):
         raise InputError(
-            f"expected labels at every strength, got only invalid draws at {', '.join(f'{s:g}' for s in unknown)}; leave this strength out, or fix the model's NaN or infinite scores"
+            f"expected valid labels at every noise strength, got only invalid draws at strength {', '.join(f'{s:g}' for s in unknown)}; leave this strength out, or fix the model's NaN or infinite scores"
         )
     order = np.argsort(strengths)
     strengths, mean = strengths[order], np.nanmean(clean.value, axis=0)[order]
@@ -228,7 +229,7 @@ def sigma_half(clean: Smoothness) -> float:
         )
     if peak == len(mean) - 1 and _last_rise(strengths, mean) > _PLATEAU * mean[peak]:
         raise InputError(
-            f"expected a peak of mean W inside the grid of strengths, got the highest mean W at its end ({strengths[peak]:g}); add strengths beyond it (for images in [0, 1], strengths from .02 to 1.5 contain the peak)"
+            f"expected a peak of mean W inside the grid of strengths, got the highest mean W at the last strength of the grid ({strengths[peak]:g}); add larger strengths (for images in [0, 1], strengths from .02 to 1.5 contain the peak)"
         )
     half = mean[peak] / 2
     above = int(np.argmax(mean >= half))

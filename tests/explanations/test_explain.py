@@ -211,7 +211,7 @@ def test_an_explained_image_is_not_used_as_clean():
     image = flagged(model, marked, 1)
     found = dd.explain(model, image, np.concatenate([CLEAN, image]), progress=False)
     assert found.clean == 400
-    assert "1 of the clean images is among those explained" in found.notes[0]
+    assert "1 of the clean images is also among the images to explain" in found.notes[0]
 
 
 def test_a_bound_on_queries_is_kept_and_what_was_not_reached_is_said():
@@ -232,10 +232,12 @@ def test_a_bound_on_queries_is_kept_and_what_was_not_reached_is_said():
     (note,) = [
         note
         for note in found.notes
-        if note.startswith("The 20,000 allowed queries were used up. Not reached, and so unproven:")
+        if note.startswith(
+            "The 20,000 allowed queries were used up. These images were not reached, so nothing is proven for them:"
+        )
     ]
     assert note.endswith(" more.")
-    assert any("Not reached" in one.why for one in found.explained)
+    assert any("This image was not reached" in one.why for one in found.explained)
     assert found.explained[0].proven  # classes are gone through one after another
 
 
@@ -276,7 +278,10 @@ def test_what_an_endpoint_may_be_sent_is_looked_at_before_the_first_query_and_ke
     found = dd.explain(enough, images, CLEAN, progress=False)
     assert enough.left == 20_000 - found.queries >= 0
     assert found.explained[0].proven
-    assert any("endpoint_queries=) were used up. Not reached, and so unproven: " in note for note in found.notes)
+    assert any(
+        "endpoint_queries=) were used up. These images were not reached, so nothing is proven for them: " in note
+        for note in found.notes
+    )
     assert [one.proven for one in found.explained[1:]] == [False] * 3
 
 
@@ -285,7 +290,7 @@ def test_further_tries_that_use_the_queries_up_are_no_error():
     bounded = _Bounded(model, 15_000)
     bounded.lost = 14_700
     with pytest.raises(
-        InputError, match=r"labels of 400 clean images and 1 images to explain, got less.*endpoint_queries="
+        InputError, match=r"labels of 400 clean images and 1 images to explain, got too little time.*endpoint_queries="
     ):
         dd.explain(bounded, flagged(model, marked, 1), CLEAN, progress=False)
 

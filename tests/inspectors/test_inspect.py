@@ -97,10 +97,13 @@ def test_what_it_says_is_json_and_the_trigger_comes_back() -> None:
     ("change", "words"),
     [
         (lambda refs: refs[:5], "at least 9 reference models"),
-        (lambda refs: [*refs[:8], refs[0]], "got 1 that are given more than once"),
-        (lambda refs: [*refs[:8], replace(refs[8], num_classes=4)], "with 3 classes, got 4"),
+        (lambda refs: [*refs[:8], refs[0]], "got 1 copies of other references"),
+        (
+            lambda refs: [*refs[:8], replace(refs[8], num_classes=4)],
+            "with 3 classes, like the model, got a reference with 4",
+        ),
         (lambda refs: [*refs[:8], replace(refs[8], key="other")], "same images, inspectors and seed"),
-        (lambda refs: [*refs[:8], examined(0, backdoor=True)], "the model itself as number 8"),
+        (lambda refs: [*refs[:8], examined(0, backdoor=True)], "the model itself as reference number 8"),
     ],
 )
 def test_references_that_will_not_do(change: object, words: str) -> None:
@@ -124,7 +127,7 @@ def test_arguments_are_refused_before_any_work() -> None:
     with pytest.raises(InputError, match="at least 19 reference models"):
         inspect(toy(0), CLEAN, references=[toy(1)])
     others = [*references()[:8], replace(references()[8], num_classes=4)]
-    with pytest.raises(InputError, match=r"3 classes, like the model, got .* and 4 in number 8"):
+    with pytest.raises(InputError, match=r"3 classes, like the model, got .* and 4 classes in reference number 8"):
         inspect(toy(0), CLEAN, references=others, fpr=0.1)
     with pytest.raises(InputError, match="expected inspectors among"):
         inspect(toy(0), CLEAN, inspectors=["magic"])
@@ -132,7 +135,7 @@ def test_arguments_are_refused_before_any_work() -> None:
         inspect(toy(0), ImageSet(CLEAN[:1]))
     with pytest.raises(InputError, match="expected a Classifier, got function"):
         inspect(lambda x: x, CLEAN)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="the model itself as number 3"):
+    with pytest.raises(InputError, match="the model itself as reference number 3"):
         inspect(
             toy(0),
             CLEAN,
@@ -187,14 +190,20 @@ def test_the_anomaly_index_by_hand() -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"references": "refs"}, r"references= as Classifiers, got 'refs'; doldrum.references.open_references opens"),
-        ({"references": [3]}, "references= as Classifiers, got int as number 0; use dd.as_classifier first"),
+        (
+            {"references": "refs"},
+            r"references= as a list of Classifiers, got 'refs'; doldrum.references.open_references opens",
+        ),
+        (
+            {"references": [3]},
+            "references= as a list of Classifiers, got int as reference number 0; use dd.as_classifier first",
+        ),
         ({"references": 3}, "references= as a list of Classifiers, got int; pass a list"),
         ({"references": None}, "references= as a list of Classifiers, got NoneType"),
         ({"seed": "a"}, "whole number of at least 0 as seed=, got 'a'; e.g. 0"),
         ({"seed": -1}, "whole number of at least 0 as seed=, got -1; e.g. 0"),
-        ({"inspectors": "mask"}, r"inspectors= as a list of names, got 'mask'; write \['mask'\]"),
-        ({"inspectors": 3}, r"inspectors= as a list of names, got int; pass a list such as \['mask'\]"),
+        ({"inspectors": "mask"}, r"inspectors= as a list of inspectors' names, got 'mask'; write \['mask'\]"),
+        ({"inspectors": 3}, r"inspectors= as a list of inspectors' names, got int; pass a list such as \['mask'\]"),
         ({"inspectors": [[]]}, r"inspectors among mask, .*got \[\]; pick some"),
         ({"references": [toy(1), toy(2)], "fpr": 0.33}, r"got 2; give more, or ask for fpr=0\.34"),
     ],

@@ -95,7 +95,9 @@ def test_other_arguments_are_refused_in_words(wrong: dict[str, Any], why: str) -
 )
 def test_labels_that_are_no_classes_are_refused(label: float, shown: str) -> None:
     """None of them may be rounded or wrapped into a class that happens to be right."""
-    with pytest.raises(ClassifierError, match=rf"class numbers from 0 to 32,767 as labels, got {shown}; return those"):
+    with pytest.raises(
+        ClassifierError, match=rf"class numbers from 0 to 32,767 as labels, got the label {shown}; return class numbers"
+    ):
         dd.evaluate(lambda x: np.full(len(x), label), TEST)
     found = dd.evaluate(lambda x: np.full(len(x), 9.0), TEST)  # a class that the test set doesn't have is only wrong
     assert found.clean_accuracy.value == 0

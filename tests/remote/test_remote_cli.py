@@ -58,7 +58,7 @@ def test_from_calibrate_to_scan_at_addresses(s3, bucket, there, call, tmp_path) 
     s3.client.delete_object(Bucket=bucket, Key="new/s-2.tar")
     code, out, err = call(*words, "--out", "by-shard")
     assert code == 1
-    assert f"could not read s-2.tar: expected something at {there}/new/s-2.tar, got nothing there" in err
+    assert f"could not read s-2.tar: expected a file or folder at {there}/new/s-2.tar, got nothing there" in err
     assert "expected 4 readable shards, got 1 that could not be read" in err
     assert out["inputs"] == 75
     signed = s3.client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "new/s-0.tar"})
@@ -157,7 +157,7 @@ def test_what_goes_wrong_is_one_line_with_its_exit_code_and_no_secret(
         (("{there}/none", "--out", "o"), 2, "got nothing there; check the address"),
         (("s3://no-such-bucket/x", "--out", "o"), 2, "got nothing there; check the address"),
         (("{there}/new", "--out", "s3://no-such-bucket/o"), 2, "got nothing there; check the address"),
-        (("{there}/new", "--out", "https://u:hunter22@127.0.0.1/o"), 2, "https can't be written to; name another with --out"),
+        (("{there}/new", "--out", "https://u:hunter22@127.0.0.1/o"), 2, "https can't be written to; name a folder or another address with --out"),
         (("https://u:hunter22@127.0.0.1:1/a.tar?sig=hunter22", "--out", "o"), 1, "expected an answer from https://127.0.0.1:1"),
     ],
     ids=str,

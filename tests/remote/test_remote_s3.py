@@ -67,10 +67,10 @@ def test_a_store_lists_reads_and_writes(s3, bucket, tmp_path) -> None:
 def test_what_cannot_be_had_is_said_in_words(s3, bucket, monkeypatch) -> None:
     monkeypatch.setattr(addressed, "_S3", {"config_kwargs": {"retries": {"mode": "standard", "max_attempts": 1}}})
     store = store_of(f"s3://{bucket}/x")
-    with pytest.raises(InputError, match=r"expected something at s3://bucket-\d+/x/none, got nothing there"):
+    with pytest.raises(InputError, match=r"expected a file or folder at s3://bucket-\d+/x/none, got nothing there"):
         store.held("none")
     for call in (store_of("s3://no-such/x").listed, lambda: store_of("s3://no-such/x").put("a", b"")):
-        with pytest.raises(InputError, match=r"expected something at s3://no-such/x/a?, got nothing there"):
+        with pytest.raises(InputError, match=r"expected a file or folder at s3://no-such/x/a?, got nothing there"):
             call()
     enforce(s3, True)
     try:
@@ -86,7 +86,7 @@ def test_what_cannot_be_had_is_said_in_words(s3, bucket, monkeypatch) -> None:
     s3fs.S3FileSystem.clear_instance_cache()
     with pytest.raises(StorageError, match=r"expected an answer from s3://.*check the address and the network"):
         store_of(f"s3://{bucket}/x").listed()
-    with pytest.raises(InputError, match="expected an address s3://, gs:// or https://, got ftpx://"):
+    with pytest.raises(InputError, match="expected an address that begins with s3://, gs:// or https://, got ftpx://"):
         store_of("ftpx://a/b").listed()
 
 
@@ -140,7 +140,7 @@ def test_a_shard_that_changes_underneath_is_named_and_done_the_next_time(
     monkeypatch.setattr(addressed.AddressedStore, "fetched", changed)
     found = scan_shards(detector, source, f"s3://{bucket}/out", progress=False)
     assert [one["path"] for one in found["failed"]] == ["s-02.tar"]
-    assert "got a changed one (ETag" in found["failed"][0]["reason"]
+    assert "got a changed shard (ETag" in found["failed"][0]["reason"]
     assert (found["inputs"], found["complete"]) == (104, False)
     assert is_unfinished_at(f"s3://{bucket}/out")
     monkeypatch.setattr(addressed.AddressedStore, "fetched", real)

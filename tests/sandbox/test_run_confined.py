@@ -170,7 +170,9 @@ def test_last_words_are_shown_as_text():
 
 
 def test_where_there_is_little_memory_that_is_said_too():
-    with pytest.raises(SandboxError, match=r"do not trust the file\. 256 MiB is too little memory .*: raise memory=$"):
+    with pytest.raises(
+        SandboxError, match=r"do not trust the file\. The memory limit of 256 MiB is too small .*: raise memory=$"
+    ):
         run_confined(f"{HERE}:die", int(signal.SIGTERM), limits=Limits(memory=256 << 20))
 
 

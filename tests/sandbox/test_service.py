@@ -90,7 +90,7 @@ def test_closed_while_it_is_at_work_it_says_so():
     with pytest.raises(SandboxError, match="the process was closed while it was working") as caught:
         asked(service, [({"do": "sleep"}, b"")])
     assert caught.value.reason == "closed"
-    with pytest.raises(SandboxError, match="one that was closed; open the model again"):
+    with pytest.raises(SandboxError, match="process that was closed; open the model again"):
         asked(service, [({}, b"")])
     closer.join()
 

@@ -30,7 +30,7 @@ INVALID_LABEL = -1
 class Classifier(ABC):
     """A model that takes images and returns scores or labels.
 
-    Call it with float32 NCHW images in [0, 1], of `input_shape` (C, H, W). The classifier returns float32
+    Call the classifier with float32 NCHW images in [0, 1], of `input_shape` (C, H, W). The classifier returns float32
     `(B, num_classes)` logits or probabilities, or int64 `(B,)` labels, as `outputs` says. Any normalisation (mean, std)
     belongs to the classifier.
 
@@ -38,13 +38,14 @@ class Classifier(ABC):
     """
 
     costly: ClassVar[bool] = False
-    """Whether each query may cost money. If true, engines are checked on a few images instead of hundreds."""
+    """Whether each query may cost money. If queries cost money, engines are checked on a few images instead of
+    hundreds."""
 
     no_gradients: ClassVar[tuple[str, str]] = (
         "a model that gives scores or labels, but no gradients",
         "give a torch module or an ONNX file, or use methods that need only scores or labels",
     )
-    """Two texts for error messages if the classifier has no gradients: what the model is, and what to do. Only torch
+    """Two texts for the error message of a classifier without gradients: what the model is, and what to do. Only torch
     modules and ONNX files have gradients (:mod:`doldrum.gradients`)."""
 
     notes: tuple[str, ...] = ()
@@ -60,12 +61,12 @@ class Classifier(ABC):
 
     @property
     def queries_left(self) -> int | None:
-        """The number of images that may still be sent to the model, or None if there is no limit."""
+        """The number of images that may still be sent to the model. It is None if there is no limit."""
         return None
 
     @abstractmethod
     def forward(self, images: NDArray[np.float32]) -> Any:
-        """Compute the scores or labels of a batch. `images` have been checked already."""
+        """Compute the scores or labels of a batch. The caller has already checked `images`."""
 
     @property
     @abstractmethod
@@ -74,31 +75,33 @@ class Classifier(ABC):
         cannot be read."""
 
     def __call__(self, images: NDArray[np.float32]) -> NDArray[Any]:
-        """Return scores `(B, K)` or labels `(B,)` of images `(B, C, H, W)`. Scores may be NaN, but labels must be in
-        range."""
+        """Return scores `(B, K)` or labels `(B,)` of images `(B, C, H, W)`. Scores may be NaN, but labels must be class
+        numbers."""
         wanted = f"images of shape (B, {', '.join(map(str, self.input_shape))})"
         try:
             array = np.asarray(images)
         except (TypeError, ValueError, RuntimeError) as error:  # lists of other lengths; sparse tensors
             raise InputError(
-                f"expected {wanted}, got a {type(images).__name__} that cannot be made an array ({error}); pass an array"
+                f"expected {wanted}, got a {type(images).__name__} that cannot be converted to an array ({error}); pass an array"
             ) from error
         if array.dtype.kind not in "fiub":
             raise InputError(
-                f"expected {wanted}, got {type(images).__name__} of {array.dtype}; pass an array of floats"
+                f"expected {wanted}, got a {type(images).__name__} with values of type {array.dtype}; pass an array of floats"
             )
         if array.ndim != 4 or array.shape[1:] != self.input_shape:
-            raise InputError(f"expected {wanted}, got {array.shape}; add the missing axes, resize or convert them")
+            raise InputError(
+                f"expected {wanted}, got an array of shape {array.shape}; add the missing axes, resize or convert the images"
+            )
         images = array
         return self.check_output(self.forward(images.astype(np.float32, copy=False)), len(images))
 
     def check_output(self, out: Any, batch: int) -> NDArray[Any]:
-        """Check the shape and type of an output, and the range of labels. Every engine uses this check."""
+        """Check the shape and type of a model's output, and the range of labels. Every engine calls this method."""
         out = as_array(out)
         expected = (batch,) if self.outputs == "labels" else (batch, self.num_classes)
         if out.shape != expected:
             raise ClassifierError(
-                f"expected {self.outputs} of shape {expected}, got {out.shape}; check num_classes= and outputs="
+                f"expected {self.outputs} of shape {expected} from the model, got shape {out.shape}; check num_classes= and outputs="
             )
         if self.outputs == "labels":
             if out.dtype.kind not in "biuf":
@@ -109,7 +112,7 @@ class Classifier(ABC):
                 raise ClassifierError("expected whole-numbered labels, got fractions; pass outputs='logits' for scores")
             if out.size and (out.min() < 0 or out.max() >= self.num_classes):
                 raise ClassifierError(
-                    f"expected labels in [0, {self.num_classes}), got {out.min()}..{out.max()}; check num_classes="
+                    f"expected labels in [0, {self.num_classes}), got labels from {out.min()} to {out.max()}; check num_classes="
                 )
             return out.astype(np.int64, copy=False)
         if out.dtype.kind not in "fiu":
@@ -117,8 +120,8 @@ class Classifier(ABC):
         return out.astype(np.float32, copy=False)
 
     def check_state(self) -> None:  # noqa: B027  (most classifiers have no such state)
-        """Raise an error if the model's present state makes its answers random or unstable. Override this method if the
-        model has states with random or unstable answers."""
+        """Raise an error if the model is in a state in which its answers are random or unstable, such as training mode.
+        A subclass overrides this method if its models can be in such a state."""
 
     def close(self) -> None:  # noqa: B027  (most classifiers hold nothing)
         """Release resources other than memory, such as a process. Override this method if the class holds resources
@@ -126,8 +129,8 @@ class Classifier(ABC):
 
 
 def fixed_batches(images: NDArray[Any], size: int | None) -> Iterator[tuple[NDArray[Any], int]]:
-    """Split images into batches of `size` (None: one batch), and give the number of real images in each batch. The last
-    batch is filled up with copies of its last image.
+    """Split images into batches of `size` images (one batch if `size` is None). Yield each batch with its number of
+    real images. The last batch is filled up with copies of its last image.
 
     >>> [(batch.tolist(), count) for batch, count in fixed_batches(np.arange(3), 2)]
     [([0, 1], 2), ([2, 2], 1)]
@@ -174,15 +177,19 @@ def as_array(output: Any) -> NDArray[Any]:
     try:
         array = np.asarray(output)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise ClassifierError(f"expected one row of scores, or one label, per image, got {found} ({error})") from error
+        raise ClassifierError(
+            f"expected one row of scores, or one label, per image from the model, got {found} ({error})"
+        ) from error
     if array.dtype.kind == "O":
-        raise ClassifierError(f"expected an array of scores or labels, got {found}; return nothing else")
+        raise ClassifierError(
+            f"expected an array of scores or labels from the model, got {found}; return only this array"
+        )
     return array
 
 
 def labels_of(output: NDArray[Any]) -> NDArray[np.int16]:
-    """Labels (B,) of a classifier's output: the class with the highest score. If several classes share the highest
-    score, the label is the lowest of their class numbers.
+    """Convert a classifier's output to labels (B,). The label of an image is the class with the highest score. If
+    several classes share the highest score, the label is the lowest of their class numbers.
 
     Rows with NaN or an infinity become -1, since a model that overflows has not answered.
 

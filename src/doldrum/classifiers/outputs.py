@@ -4,12 +4,12 @@ imported.
 - An array, a tensor, or plain lists of numbers are the scores themselves.
 - In an object with a field `logits`, as Hugging Face models return, this field has the scores.
 - In a dict, the scores are under `logits`. If there is no key `logits`, the scores are under the first of the keys
-  `scores`, `probabilities`, `probs`, … whose array has a shape that fits. If none of these keys fits, the scores are
-  the dict's only array of shape (B, K).
+  `scores`, `probabilities`, `probs`, … whose array has a shape that fits. If no key gives an array of this shape, the
+  scores are the dict's only array of shape (B, K).
 - In a tuple or list of arrays, the scores are the only array of shape (B, K).
 
-If the model is declared to return labels, the rules for scores apply to labels, with the key `labels` and one array of
-shape (B,). Any other output is refused, and the error message describes it.
+If the model is declared to return labels, the same rules apply to labels: the key is then `labels`, and the array has
+the shape (B,). An output that none of these rules fits is refused, and the error message describes this output.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from doldrum.errors import ClassifierError
 __all__ = ["Place", "answer_of", "find_answer", "shape_of", "take_answer"]
 
 Place = tuple[str, Any]
-"""The place of the scores or labels in what a model returns: ("field", name), ("key", key) or ("item", number)."""
+"""The place of the scores or labels in a model's output: ("field", name), ("key", key) or ("item", number)."""
 
 _PROBABILITIES = ("probabilities", "probs", "prob", "softmax")
 _SCORES = (
@@ -45,11 +45,11 @@ _LABELS = ("labels", "label", "predicted_labels", "classes", "predictions", "pre
 def find_answer(
     returned: Any, *, rows: int, num_classes: int | None = None, outputs: Outputs = "logits"
 ) -> Place | None:
-    """Find the place of the scores (or labels) for `rows` images in a model's output. The result is None if the scores
-    are the output itself.
+    """Find the place of the scores (or labels) for `rows` images in a model's output. The result is None if the whole
+    output is the array of scores.
 
-    If `num_classes` is None, scores of any number of classes fit. Raises ClassifierError if no part of the output, or
-    more than one part, fits.
+    If `num_classes` is None, scores for any number of classes are accepted. Raises ClassifierError unless exactly one
+    part of the output has the shape of scores (or labels).
 
     >>> import numpy as np
     >>> find_answer((np.zeros((2, 64)), np.zeros((2, 10))), rows=2, num_classes=10)
@@ -83,13 +83,13 @@ def find_answer(
     if len(found) != 1:
         wanted = f"({rows},)" if labels else f"({rows}, {'K' if num_classes is None else num_classes})"
         raise ClassifierError(
-            f"expected one tensor of {outputs} of shape {wanted} in what the model returns, got {_described(returned)}; return only this tensor, or wrap the model in a function that does"
+            f"expected exactly one tensor of {outputs} with shape {wanted} in the model's output, got {_described(returned)}; return only this tensor, or wrap the model in a function that returns only this tensor"
         )
     return found[0]
 
 
 def take_answer(returned: Any, place: Place | None) -> Any:
-    """Take the scores (or labels) at `place` out of a model's output."""
+    """Take the scores (or labels) out of a model's output. `place` says where in the output they are."""
     if place is None:
         return returned
     kind, name = place
@@ -97,7 +97,8 @@ def take_answer(returned: Any, place: Place | None) -> Any:
 
 
 def answer_of(returned: Any, *, rows: int, num_classes: int | None = None, outputs: Outputs = "logits") -> Any:
-    """The scores (or labels) in a model's output for `rows` images. Arguments and errors are those of `find_answer`.
+    """Find the scores (or labels) in a model's output for `rows` images, and return them. This function has the
+    arguments and errors of `find_answer`.
 
     >>> import numpy as np
     >>> answer_of({"loss": None, "probs": np.array([[0.2, 0.8]])}, rows=1).tolist()
@@ -113,7 +114,7 @@ def shape_of(value: Any) -> tuple[int, ...] | None:
 
 
 def _holds_arrays(values: Sequence[Any]) -> bool:
-    """Whether these values are several outputs of a model: at least one of them is an array with two axes or more."""
+    """Whether a list holds several outputs of a model: at least one value is an array with two axes or more."""
     return any(len(shape_of(value) or ()) >= 2 for value in values)
 
 

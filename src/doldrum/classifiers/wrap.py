@@ -44,9 +44,10 @@ def as_classifier(
         (C, H, W) and K. Modules and functions need `input_shape` and `num_classes`. Models of other libraries may state
         shape and number of classes themselves.
     outputs : "logits", "probabilities" or "labels", optional
-        What the model returns. By default, "logits". If a model of another library declares the kind of its output, the
-        default is that kind. Labels are enough for every core result. ART does not say whether its neural networks
-        return logits or probabilities. For detectors that use scores, say here which of the two the model returns.
+        What the model returns. By default, "logits". If a model of another library declares what it returns, this
+        declaration is the default. Every core result needs only labels. ART does not say whether its neural networks
+        return logits or probabilities. For detectors that use scores, say here whether an ART neural network returns
+        logits or probabilities.
 
     Examples
     --------
@@ -66,7 +67,7 @@ def as_classifier(
             return make(model, input_shape=input_shape, num_classes=num_classes, outputs=outputs)
     if input_shape is None or num_classes is None:
         raise InputError(
-            "expected input_shape= and num_classes=, got none; e.g. input_shape=(1, 28, 28), num_classes=10"
+            "expected input_shape= and num_classes= for this model, got only one of them or none; pass both, e.g. input_shape=(1, 28, 28), num_classes=10"
         )
     known: dict[str, Any] = {"input_shape": input_shape, "num_classes": num_classes, "outputs": outputs or "logits"}
     torch = sys.modules.get("torch")

@@ -28,8 +28,9 @@ class OutOfQueries(Exception):
 class Asker:
     """Gets labels from a classifier. `queries` counts the images sent, except those used to choose an engine.
 
-    Raises OutOfQueries if a query would exceed `most` or the classifier's own limit (`queries_left`), or if the time is
-    `over`. `used_up` then says which limit was reached.
+    Raises OutOfQueries if a query would exceed `most` or the classifier's own limit (`queries_left`). Also raises
+    OutOfQueries if the function `over` says that the time is used up. After this error, `used_up` says which limit was
+    reached.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Asker:
             self._run, _ = choose_engine(classifier, engine, rows=default_rows(classifier.input_shape), sample=sample)
 
     def labels(self, images: Images) -> NDArray[np.int64]:
-        """The labels (N,) of the images. A label is -1 if the scores are NaN or infinite."""
+        """The predicted labels (N,) of the images. A label is -1 if the scores are NaN or infinite."""
         if not len(images):
             return np.zeros(0, dtype=np.int64)
         self.spend(len(images))
@@ -62,7 +63,7 @@ class Asker:
             raise
 
     def spend(self, queries: int) -> None:
-        """Count queries. Raises OutOfQueries if these queries would exceed the limit."""
+        """Add `queries` to the count. Raises OutOfQueries if the count would exceed the limit of queries."""
         if self._over():
             self.used_up = "The allowed time was used up."
             raise OutOfQueries
@@ -79,7 +80,8 @@ class Asker:
             raise OutOfQueries
 
     def hits(self, carried: Sequence[Carried], images: Images, label: int) -> NDArray[np.bool_]:
-        """For each found pattern, which images get the label `label` with the pattern on them: bool (patterns, N)."""
+        """Which images get the class `label` when a pattern is put on them, for each found pattern: bool (patterns,
+        N)."""
         found = np.zeros((len(carried), len(images)), dtype=bool)
         step = max(1, _MOST_FLOATS // max(1, images.size))
         for start in range(0, len(carried), step):

@@ -26,7 +26,8 @@ _SCOPED = 0.3  # by so much a claim about one class must do better than one abou
 
 @dataclass(frozen=True)
 class Choice:
-    """A chosen size (`level`) and scope, and how much better the pattern works than the best control (`margin`).
+    """The size (`level`) and scope that were chosen for a pattern. `margin` says how much better the pattern works than
+    the best control.
 
     `score` is the margin, lowered if the scope is a single class.
     """
@@ -39,11 +40,12 @@ class Choice:
 
 
 def choose(found: Found, controls: Sequence[Found], classes: NDArray[np.int64]) -> Choice:
-    """The level and scope with the largest margin on the choosing images.
+    """Choose the level and scope at which the pattern is better than the best control by the largest margin on the
+    choosing images.
 
-    `classes` (choose,) are the classes of these images.
+    `classes` has the class of each choosing image.
 
-    Of levels with almost the same margin, the smallest pattern is chosen.
+    If several levels have almost the same margin, the level with the smallest pattern is chosen.
     """
     hits = np.stack([found.hits, *(control.hits for control in controls)])
     made = []
@@ -59,9 +61,9 @@ def choose(found: Found, controls: Sequence[Found], classes: NDArray[np.int64]) 
 def _scopes(
     classes: NDArray[np.int64], by_class: NDArray[np.bool_]
 ) -> list[tuple[int | None, NDArray[np.bool_], NDArray[np.bool_]]]:
-    """The possible scopes: all choosing images, and the images of each class that has enough of them.
+    """The possible scopes: all choosing images together, and each class with enough choosing images.
 
-    Each scope comes with the levels that are allowed for it.
+    With each scope, the function returns the images in the scope and the levels that are allowed for the scope.
     """
     each = [(int(c), classes == c, by_class) for c in np.unique(classes) if (classes == c).sum() >= _FEWEST]
     return [(None, np.ones(len(classes), dtype=bool), np.ones(len(by_class), dtype=bool)), *each]
@@ -72,12 +74,14 @@ def _fine(scope: int | None) -> float:
 
 
 def rank(ours: Sequence[Found], controls: Sequence[Sequence[Found]], classes: NDArray[np.int64]) -> float:
-    """A conformal p-value: how often an image stands out from the others at least as much as the flagged image does.
+    """A conformal p-value: the share of images that stand out from the others at least as much as the flagged image
+    does.
 
-    The p-value is a share of all images, which are the flagged image and its controls. `ours` has what each method
-    found in the flagged image, and `controls` has what it found in each control. A control is compared with the other
-    controls and the flagged image, in the same way as the flagged image is compared with the controls. So if the
-    flagged image is like the controls, P(p-value <= a) <= a, for any number of methods, sizes and classes.
+    "All images" means the flagged image and its controls. `ours` has the patterns that each method found in the flagged
+    image. `controls` has the patterns that each method found in each control. The flagged image is compared with its
+    controls. In the same way, each control is compared with the flagged image and all other controls. So if the flagged
+    image is like the controls, the p-value is valid: P(p-value <= a) <= a. The p-value is valid for any number of
+    methods, sizes and classes.
     """
     scores = np.max(
         [_best_margins([one, *theirs], classes) for one, theirs in zip(ours, controls, strict=True)],
@@ -87,9 +91,10 @@ def rank(ours: Sequence[Found], controls: Sequence[Sequence[Found]], classes: ND
 
 
 def _best_margins(founds: Sequence[Found], classes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """For each of n images, the largest margin (n,) by which its pattern is better than that of every other image.
+    """The largest margin by which the pattern of an image is better than the patterns of all other images, for each of
+    n images: (n,).
 
-    The maximum is over all levels and scopes of a method.
+    The largest margin of an image is taken over all levels and scopes of a method.
     """
     hits = np.stack([one.hits for one in founds])
     best = np.full(len(hits), -np.inf)
@@ -103,11 +108,13 @@ def _best_margins(founds: Sequence[Found], classes: NDArray[np.int64]) -> NDArra
 
 
 def worst_p(ours: NDArray[np.bool_], controls: Sequence[NDArray[np.bool_]]) -> float:
-    """p-value of "some control succeeds at least as often as `ours`": the largest exact paired p-value.
+    """The p-value of the hypothesis "the pattern of some control succeeds at least as often as our pattern". This
+    p-value is the largest of several exact paired p-values.
 
-    The paired p-values are from `stats.mcnemar`. All patterns were tried on the same images (N,), a random sample of
-    the images that the claim is about. To reject the hypothesis means that `ours` is better than every control. So no
-    correction for the number of controls is needed (an intersection-union test). Without controls, the result is 1.
+    Each paired p-value compares our pattern with one control (`stats.mcnemar`). `ours` and `controls` say on which of N
+    images each pattern succeeded. These N images are a random sample of the images that the claim is about. If the
+    hypothesis is rejected, our pattern is better than the pattern of every control. This is an intersection-union test,
+    which needs no correction for the number of controls. If there are no controls, the p-value is 1.
 
     Source: Berger, Technometrics 1982.
 

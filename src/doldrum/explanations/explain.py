@@ -29,11 +29,13 @@ from doldrum.records.explanations import Explanations
 __all__ = ["FEWEST_CLEAN", "FOUND", "MOST_IMAGES", "explain", "explained"]
 
 FEWEST_CLEAN = 60
-"""The smallest number of clean images with which a class can have enough held-back images."""
+"""The smallest number of clean images for an explanation. With 60 clean images, a class can have enough held-back
+images."""
 MOST_IMAGES = 256
-"""The largest number of images in one run. Each image has its own test, and all tests share one error probability."""
+"""The largest number of flagged images in one run. Each image has its own test, and all tests together have one error
+probability."""
 FOUND = "found.jsonl"
-"""The file in a job's folder from which an interrupted run continues."""
+"""The name of the file, in a job's folder, from which an interrupted run continues."""
 _MOST_CLEAN_BYTES = 1 << 30
 _SAMPLE = 32
 _MOST_NAMED = 5
@@ -55,21 +57,21 @@ def explain(
     The trigger is the pattern in a flagged image that changes other images to the class of the flagged image.
 
     For an image predicted as class t, two methods search for the trigger. Both methods try candidates on some clean
-    images of other classes. The first method pastes a rectangle of the flagged image into these images. The second
-    method adds to these images what the flagged images of the class share. The same search is run in at least 19 clean
-    images that are also predicted as t (the controls). A pattern that only shows what the class looks like is found in
-    the controls too. The candidate with the largest advantage over the controls is put on held-back clean images, once.
-    The patterns found in the controls are put on the same images.
+    images of other classes. The first method pastes a rectangle of the flagged image into the clean images. The second
+    method takes what the flagged images of class t share, and adds it to the clean images. The same search is run in at
+    least 19 clean images that are also predicted as t (the controls). If a pattern only shows what class t looks like,
+    the search finds it in the controls too. The candidate with the largest advantage over the controls is then tested:
+    it is put on held-back clean images, once. The patterns found in the controls are put on the same held-back images.
 
-    The p-value is for the hypothesis "the pattern of some control succeeds at least as often as the found pattern".
-    This p-value is the largest one of the exact one-sided McNemar tests against each control (an intersection-union
-    test). The unit of the test is the held-back image. Holm's method corrects for the number of explained images. A
-    trigger is proven if four conditions hold. The corrected p-value is at most `alpha`. At least 20% of the held-back
-    images change to the class. The share of changed images is at least 15 points above the share for the pattern of the
-    best control. With any size or form, no control stands out from the others as far as the image does (a conformal
-    p-value of at most 5%). A pattern that several flagged images share must meet one more condition for each image. The
-    pattern is found in the other flagged images, and the image must contain more of it than all except a share `alpha`
-    of the trusted images of its class.
+    The test is of the hypothesis "the pattern of some control succeeds at least as often as the found pattern". Each
+    control gives an exact one-sided McNemar test, and the p-value is the largest p-value of these tests (an
+    intersection-union test). The samples of the test are the held-back images. Holm's method corrects for the number of
+    explained images. A trigger is proven if four conditions hold. First, the corrected p-value is at most `alpha`.
+    Second, at least 20% of the held-back images change to the class. Third, this share is at least 15 points above the
+    share that the best control's pattern changes. Fourth, the image stands out further than each of its controls does,
+    over all sizes and forms of pattern (a conformal p-value of at most 5%). A pattern that several flagged images share
+    must meet a fifth condition. The search finds the pattern in the other flagged images. Of the trusted images of its
+    class, at most a share `alpha` may contain as much of the pattern as the image does.
 
     Parameters
     ----------
@@ -78,30 +80,30 @@ def explain(
     images : up to 256 flagged images, of any source that :func:`doldrum.data.read_stream` reads
         If several images carry one trigger, explain them together: some triggers are found only in what images share.
     clean : at least 60 trusted images, drawn at random and not picked by any criterion; 1,000 images work well
-        The clean images must not be selected by the model's predictions. At least 19 of these images must be predicted
-        as the flagged image's class.
+        The clean images must not be selected by the model's predictions. At least 19 clean images must be predicted as
+        the flagged image's class.
     alpha : float in (0, 1)
     max_queries : int, optional
-        The largest number of images sent to the model: at least 14,000, plus one for each flagged or clean image. With
-        a low limit, each step uses fewer images. Flagged images that are not reached within the limit count as
-        unproven, and `notes` names them. By default there is no limit: 20 images of one class take about 100,000
-        queries.
+        The largest number of images sent to the model. The limit must be at least 14,000, plus one for each flagged and
+        each clean image. With a low limit, each step uses fewer images. If the limit ends the run early, nothing is
+        proven for the flagged images that were not reached. `notes` of the result names these images. By default there
+        is no limit: 20 images of one class take about 100,000 queries.
     seed : int
-        Decides which clean images are used to search and which to test. Keep the seed secret from the author of the
-        model.
+        The seed decides which clean images are used for the search and which are used for the test. Keep the seed
+        secret from the author of the model.
     engine : a name in `doldrum.engines.ENGINES`
     progress : bool
-        Draw a progress bar if standard error is a terminal.
+        Whether to draw a progress bar if standard error is a terminal.
 
     Returns
     -------
     Explanations
-        One :class:`~doldrum.records.explanations.Explanation` per image, in order. `proven` counts the proven triggers,
-        and `best` is an explanation with a proven trigger. The trigger itself is in an explanation's `trigger`, and
-        :func:`doldrum.repair` can remove it from the model.
+        One :class:`~doldrum.records.explanations.Explanation` per image, in order. The attribute `proven` is the number
+        of proven triggers, and `best` is an explanation with a proven trigger. The trigger itself is in an
+        explanation's `trigger`, and :func:`doldrum.repair` can remove it from the model.
 
-        Raises InputError for images of another shape, too few clean images, or if `max_queries` or an endpoint's limit
-        (`queries_left`) is not enough for one image.
+        Raises InputError for images of a wrong shape and for too few clean images. Also raises InputError if
+        `max_queries` or an endpoint's limit (`queries_left`) is not enough for one image.
 
     Examples
     --------
@@ -145,10 +147,10 @@ def explained(
     bar: Callable[[int], contextlib.AbstractContextManager[Callable[[int], None]]],
     over: Callable[[], bool] = lambda: False,
 ) -> Explanations:
-    """`explain` for image sets, with results kept in a file.
+    """Do the work of `explain` for two ImageSets, and keep the results in a file.
 
-    The run continues from the results in the file `kept`, and stops when the time is `over`. `bar` gets the number of
-    steps, and is called after each step.
+    If the file `kept` has results of an earlier run, this run continues from these results. The run stops when the
+    function `over` returns true. `bar` takes the number of steps, and gives a function that is called after each step.
     """
     if not (is_number(alpha) and 0 < alpha < 1):
         raise InputError(f"expected alpha= between 0 and 1, got {alpha!r}; e.g. 0.05")
@@ -175,7 +177,7 @@ def explained(
         ]
     except OutOfQueries as error:
         raise InputError(
-            f"expected time and queries for the labels of {len(pixels):,} clean images and {len(shown):,} images to explain, got less. {asker.used_up} Allow more, or "
+            f"expected time and queries for the labels of {len(pixels):,} clean images and {len(shown):,} images to explain, got too little time or too few queries. {asker.used_up} Allow more, or "
             "give fewer images"
         ) from error
     searcher = Searcher(asker, Pools(pixels, labels, efforts.LADDER[level], seed=seed), memory, seed=seed)
@@ -184,14 +186,16 @@ def explained(
     with bar(trial.steps) as advance:
         found = trial.run([str(i) for i in flagged.ids], advance)
     if trial.unreached:
-        notes.append(f"{asker.used_up} Not reached, and so unproven: {_named(trial.unreached)}.")
+        notes.append(
+            f"{asker.used_up} These images were not reached, so nothing is proven for them: {_named(trial.unreached)}."
+        )
     return Explanations(
         explained=tuple(found), alpha=alpha, seed=seed, clean=len(pixels), queries=asker.queries, notes=tuple(notes)
     )
 
 
 def _named(names: list[str]) -> str:
-    """The first names of a list, and how many more names there are."""
+    """A text with the first names of a list, and with the number of names that are left out."""
     more = len(names) - _MOST_NAMED
     return ", ".join(visible(name) for name in names[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
@@ -200,7 +204,7 @@ def _check(model: Any, flagged: ImageSet, trusted: ImageSet) -> None:
     for one, name in ((flagged, "images"), (trusted, "clean images")):
         if one.input_shape != model.input_shape:
             raise InputError(
-                f"expected {name} of shape {model.input_shape}, got {one.input_shape}; resize or convert them"
+                f"expected {name} of shape {model.input_shape}, got {name} of shape {one.input_shape}; resize or convert the images"
             )
     if len(flagged) > MOST_IMAGES:
         raise InputError(
@@ -209,14 +213,14 @@ def _check(model: Any, flagged: ImageSet, trusted: ImageSet) -> None:
 
 
 def _apart(flagged: ImageSet, trusted: ImageSet) -> tuple[ImageSet, list[str]]:
-    """The clean images without those that equal an explained image in every pixel.
+    """The clean images, except those that equal an explained image in every pixel.
 
-    Raises InputError if too few are left.
+    Raises InputError if too few clean images are left.
     """
     known = {to_float(image).tobytes() for image in flagged.images}
     rows = [i for i, image in enumerate(trusted.images) if to_float(image).tobytes() not in known]
     if len(rows) < FEWEST_CLEAN:
-        same = " that are not explained themselves" if len(rows) < len(trusted) else ""
+        same = " that are not among the images to explain" if len(rows) < len(trusted) else ""
         raise InputError(
             f"expected at least {FEWEST_CLEAN} clean images{same}, got {len(rows)}; add some: the found trigger is tested on images that the "
             "search never used"
@@ -225,5 +229,5 @@ def _apart(flagged: ImageSet, trusted: ImageSet) -> tuple[ImageSet, list[str]]:
         return trusted, []
     left = len(trusted) - len(rows)
     return trusted.take(rows), [
-        f"{left:,} of the clean images {'is' if left == 1 else 'are'} among those explained, and {'was' if left == 1 else 'were'} not used as clean."
+        f"{left:,} of the clean images {'is' if left == 1 else 'are'} also among the images to explain, and {'was' if left == 1 else 'were'} not used as {'a clean image' if left == 1 else 'clean images'}."
     ]

@@ -13,11 +13,12 @@ __all__ = ["Kept"]
 
 
 class Kept:
-    """JSON values by name, each with the number of queries that it took. A file holds one value per line.
+    """Stores JSON values by name, and for each value the number of queries that it took. The file holds one value per
+    line.
 
-    A value is written to the file as soon as it is known. If a value is read from the file, the queries that it cost in
-    the earlier run are added to the count, as if they were made now. So a limit on queries holds over all runs together. An incomplete last line, left by a killed process, is
-    ignored.
+    A value is written to the file as soon as it is known. If a value is read from the file, its queries from the
+    earlier run are added to the count of this run. So a limit on queries holds for all runs together. An incomplete
+    last line, left by a killed process, is ignored.
     """
 
     def __init__(self, asker: Asker, path: Path | None = None) -> None:
@@ -33,7 +34,8 @@ class Kept:
         path.write_bytes(whole + b"\n" if whole else b"")
 
     def get(self, name: str, make: Callable[[], Any]) -> Any:
-        """The value with this name. If there is no such value yet, `make` computes the value, and it is kept."""
+        """The stored value with the name `name`. If there is no value with this name yet, `make` computes the value,
+        and the value is stored."""
         if name in self._known:
             return self._known[name]
         if name in self._read:

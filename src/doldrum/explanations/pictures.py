@@ -1,4 +1,5 @@
-"""The pictures of a test: some held-back images with the found pattern, and with the pattern of the best control."""
+"""The pictures of a test show some held-back images with the found pattern, and with the pattern of the best
+control."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ _MOST = 6
 def shown(
     searcher: Searcher, source: Source, ours: Carried, control: Source, theirs: Carried, scope: int | None
 ) -> tuple[Shown, dict[str, list[int]]] | tuple[None, None]:
-    """The pictures of the first held-back images, and the predicted classes. The result is (None, None) if the queries
-    are used up.
+    """The pictures of the first held-back images, and the classes that the model predicts for these pictures. The
+    result is (None, None) if the allowed queries are used up.
     """
     rows = searcher.held(source.label, scope)[:_MOST]
     clean = searcher.pools.images[rows]
@@ -44,5 +45,5 @@ def shown(
 
 
 def _alone(carried: Carried, clean: Images) -> Images:
-    """The pattern that is put on other images, here on a medium grey image (C, H, W)."""
+    """A picture (C, H, W) of the pattern alone: the pattern is put on a medium grey image."""
     return carried(np.full_like(clean[:1], 0.5))[0]

@@ -14,16 +14,17 @@ from doldrum.seeds import rng
 __all__ = ["FEWEST_HELD", "Pool", "Pools"]
 
 FEWEST_HELD = 20
-"""The smallest number of held-back images for a test."""
+"""The smallest number of held-back images on which a pattern can be tested."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Indices of clean images for one class, by purpose.
+    """The indices of the clean images that are used for one class. Each attribute of a Pool has the images for one
+    purpose.
 
     `search` and `choose` are used to find a trigger; `choose` includes `search`. `held` is used only to test the found
-    trigger. No image in `search`, `choose` or `held` is predicted as the class. The images in `own` are predicted as
-    the class, and the flagged image is compared with them.
+    trigger. No image in `search`, `choose` or `held` is predicted as the class. `own` has the images that are predicted
+    as the class; the flagged image is compared with these images.
     """
 
     search: NDArray[np.int64]
@@ -33,7 +34,8 @@ class Pool:
 
 
 class Pools:
-    """Clean images (N, C, H, W) in [0, 1] with labels (N,), divided by purpose. The division depends only on the seed.
+    """Divides clean images (N, C, H, W) in [0, 1] with labels (N,) by purpose. The order in which images are taken
+    depends only on the seed.
 
     >>> pool = Pools(np.zeros((100, 1, 2, 2), np.float32), np.arange(100) % 5, Effort(4, 10, 30, 9), seed=0).of(2)
     >>> len(pool.choose), len(pool.held), len(pool.own), bool(set(pool.held) & set(pool.choose))
@@ -46,7 +48,7 @@ class Pools:
         self._order = order[labels[order] >= 0]
 
     def of(self, label: int) -> Pool:
-        """The indices of the clean images for one class, by purpose."""
+        """Divide the clean images for one class by purpose, and return their indices."""
         labels = self.labels[self._order]
         others = self._order[labels != label]
         # Where clean images are few, half of them are held back
@@ -54,7 +56,8 @@ class Pools:
         return Pool(self._mixed(choose), choose, others[len(choose) :], self._order[labels == label])
 
     def _mixed(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Some of the images, from as many classes as possible: first one image of each class, then a second one, …"""
+        """Choose images from as many classes as possible: first one image of each class, then a second image of each
+        class, …"""
         seen: dict[int, int] = {}
         turns = []
         for label in self.labels[indices].tolist():

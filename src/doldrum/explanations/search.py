@@ -25,7 +25,8 @@ _AS_WELL = 0.95  # of its success, which something smaller has to reach
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Images (g, C, H, W) that are searched for a trigger to the class `label`. `name` identifies these images."""
+    """One or more images (g, C, H, W) to search for a trigger that leads to the class `label`. `name` identifies these
+    images."""
 
     name: str
     images: Images
@@ -34,10 +35,11 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The best pattern of each level in one source of images, and how well it works.
+    """The patterns that a method found in one source of images: the best pattern of each level, and how well each
+    pattern works.
 
-    `hits` (levels, choose) says which of the `choose` clean images change to the class. `by_class` (levels,) says at
-    which levels a claim may be about images of a single class.
+    `hits` (levels, choose) says which of the choosing images each pattern changes to the class. `by_class` (levels,) is
+    true for the levels at which a claim may be about images of a single class.
     """
 
     source: Source
@@ -47,7 +49,7 @@ class Found:
 
 
 class Searcher:
-    """Runs methods on sources of images. All results are `kept` by name, so no search is repeated."""
+    """Runs search methods on sources of images. All results are stored by name in `kept`, so no search is repeated."""
 
     def __init__(self, asker: Asker, pools: Pools, kept: Kept, *, seed: int) -> None:
         self.asker, self.pools, self.kept, self.seed = asker, pools, kept, seed
@@ -60,7 +62,7 @@ class Searcher:
         return self._pools[label]
 
     def find(self, method: Method, source: Source) -> Found:
-        """The best pattern of each level that a method finds in a source of images."""
+        """Run a method on a source of images, and return the best pattern of each level."""
         name = f"find/{method.kind}/{source.label}/{source.name}"
         if name not in self._found:
             self._found[name] = self._find(method, source, name)
@@ -93,7 +95,8 @@ class Searcher:
         return score
 
     def controls(self, method: Method, label: int, group: int) -> list[Source]:
-        """The controls: trusted images of the class, or random groups of `group` such images.
+        """The controls for a class: trusted images of this class, or random groups of such images with `group` images
+        each.
 
         Groups are used for a method that takes several images together. The seed decides which images are in a group.
         """
@@ -106,19 +109,20 @@ class Searcher:
         return [Source(f"control-group-{group}-{n}", self.pools.images[rows], label) for n, rows in enumerate(drawn)]
 
     def known(self, method: Method, source: Source) -> bool:
-        """Whether the result of `find` is known already, so that it takes no queries."""
+        """Whether `find` was already called for this method and source. If `find` was already called, a second call
+        takes no queries."""
         return f"find/{method.kind}/{source.label}/{source.name}" in self._found
 
     def held(self, label: int, scope: int | None) -> NDArray[np.int64]:
-        """The held-back images on which a claim is tested, of the class `scope`. If `scope` is None, images of all
-        other classes are used.
+        """The indices of the held-back images of the class `scope`, on which a claim is tested. If `scope` is None, the
+        result has held-back images of all classes except `label`.
         """
         held = self.pool(label).held
         held = held if scope is None else held[self.pools.labels[held] == scope]
         return held[: self.pools.effort.held]
 
     def smallest(self, method: Method, found: Found, level: int, scope: int | None) -> Carried:
-        """The pattern found at a level, made smaller while it works almost as well on the choosing images."""
+        """Make the pattern found at a level smaller, for as long as it works almost as well on the choosing images."""
         pool, source = self.pool(found.source.label), found.source
         rows = pool.choose if scope is None else pool.choose[self.pools.labels[pool.choose] == scope]
         images = self.pools.images[rows]
@@ -134,7 +138,7 @@ class Searcher:
         return method.again(source.images, self.pools.images[pool.choose], level, where)
 
     def tried(self, method: Method, source: Source, carried: Carried, scope: int | None) -> NDArray[np.bool_]:
-        """Which of the held-back images change to the class with this pattern on them: bool (held,)."""
+        """Put a pattern on the held-back images, and return which of these images change to the class: bool (held,)."""
         images = self.pools.images[self.held(source.label, scope)]
         name = f"held/{method.kind}/{source.label}/{source.name}/{carried.level}/{scope}"
         hits = self.kept.get(

@@ -10,26 +10,26 @@ __all__ = ["unproven_why", "why"]
 
 
 def unproven_why(choice: Choice | None, *, reached: bool) -> str:
-    """The reason why no pattern was tested on the held-back images."""
+    """A sentence that says why no pattern of an image was tested on the held-back images."""
     if not reached:
-        return "Not reached: the allowed queries or the allowed time were used up."
+        return "This image was not reached, because the allowed queries or the allowed time were used up."
     if choice is None:
         return "Nothing was found in this image that changes other images to its class."
     if f"{choice.success:.0%}" == "0%":
         return "The pattern found in this image changes other images to its class no more often than patterns found in trusted images of that class."
     return (
         f"The pattern found in this image changes {choice.success:.0%} of the clean images used for the search to the class of this image. The same search in trusted images of that "
-        "class found a pattern that works about as well. So the pattern may only show what the class looks like."
+        "class found a pattern that works about as well. So the pattern may show only what images of this class look like."
     )
 
 
 def why(found: Explanation, *, alpha: float) -> str:
-    """What the test on the held-back images showed, in sentences."""
+    """Sentences that say what the test on the held-back images showed."""
     assert found.success is not None
     assert found.control is not None
     doing = {
         "region": f"Pasting its {found.size}",
-        "shared": f"Adding what {found.together} flagged images share ({found.size})",
+        "shared": f"Adding the pattern that {found.together} flagged images share ({found.size})",
     }[found.kind or ""]
     into = "clean images" if found.scope is None else f"clean images of class {found.scope}"
     first = (
@@ -38,10 +38,10 @@ def why(found: Explanation, *, alpha: float) -> str:
         f"{percent(found.control.value)} of the held-back images into that class."
     )
     if found.proven:
-        one_class = " Of the sizes and classes tried, this size and this class gave the clearest proof. The trigger may work on images of other classes too."
+        one_class = " The search tried several sizes and classes of images; this size and this class gave the clearest proof. The trigger may work on images of other classes too."
         return first if found.scope is None else first + one_class
     if found.holds is not None and found.holds > alpha:
         return f"{first} But trusted images of the class contain as much of this pattern as this image does, so nothing is proven."
     if found.rank is not None and found.rank > 0.05 and found.p_adjusted is not None and found.p_adjusted <= alpha:
-        return f"{first} But with another size or form, the search found a trusted image that stands out from the others as far as this image does. So nothing is proven."
-    return f"{first} The difference is too small for a proof."
+        return f"{first} But over all sizes and forms of pattern, some trusted image stands out from the other images as far as this image does. So nothing is proven."
+    return f"{first} The difference between these shares is too small for a proof."

@@ -1,6 +1,6 @@
 """`Trial` chooses, for each image, the method whose pattern works best compared with the controls.
 
-The pattern of the chosen method is tested once.
+Only the pattern of the chosen method is tested on held-back images, and only once.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from doldrum.stats.proportions import proportion
 __all__ = ["LEAST_MARGIN", "LEAST_SUCCESS", "Trial"]
 
 LEAST_SUCCESS, LEAST_MARGIN = 0.2, 0.15
-"""A proven trigger changes at least the share LEAST_SUCCESS of the held-back images.
+"""LEAST_SUCCESS is the share of the held-back images that a proven trigger changes at least.
 
-The trigger's share is at least LEAST_MARGIN above the share that the best control changes.
+LEAST_MARGIN says by how much this share must be above the share that the best control's pattern changes.
 """
 _CLEAR = 0.5  # a margin on the choosing images with which no further method is tried
 _WORTH = 0.1  # a margin without which nothing is tested
@@ -59,7 +59,7 @@ class _Tested:
 
 
 class Trial:
-    """Explains all images of one call. `steps` is the approximate number of searches that this takes."""
+    """Explains all images of one call of `explain`. `steps` is the approximate number of searches for these images."""
 
     def __init__(self, searcher: Searcher, sources: Sequence[Source], *, alpha: float) -> None:
         self.searcher, self.sources, self.alpha = searcher, sources, alpha
@@ -68,7 +68,7 @@ class Trial:
         self.steps = len(METHODS) * (len(sources) + len(classes) * searcher.pools.effort.controls) + len(sources)
 
     def run(self, names: Sequence[str], advance: Callable[[int], None]) -> list[Explanation]:
-        """One explanation per image, in order."""
+        """Explain all images, and return one Explanation per image, in the order of the images."""
         count = len(names)
         self._reasons = [self._unfit(source) for source in self.sources]
         self._tried: list[list[_Candidate]] = [[] for _ in range(count)]
@@ -98,14 +98,14 @@ class Trial:
         return [self._explanation(i, names[i], tested[i], float(adjusted[i]), reached=done[i]) for i in range(count)]
 
     def _best(self, i: int) -> _Candidate | None:
-        """The candidate with the best score for an image.
+        """The candidate pattern with the best score for image `i`, or None.
 
-        Of candidates with equal scores, the first one is returned.
+        If several candidates have the best score, the first of these candidates is returned.
         """
         return max(self._tried[i], key=lambda one: one.choice.score, default=None)
 
     def _unfit(self, source: Source) -> str | None:
-        """The reason why no pattern of this image can be tested, or None if it can be tested."""
+        """The reason why no pattern of an image can be tested, or None if a pattern can be tested."""
         if source.label < 0:
             return "The model gave no valid answer to this image: its scores were NaN or infinite."
         pool = self.searcher.pool(source.label)
@@ -117,19 +117,19 @@ class Trial:
                 else "None of the clean images is"
             )
             return (
-                f"{found} predicted as another class than this image. At least {2 * FEWEST_HELD - 1} are needed: half of them to search on, and half to test what "
+                f"{found} predicted as another class than this image. At least {2 * FEWEST_HELD - 1} such images are needed: half of them for the search, and half to test what "
                 "was found. Give clean images of several classes, or check how the model is opened (size, mean, std)."
             )
         if len(pool.own) < FEWEST_CONTROLS:
             own = f"Only {len(pool.own)}" if len(pool.own) else "None"
-            return f"{own} of the clean images {'are' if len(pool.own) > 1 else 'is'} predicted as this class, and {FEWEST_CONTROLS} are needed for comparison. Without them, a region that shows the class itself would count as a trigger."
+            return f"{own} of the clean images {'are' if len(pool.own) > 1 else 'is'} predicted as this class, and {FEWEST_CONTROLS} such images are needed for comparison. Without a comparison, a region that shows the class itself would count as a trigger."
         return None
 
     def _open(self, rows: Sequence[int], method: Method) -> list[tuple[int, Source]]:
-        """The images of `rows` for which the method must still be tried, each with the source to search.
+        """The images for which the method must still be tried. With each image comes the source of images to search.
 
-        All images have one class. For a method that takes several images together, the source of an image is the other
-        images.
+        All images of `rows` have one predicted class. A method that takes several images together searches the other
+        images of `rows`, without the image itself.
         """
         rows = [i for i in rows if (best := self._best(i)) is None or best.choice.margin < _CLEAR]
         if not method.together:
@@ -144,9 +144,10 @@ class Trial:
         return made
 
     def _candidates(self, method: Method, source: Source, advance: Callable[[int], None]) -> list[_Candidate]:
-        """A list with the best size of a method's pattern, compared with the controls.
+        """Run a method on an image, and return a list with one candidate: the pattern size that works best compared
+        with the controls.
 
-        The list is empty if no size works well enough, or if there are too few controls.
+        The list is empty if no pattern works well enough, or if there are too few controls.
         """
         found = self.searcher.find(method, source)
         advance(1)
@@ -176,10 +177,12 @@ class Trial:
         return _Tested(carried, ours, theirs, worst_p(ours, theirs), place, holds)
 
     def _holds(self, source: Source, candidate: _Candidate, carried: Sum) -> float:
-        """A conformal p-value: the share of images that contain the shared pattern at least as much as this image does.
+        """A conformal p-value: the share of images that contain at least as much of the shared pattern as the explained
+        image does.
 
-        The images are the trusted images of the class and this image. A matched filter measures how much of the pattern
-        an image contains. If an image keeps its class when the pattern is subtracted, it counts as containing nothing.
+        "Images" here means the trusted images of the class and the explained image. A matched filter measures how much
+        of the pattern an image contains. If an image keeps its class when the pattern is subtracted, the image counts
+        as containing nothing of the pattern.
         """
         pools, pool, asker = self.searcher.pools, self.searcher.pool(source.label), self.searcher.asker
         clean, group = pools.images[pool.choose], candidate.found.source
@@ -191,7 +194,8 @@ class Trial:
         return float((amount >= amount[0]).mean())
 
     def _searched(self, label: int) -> tuple[str, ...]:
-        """The digests of the clean images that the search for this class used, for `Explanation.searched`."""
+        """The digests of the clean images that were used to search for triggers to this class. `Explanation.searched`
+        stores these digests."""
         pools = self.searcher.pools
         return tuple(digest_of_image(image) for image in pools.images[self.searcher.pool(label).choose])
 

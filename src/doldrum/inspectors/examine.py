@@ -23,10 +23,10 @@ __all__ = ["Examination", "examine", "inspectors_of"]
 
 @dataclass(frozen=True)
 class Examination:
-    """The inspectors' readings for one model: numbers, and the found triggers.
+    """The readings (results) of all inspectors for one model: numbers, and the found triggers.
 
-    `key` identifies everything that the readings depend on, except the model: clean images, seed and inspectors. Two
-    examinations can be compared only if their keys are equal.
+    `key` identifies the clean images, the seed and the inspectors. Apart from the model, the readings depend on nothing
+    else. Examinations of two models can be compared only if their keys are equal.
     """
 
     fingerprint: str
@@ -45,7 +45,7 @@ class Examination:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Examination:
-        """The examination that `to_dict` wrote.
+        """Make the Examination again from the values that `to_dict` wrote.
 
         Raises InputError if `values` does not have the form that `to_dict` writes.
         """
@@ -53,13 +53,15 @@ class Examination:
             readings = tuple(Reading.from_dict(v) for v in values["readings"])
             return cls(str(values["fingerprint"]), int(values["num_classes"]), str(values["key"]), readings)
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"expected an examination, got {error!r}; examine the model again") from error
+            raise InputError(
+                f"expected a saved examination, got values with the error {error!r}; examine the model again"
+            ) from error
 
 
 def inspectors_of(names: Sequence[str | Inspector] | None) -> list[Inspector]:
-    """Inspector objects for the given names. Given objects are returned unchanged.
+    """Make an Inspector object for each name in `names`. Inspector objects in `names` are returned unchanged.
 
-    By default, the inspectors in `kinds.DEFAULT`. Raises InputError for unknown names.
+    If `names` is None, the result has the inspectors in `kinds.DEFAULT`. Raises InputError for unknown names.
     """
     if names is not None and (is_kind(names, str) or not is_kind(names, Sequence)):
         got = (
@@ -67,7 +69,7 @@ def inspectors_of(names: Sequence[str | Inspector] | None) -> list[Inspector]:
             if is_kind(names, str)
             else f"{type(names).__name__}; pass a list such as ['mask']"
         )
-        raise InputError(f"expected inspectors= as a list of names, got {got}")
+        raise InputError(f"expected inspectors= as a list of inspectors' names, got {got}")
     out: list[Inspector] = []
     for name in DEFAULT if names is None else names:
         if is_kind(name, Inspector):
@@ -75,7 +77,9 @@ def inspectors_of(names: Sequence[str | Inspector] | None) -> list[Inspector]:
         elif is_kind(name, str) and name in INSPECTORS:
             out.append(INSPECTORS[name]())  # type: ignore[index]
         else:
-            raise InputError(f"expected inspectors among {', '.join(INSPECTORS)}, got {name!r}; pick some")
+            raise InputError(
+                f"expected inspectors among {', '.join(INSPECTORS)}, got the name {name!r}; pick names from this list"
+            )
     if not out:
         raise InputError("expected at least one inspector, got none; leave inspectors out for the default inspectors")
     return out
@@ -95,21 +99,21 @@ def examine(
     Parameters
     ----------
     classifier : Classifier
-        From `dd.as_classifier`, `dd.train`, `dd.load_checkpoint`.
+        The model, for example from `dd.as_classifier`, `dd.train` or `dd.load_checkpoint`.
     clean : images
         At least 20 images of several classes without a trigger; 200 or more work well. Labels are not needed. Half of
-        the images are used for the search.
+        the clean images are used for the search.
     inspectors : names or Inspectors, optional
-        By default, the inspectors in `kinds.DEFAULT`.
+        By default, the inspectors in `kinds.DEFAULT` are run.
     seed : int
         The seed of all random numbers. References must be examined with the same seed and the same images.
 
     read : function
-        Called to run an inspector. A function that stores each reading makes it possible to continue an interrupted
-        examination.
+        This function is called to run each inspector. A function that stores each reading makes it possible to continue
+        an interrupted examination.
 
-        Raises InputError for too few images or images of another shape. Raises ClassifierError for a model that gives
-        no valid label, or the same label to all images.
+        Raises InputError if there are too few clean images, or if their shape is not the model's input shape. Raises
+        ClassifierError for a model that gives no valid label, or the same label to all images.
     """
     if not is_kind(classifier, Classifier):
         raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
@@ -133,7 +137,7 @@ def examine(
 
 
 def _subject(classifier: Classifier, search: Any, seed: int, advance: Any) -> Subject:
-    """The model as a Subject, with its differentiable module if it has one."""
+    """Make a Subject of the model. If the model has gradients, the Subject holds a differentiable module."""
     module, why = None, ""
     try:
         from doldrum.gradients import differentiable

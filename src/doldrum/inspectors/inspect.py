@@ -42,24 +42,25 @@ def inspect(
     """Find out whether a model is backdoored, by comparing it with clean reference models.
 
     Of clean models like the references (the same kind of data, network and training), at most `fpr` are called
-    suspicious or worse, on average. For this, the model's score is ranked among the references' scores
+    suspicious or worse, on average. For this promise, the model's score is ranked among the scores of the references
     (:func:`doldrum.inspectors.judging.standard.standings`). Without references, no rate is promised. The model's
     classes are then compared with one another, but even a clean model may have a class that stands out.
 
     Parameters
     ----------
     classifier : Classifier
-        The model. With gradients, scores and weights, more inspectors can be run; `refused` lists those that could not.
+        The model. The more the model gives (gradients, scores, weights), the more inspectors can examine it. `refused`
+        of the result lists the inspectors that could not.
     clean : images
-        At least 20 images of several classes without a trigger. Labels are not needed. One half is used for the search,
-        the other half to test the found trigger.
+        At least 20 images of several classes without a trigger. Labels are not needed. One half of the clean images is
+        used for the search, and the other half to test the found trigger.
     references : Classifiers, or Examinations of them made with the same images, inspectors and seed (:func:`doldrum.inspectors.examine`)
         Clean models of the same kind as the model: 19 or more for `fpr` .05.
     fpr : float in (0, 1)
 
-    Raises InputError for too few images or references, for references with other classes, or if the model is one of
-    them. Raises ClassifierError for a model that gives no valid label or one label to all images, or that no inspector
-    can examine.
+    Raises InputError for too few clean images or references. Also raises InputError if a reference has other classes
+    than the model, or if the model itself is among the references. Raises ClassifierError for a model that gives no
+    valid label or one label to all images, or that no inspector can examine.
 
     >>> import doldrum as dd
     >>> digits = dd.load_dataset("digits:train")
@@ -94,7 +95,7 @@ def inspect(
 
 
 def check_references(count: int, fpr: float) -> None:
-    """Raise InputError if this number of references is too small to promise `fpr`."""
+    """Raise InputError if `count` references are too few to promise a false-alarm rate of `fpr`."""
     needed = needed_size(fpr)
     if count < needed:
         other = f", or ask for fpr={smallest_fpr_text(count)}" if count else ""
@@ -106,9 +107,9 @@ def check_references(count: int, fpr: float) -> None:
 def judged(
     classifier: Classifier, mine: Examination, others: Sequence[Examination], test: NDArray[np.float32], *, fpr: float
 ) -> Inspection:
-    """The Inspection of a model, from its own readings and those of its references.
+    """Make the Inspection of a model from the readings of this model and the readings of its references.
 
-    `test` holds clean images that no search has used.
+    `test` has clean images that were not used in the search for triggers.
     """
     _check_alike(mine, others)
     if others:
@@ -143,10 +144,10 @@ def judged(
 
 
 def _times_smaller(mine: Examination, others: Sequence[Examination], inspector: str, route: Route) -> float | None:
-    """How many times smaller the trigger is than the triggers found in the references.
+    """Calculate how many times smaller the model's trigger is than the triggers found in the references.
 
-    With v = -log(size), the result is exp(v - mean of the references' v). The result is None for inspectors whose
-    values are not sizes.
+    The result is exp(v - mean of the references' v), where v is -log of the size of a trigger. The result is None if
+    the inspector's values are not sizes of triggers.
     """
     if inspector not in INSPECTORS or not INSPECTORS[inspector].sizes:
         return None
@@ -158,9 +159,10 @@ def _times_smaller(mine: Examination, others: Sequence[Examination], inspector: 
 
 
 def _easiest(mine: Examination) -> tuple[str, Route] | None:
-    """The smallest trigger of the first inspector that found any.
+    """The inspector and route of a trigger to show: the smallest trigger of the first inspector that found a trigger.
 
-    This trigger is shown if nothing can be compared, because there are no references and only two or three classes.
+    This trigger is shown if the model cannot be compared with anything: there are no references, and only two or three
+    classes.
     """
     for one in mine.readings:
         found = {r: v for r, v in one.values.items() if r in one.triggers and r.target is not None and np.isfinite(v)}
@@ -172,10 +174,11 @@ def _easiest(mine: Examination) -> tuple[str, Route] | None:
 def success_of(
     classifier: Classifier, trigger: Trigger, route: Route, test: NDArray[np.float32]
 ) -> tuple[Share, int | None] | None:
-    """The share of the route's images that the trigger changes, with an exact interval, and the class they change to.
+    """The success of a trigger on test images of its route: the share of changed images with an exact interval, and the
+    class that changed images get.
 
-    The class is None unless at least half of the changed images get the same class. The result is None if no image is
-    of the route's source class.
+    If fewer than half of the changed images get the same class, the class is None. If no test image is of the route's
+    source class, the whole result is None.
     """
     before = answers(classifier, test)
     chosen = route.starts(before)
@@ -189,10 +192,10 @@ def success_of(
 
 
 def _check_sequence(references: Sequence[Classifier | Examination]) -> None:
-    """Raise InputError unless the references are a sequence of Classifiers and Examinations."""
+    """Raise InputError if the references are not a sequence of Classifiers and Examinations."""
     if is_kind(references, str, os.PathLike):
         raise InputError(
-            f"expected references= as Classifiers, got {references!r}; doldrum.references.open_references opens a folder of them"
+            f"expected references= as a list of Classifiers, got {references!r}; doldrum.references.open_references opens a folder of reference models"
         )
     if not is_kind(references, Sequence):
         raise InputError(f"expected references= as a list of Classifiers, got {type(references).__name__}; pass a list")
@@ -201,34 +204,34 @@ def _check_sequence(references: Sequence[Classifier | Examination]) -> None:
     for number, one in enumerate(references):
         if not is_kind(one, Classifier, Examination):
             raise InputError(
-                f"expected references= as Classifiers, got {type(one).__name__} as number {number}; use dd.as_classifier first"
+                f"expected references= as a list of Classifiers, got {type(one).__name__} as reference number {number}; use dd.as_classifier first"
             )
 
 
 def _check_apart(mine: str, others: Sequence[str]) -> None:
     if mine in others:
         raise InputError(
-            f"expected references that differ from the model, got the model itself as number {others.index(mine)}; take it out"
+            f"expected references that differ from the model, got the model itself as reference number {others.index(mine)}; take it out"
         )
     if len(set(others)) < len(others):
         raise InputError(
-            f"expected references that differ, got {len(others) - len(set(others))} that are given more than once; take the copies out"
+            f"expected references that all differ, got {len(others) - len(set(others))} copies of other references; take the copies out"
         )
 
 
 def _fingerprints(model: Classifier, references: Sequence[Classifier | Examination]) -> list[str]:
-    """The fingerprints of the references.
+    """Return the fingerprints of the references, in the same order.
 
-    Raises InputError, before any work starts, for references with another input shape or number of classes than the
-    model.
+    Raises InputError, before any work starts, if a reference has another input shape or another number of classes than
+    the model.
     """
     found = []
     for number, one in enumerate(references):  # once: each may be opened for it
         shape = model.input_shape if is_kind(one, Examination) else one.input_shape  # type: ignore[union-attr]
         if (shape, one.num_classes) != (model.input_shape, model.num_classes):
             raise InputError(
-                f"expected references with the input shape {model.input_shape} and {model.num_classes} classes, like the model, got {shape} and "
-                f"{one.num_classes} in number {number}; take it out, or give other references"
+                f"expected references with the input shape {model.input_shape} and {model.num_classes} classes, like the model, got the shape {shape} and "
+                f"{one.num_classes} classes in reference number {number}; take this reference out, or replace it"
             )
         found.append(one.fingerprint)
     return found
@@ -239,9 +242,9 @@ def _check_alike(mine: Examination, others: Sequence[Examination]) -> None:
     for one in others:
         if one.num_classes != mine.num_classes:
             raise InputError(
-                f"expected references with {mine.num_classes} classes, got {one.num_classes}; give other references"
+                f"expected references with {mine.num_classes} classes, like the model, got a reference with {one.num_classes} classes; give other references"
             )
         if one.key != mine.key:
             raise InputError(
-                "expected references examined with the same images, inspectors and seed as the model, got a reference examined with different ones; examine it again"
+                "expected references examined with the same images, inspectors and seed as the model, got a reference examined with other images, inspectors or seed; examine this reference again"
             )

@@ -19,13 +19,13 @@ __all__ = ["Inspection", "Verdict", "verdict_of"]
 Verdict = Literal["no sign", "suspicious", "backdoor shown", "no conclusion"]
 _WORKS = 0.5  # lower limit of a trigger's success, from which on it is one
 _SMALLER = 2.0
-"""A trigger is called a backdoor if it is at least this many times smaller than the references' triggers, on average.
+"""A trigger counts as a backdoor if it is smaller than the references' triggers by at least this factor, on average.
 
-Wrong labels in the training data also make the trigger to their class smaller, but less so
-(docs/results/inspection.md).
+Wrong labels in the training data also make the trigger to the wrongly given class smaller, but less than a backdoor
+does (docs/results/inspection.md).
 """
 ODD = 0.01
-"""Without references, a model is suspicious if the p-value of its most unusual class is at most this."""
+"""A model without references is suspicious if the p-value of its most unusual class is at most this number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,27 +34,32 @@ class Inspection:
 
     verdict
         - "no sign": the model does not stand out from its references.
-        - "suspicious": the p-value of the model among its references is at most `fpr`. Without references: one class
-          stands out from the others.
+        - "suspicious": the p-value of the model among its references is at most `fpr`. If there are no references, one
+          class of the model stands out from its other classes.
         - "backdoor shown": the model is suspicious, and the found trigger works on most images that no search has used.
-          On average, this trigger is at most half as large as what the same search finds in the references.
-        - "no conclusion": there is nothing to compare with (two or three classes, and no references).
+          On average, this trigger is at most half as large as the triggers that the same search finds in the
+          references.
+        - "no conclusion": the model cannot be compared with anything, because there are no references and only two or
+          three classes.
 
     p_value
-        The p-value of the model among its references, in (0, 1]; None without references.
+        The p-value of the model among its references, in (0, 1]. This p-value is None if there are no references.
     standing
-        How far the model stands out, by inspector and route.
+        For each inspector and route, a number that says how far the model stands out.
     where
-        The inspector and route that stand out most. Inspectors that find a trigger with a size are preferred. If
-        nothing can be compared, the inspector and route of the smallest trigger.
+        The inspector and route at which the model stands out most. Inspectors that find triggers with a size are
+        preferred to other inspectors. If the model cannot be compared with anything, this is the inspector and route of
+        the smallest trigger.
     leads_to
-        The class that the model predicts for at least half of the images with the trigger.
+        The class that the trigger leads to: of the images whose label the trigger changes, at least half get this
+        class. `leads_to` is None if no class reaches half.
     smaller
-        How many times smaller the trigger is than what the same search finds in the references, as a geometric mean.
-        None without references, and for inspectors whose values are not sizes.
+        A factor: how many times smaller the trigger is than the triggers that the same search finds in the references
+        (a geometric mean). This factor is None if there are no references, or if the inspector's values are not sizes
+        of triggers.
     trigger, success
-        The trigger of the route in `where`, and how often it works. None if the inspector found no trigger. The trigger
-        can be used like any other doldrum trigger.
+        The trigger of the route in `where`, and the share of images on which the trigger works. `trigger` and `success`
+        are None if the inspector found no trigger. The trigger is a normal doldrum Trigger.
     """
 
     verdict: Verdict
@@ -71,32 +76,34 @@ class Inspection:
 
     @property
     def route(self) -> Route | None:
-        """The route that stands out most."""
+        """The route of `where`: the route at which the model stands out most."""
         return None if self.where is None else self.where[1]
 
     @property
     def target(self) -> int | None:
-        """The target class of the route if there is one, else the class that most images get with the found trigger.
+        """The target class of `route`. If `route` has no target, this is the class that most changed images get with
+        the found trigger.
 
-        The result is None if there is no such class.
+        The result is None if there is no class of either kind.
         """
         known = None if self.route is None else self.route.target
         return self.leads_to if known is None else known
 
     @property
     def exit_code(self) -> int:
-        """3 if the model is suspicious or a backdoor is shown, else 0."""
+        """The exit code of a command: 3 if the model is suspicious or a backdoor is shown, and 0 otherwise."""
         return 3 if self.verdict in ("suspicious", "backdoor shown") else 0
 
     @property
     def refused(self) -> dict[str, str]:
-        """The reason for each inspector that could not examine this model."""
+        """The inspectors that could not examine this model, each with the reason."""
         return {one.inspector: one.refused for one in self.examination.readings if one.refused}
 
     def table(self) -> list[dict[str, Any]]:
-        """One row per inspector and route, with its value and its deviation from the references.
+        """A table with one row for each inspector and route: the model's value, and the deviation of this value from
+        the references.
 
-        The largest deviation comes first.
+        The row with the largest deviation comes first.
         """
         rows = [
             {"inspector": one.inspector, "source": r.source, "target": r.target, "value": v,
@@ -106,7 +113,7 @@ class Inspection:
         return sorted(rows, key=lambda row: -np.nan_to_num(row["deviation"], nan=-np.inf))
 
     def _repr_html_(self) -> str:
-        """An HTML table for notebooks: the verdict, its numbers, and the routes that stand out most."""
+        """An HTML table for notebooks: the verdict, its numbers, and the routes at which the model stands out most."""
         rows = self.table()
         names = ("inspector", "source", "target", "value", "deviation")
         share = self.success
@@ -117,7 +124,7 @@ class Inspection:
                 "target class": self.target,
                 "the trigger works on": None
                 if share is None
-                else f"{share.value:.1%} of held-back images ({share.lower:.1%} to {share.upper:.1%})",
+                else f"{share.value:.1%} of the held-back images (95% interval: {share.lower:.1%} to {share.upper:.1%})",
                 "references": self.references or None,
             },
             columns=names,
@@ -125,7 +132,8 @@ class Inspection:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The inspection as values that JSON can hold. :func:`doldrum.attacks.load_trigger` can read its trigger."""
+        """The inspection as values that JSON can hold. :func:`doldrum.attacks.load_trigger` can read the trigger from
+        these values."""
         most = self.where
         return {
             "verdict": self.verdict,
@@ -145,14 +153,13 @@ class Inspection:
 
 
 def _known(value: Any) -> Any:
-    """None in place of NaN, and other values unchanged."""
     return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def verdict_of(
     p_value: float | None, standing: Standing, success: Share | None, smaller: float | None, *, fpr: float
 ) -> Verdict:
-    """The verdict that follows from the p-value, the success and the size of the trigger."""
+    """Decide the verdict from the p-value, and from the success and the size of the trigger."""
     if p_value is None:
         if standing.most is None or standing.p_value is None:
             return "no conclusion"

@@ -26,7 +26,7 @@ __all__ = ["Evaluation", "Share", "evaluate"]
 
 @dataclass(frozen=True)
 class Share:
-    """The proportion `hits` / `n` with its Clopper-Pearson interval.
+    """The proportion `hits` / `n`, with the Clopper-Pearson confidence interval of this proportion.
 
     If n is 0, the value is NaN and the limits are 0 and 1.
     """
@@ -39,7 +39,7 @@ class Share:
 
     @classmethod
     def of(cls, hits: NDArray[np.bool_], *, confidence: float = 0.95) -> Share:
-        """The share of entries that are true.
+        """The share of the entries of `hits` that are true.
 
         >>> s = Share.of(np.array([True, True, False, True]))
         >>> s.value, round(s.lower, 3), round(s.upper, 3)
@@ -65,8 +65,8 @@ class Evaluation:
     accuracy_per_class, asr_per_class
         The accuracy and the ASR for each true class. A class without (eligible) images has n = 0.
     invalid
-        The number of images, clean and triggered together, for which the model gave NaN or infinite scores. These
-        images count neither as correct nor as a success.
+        The number of images, clean and triggered together, for which the model gave NaN or infinite scores. Images with
+        such scores count neither as correct nor as a success.
     confidence
         The confidence level of each interval.
     """
@@ -130,7 +130,7 @@ def evaluate(
     for value, kind in ((trigger, Trigger), (plan, PoisonPlan)):
         if value is not None and not isinstance(value, kind):
             raise InputError(
-                f"expected a {kind.__name__}, got {type(value).__name__}; pass the {kind.__name__} with which the training set was poisoned"
+                f"expected a {kind.__name__} object, got {type(value).__name__}; pass the {kind.__name__} with which the training set was poisoned"
             )
     if not (is_number(confidence) and 0 < confidence < 1):
         raise InputError(f"expected confidence between 0 and 1, got {confidence}; e.g. 0.95")
@@ -208,7 +208,7 @@ def _predict(
             answer.ndim not in (1, 2) or len(answer) != len(batch) or answer.dtype.kind not in "biuf"
         ):
             raise ClassifierError(
-                f"expected scores ({len(batch)}, K) or labels ({len(batch)},), got {answer.dtype} {answer.shape}; "
+                f"expected scores of shape ({len(batch)}, K) or labels of shape ({len(batch)},) from the model, got {answer.dtype} values of shape {answer.shape}; "
                 "return an output for every image"
             )
         if answer.ndim == 1 and not isinstance(model, Classifier):
@@ -223,5 +223,5 @@ def _check_labels(answer: NDArray[Any]) -> None:
     if not np.isfinite(answer).all() or (answer != np.floor(answer)).any() or answer.min() < 0 or answer.max() > most:
         odd = answer[~((answer >= 0) & (answer <= most) & (answer == np.floor(answer)))][0]
         raise ClassifierError(
-            f"expected class numbers from 0 to {most:,} as labels, got {odd}; return those, or a row of scores per image"
+            f"expected class numbers from 0 to {most:,} as labels, got the label {odd}; return class numbers, or a row of scores per image"
         )

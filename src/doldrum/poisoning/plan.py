@@ -37,14 +37,15 @@ class PoisonPlan:
         "source-specific": samples of class `source` get the trigger and the target's label (TaCT).
         "clean-label": samples of the target's class get the trigger and keep their label (SIG, label-consistent).
     source
-        The source class of a source-specific plan.
+        The class whose samples get the trigger in the mode "source-specific".
     cover_classes, cover_rate
         Cover samples get the trigger and keep their true labels, so that the model learns when to ignore the trigger.
-        `cover_rate` is the share of cover samples in the whole training set. Cover samples come from `cover_classes`,
-        or from any class if `cover_classes` is empty (in a source-specific plan, from any class except `source`). A
-        poisoned sample is never a cover sample.
+        `cover_rate` is the share of cover samples in the whole training set. Cover samples come from `cover_classes`.
+        If `cover_classes` is empty, they come from any class, or, in a source-specific plan, from any class except
+        `source`. A poisoned sample is never a cover sample.
     keep_label
-        The share of the poisoned samples that keep their true label (LSBA), rounded to whole samples.
+        The share of the poisoned samples that keep their true label (as in the attack LSBA). The number of samples that
+        keep their label is rounded.
 
     Raises InputError for values out of range or settings that contradict each other.
 
@@ -65,23 +66,27 @@ class PoisonPlan:
         for name in ("rate", "cover_rate", "keep_label"):
             value = getattr(self, name)
             if not (is_number(value) and 0 <= value <= 1):
-                raise InputError(f"expected {name} in [0, 1], got {value}; it is a share, 5% is 0.05")
+                raise InputError(f"expected {name} in [0, 1], got {value}; give a share, such as 0.05 for 5%")
             object.__setattr__(self, name, float(value))
         if not isinstance(self.cover_classes, (tuple, list, np.ndarray)):
-            raise InputError(f"expected several cover_classes, got {self.cover_classes!r}; e.g. (5, 7)")
+            raise InputError(
+                f"expected cover_classes as a tuple of class numbers, got {self.cover_classes!r}; e.g. (5, 7)"
+            )
         object.__setattr__(self, "target", _class(self.target, "target"))
         object.__setattr__(self, "cover_classes", tuple(_class(c, "a cover class") for c in self.cover_classes))
         if self.source is not None:
             object.__setattr__(self, "source", _class(self.source, "source"))
         if self.mode not in MODES:
-            raise InputError(f"expected a mode among {', '.join(MODES)}, got {self.mode!r}; pick one")
+            raise InputError(
+                f"expected one of the modes {', '.join(MODES)}, got {self.mode!r}; pick one of these modes"
+            )
         if (self.source is not None) != (self.mode == "source-specific"):
             raise InputError(
-                f"expected a source class if the mode is 'source-specific', and no source class otherwise, got source class {self.source} and mode {self.mode!r}; change one of them"
+                f"expected a source class exactly if the mode is 'source-specific', got source class {self.source} and mode {self.mode!r}; change the source or the mode"
             )
         if self.source is not None and self.source in (self.target, *self.cover_classes):
             raise InputError(
-                f"expected a source that is neither the target nor a cover class, got {self.source} for both; change one of them"
+                f"expected a source class that is neither the target nor a cover class, got class {self.source} for both; change one of these classes"
             )
         if self.cover_classes and self.cover_rate == 0:
             raise InputError(
@@ -89,7 +94,7 @@ class PoisonPlan:
             )
         if self.keep_label and self.mode == "clean-label":
             raise InputError(
-                "expected keep_label 0 in a clean-label plan, which keeps all labels, got a larger value; leave keep_label out"
+                "expected no keep_label in a clean-label plan, which keeps all labels, got a keep_label above 0; leave keep_label out"
             )
 
     def check_classes(self, num_classes: int) -> None:
@@ -98,10 +103,12 @@ class PoisonPlan:
         if self.mode != "all-to-all":
             named.append(self.target)
         if named and max(named) >= num_classes:
-            raise InputError(f"expected classes below {num_classes}, got {max(named)} in the plan; change the plan")
+            raise InputError(
+                f"expected a plan with class numbers below {num_classes}, got a plan with class {max(named)}; change the plan"
+            )
 
     def candidates(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
-        """A mask (N,) of the training samples that the plan may poison."""
+        """A mask (N,) that is true for the training samples that the plan may poison."""
         if self.mode == "all-to-one":
             return labels != self.target
         if self.mode == "source-specific":
@@ -113,22 +120,23 @@ class PoisonPlan:
     def cover_candidates(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
         """A mask (N,) of the training samples that may be cover samples.
 
-        The mask still includes samples that are poisoned.
+        The mask is also true for samples that `poison` chooses to poison.
         """
         if self.cover_classes:
             return np.isin(labels, self.cover_classes)
         return np.ones(len(labels), dtype=bool) if self.source is None else labels != self.source
 
     def attacker_labels(self, labels: NDArray[Any], *, num_classes: int) -> NDArray[np.int64]:
-        """The labels (N,) that the attacker wants for samples with the trigger, given their true labels."""
+        """The labels (N,) that the attacker wants for samples with the trigger. `labels` has the true labels of these
+        samples."""
         labels = np.asarray(labels, dtype=np.int64)
         return (labels + 1) % num_classes if self.mode == "all-to-all" else np.full_like(labels, self.target)
 
     def eligible(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
         """A mask (N,) of the test samples that count for the attack success rate.
 
-        The samples that count are those whose true label is not the target. In a source-specific plan they are the
-        samples of the source class, and in an all-to-all plan all samples (METHODS, section 4).
+        A sample counts for the attack success rate if its true label is not the target. In a source-specific plan, only
+        samples of the source class count, and in an all-to-all plan, all samples count (METHODS, section 4).
         """
         labels = np.asarray(labels)
         if self.mode == "all-to-all":
@@ -141,7 +149,7 @@ class PoisonPlan:
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> PoisonPlan:
-        """The plan that `to_dict` wrote.
+        """Make the plan again from the values that `to_dict` wrote.
 
         >>> plan = PoisonPlan(rate=0.1, mode="all-to-all")
         >>> PoisonPlan.from_dict(plan.to_dict()) == plan
@@ -150,7 +158,9 @@ class PoisonPlan:
         try:
             return cls(**record)
         except TypeError as error:
-            raise InputError(f"expected the fields of a PoisonPlan, got {record!r}; {error}") from error
+            raise InputError(
+                f"expected the fields of a PoisonPlan, got {record!r}; correct this error: {error}"
+            ) from error
 
 
 def _class(value: Any, name: str) -> int:
@@ -160,7 +170,7 @@ def _class(value: Any, name: str) -> int:
 def count_of(rate: float, total: int, *, what: str) -> int:
     """The number of samples for a rate: floor(rate * total + 1/2).
 
-    Raises InputError if a rate above 0 gives no samples.
+    Raises InputError if `rate` is above 0 but so small that the number of samples is 0.
 
     >>> count_of(0.05, 1000, what="rate")
     50
@@ -168,6 +178,6 @@ def count_of(rate: float, total: int, *, what: str) -> int:
     count = math.floor(rate * total + 0.5)
     if rate > 0 and count == 0:
         raise InputError(
-            f"expected {what} to be 0 or at least {1 / total:.3g} (one of {total} samples), got {rate:g}; raise it"
+            f"expected {what} to be 0 or at least {1 / total:.3g} (one of {total} samples), got {rate:g}; raise {what}"
         )
     return count

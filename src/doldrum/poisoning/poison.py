@@ -27,12 +27,14 @@ class PoisonedSet(ImageSet):
     Attributes
     ----------
     poisoned : (N,) bool
-        Samples with the trigger, including those that keep their label. The plan's rate counts these samples.
+        The samples that got the trigger, including samples that keep their label. The plan's `rate` is the share of
+        these samples.
     cover : (N,) bool
-        Samples with the trigger's cover form that keep their true labels. Cover samples do not count as poisoned.
+        The cover samples: samples that got the trigger's cover form and keep their true labels. Cover samples do not
+        count as poisoned.
     original_labels : (N,) int64
     trigger, plan, seed
-        The arguments that make this set again from the clean one.
+        The arguments with which `poison` makes this set again from the clean training set.
     """
 
     poisoned: NDArray[np.bool_]
@@ -52,16 +54,17 @@ def poison(train_set: Images, trigger: Trigger, plan: PoisonPlan, *, seed: int =
     """Poison a copy of a training set: an ImageSet, or a source of (image, label) pairs or rows, such as a torch Dataset.
 
     The candidates (the samples that the plan may poison) are shuffled with the seed, and the first `floor(rate * N +
-    1/2)` are poisoned. So with the same seed, the samples of a lower rate are among those of a higher rate. The n
-    poisoned samples are shuffled again, and the first `floor(keep_label * n + 1/2)` keep their labels. Cover samples
-    are chosen from the remaining samples.
+    1/2)` are poisoned. So with the same seed, all samples that are poisoned at a lower rate are also poisoned at a
+    higher rate. If n samples are poisoned, they are shuffled again, and the first `floor(keep_label * n + 1/2)` of them
+    keep their labels. Cover samples are chosen from the samples that are not poisoned.
 
     A rate of 0 gives the clean images and labels. `rate = 1 / N` poisons one sample. Images of uint8 stay uint8: the
     trigger's output is rounded to the nearest 1/255, since poisoned images are usually files with 8 bits. Float images
     stay float32 and are not rounded.
 
-    Raises InputError if the plan needs more samples than there are candidates (the message names the largest possible
-    rate), for a rate above 0 that gives no sample, and for classes that the set does not have.
+    Raises InputError if the plan needs more samples than there are candidates; the message then names the largest
+    possible rate. Also raises InputError for a rate above 0 that gives no sample, and for classes that the set does not
+    have.
 
     >>> from doldrum.triggers import Patch
     >>> clean = ImageSet(np.zeros((10, 1, 4, 4), np.uint8), labels=np.arange(10) % 2)
@@ -106,9 +109,10 @@ def poison(train_set: Images, trigger: Trigger, plan: PoisonPlan, *, seed: int =
 def choose_samples(
     train_set: ImageSet, plan: PoisonPlan, *, seed: int = 0
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Masks (N,) of the samples that `poison` poisons, and of those that it uses as cover samples.
+    """Choose the samples, as two masks (N,): the samples that `poison` poisons, and the samples that it uses as cover
+    samples.
 
-    The errors are those of `poison`.
+    Raises the same errors as `poison`.
     """
     if not isinstance(train_set, ImageSet):
         raise InputError(f"expected an ImageSet, got {type(train_set).__name__}; make one: dd.ImageSet(images, labels)")
@@ -125,14 +129,15 @@ def choose_samples(
 
 
 def _pick(candidates: NDArray[np.bool_], rate: float, *, what: str, seed: int) -> NDArray[np.bool_]:
-    """A mask of randomly chosen candidates. The number of chosen rows is `rate` times the number of all rows."""
+    """Choose candidates at random, and return a mask that is true for them. Their number is `rate` times the number of
+    all samples, rounded."""
     total = len(candidates)
     count = count_of(rate, total, what=what) if total else 0
     rows = np.flatnonzero(candidates)
     if count > len(rows):
         raise InputError(
             f"expected {what} of at most {len(rows) / total:.6g} ({len(rows)} of {total} samples may be "
-            f"chosen under this plan), got {rate:g} ({count} samples); lower it"
+            f"chosen under this plan), got {rate:g} ({count} samples); lower {what}"
         )
     mask = np.zeros(total, dtype=bool)
     mask[rng(seed, "poison", what).permutation(rows)[:count]] = True

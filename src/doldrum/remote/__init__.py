@@ -3,8 +3,8 @@
 Addresses begin with s3://, gs://, https:// or another prefix that fsspec knows.
 
 This package does not interpret the content of files. fsspec is imported only for addresses, not for local paths.
-Every address that is shown or recorded goes through `redacted`, and every text that comes from a library goes through
-`scrubbed`. So passwords and signatures stay out of logs, records and reports.
+The function `redacted` removes secrets from every address that is shown or recorded. The function `scrubbed` removes
+secrets from every text that comes from a library. So passwords and signatures stay out of logs, records and reports.
 """
 
 from __future__ import annotations

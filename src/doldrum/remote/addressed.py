@@ -39,9 +39,9 @@ _S3 = {"config_kwargs": {"connect_timeout": 10, "read_timeout": 60, "retries": {
 class AddressedStore(Store):
     """Files below an address.
 
-    The query string of the store's address may be a signature. So the address of every file keeps this query string.
-    The library fsspec takes settings and credentials from the environment, its own files or the machine's role. doldrum
-    passes no credentials to it.
+    The query string of the store's address may be a signature. So this query string is part of the address of every
+    file in the store. The library fsspec takes settings and credentials from environment variables, from its own
+    configuration files or from the machine's role. doldrum passes no credentials to fsspec.
     """
 
     def __init__(self, root: str) -> None:
@@ -77,7 +77,8 @@ class AddressedStore(Store):
         return {name: _held(info) for name, info in names.items() if name and not name.endswith("/")}
 
     def _is_there(self, fs: Any, bucket: str) -> bool:
-        """Whether a bucket with this name exists, which an empty list of files does not show."""
+        """Whether a bucket with this name exists. An empty list of files does not show whether the bucket is empty or
+        does not exist."""
         return self._scheme not in ("s3", "s3a", "gs", "gcs") or fs.exists(bucket)
 
     def held(self, name: str) -> Held:
@@ -106,12 +107,12 @@ class AddressedStore(Store):
             fs.pipe_file(self._path(name), data)
 
     def check_name(self, name: str) -> None:
-        """Accept every name, because a name that was listed at one address can be written at another."""
+        """Accept every name, because a name that exists at one address can also be written at any other address."""
 
     def check_writable(self) -> None:
         if self._scheme in ("http", "https"):
             raise InputError(
-                f"expected results to go to a folder, s3:// or gs://, got {self.shown()}: https can't be written to; name another with --out"
+                f"expected results to go to a folder, s3:// or gs://, got {self.shown()}, and https can't be written to; name a folder or another address with --out"
             )
 
     def _path(self, name: str) -> str:
@@ -132,15 +133,16 @@ class AddressedStore(Store):
                 raise missing_extra(library[extra], extra) from error
             except ValueError as error:
                 raise InputError(
-                    f"expected an address s3://, gs:// or https://, got {self.shown()}; {scrubbed(error)}"
+                    f"expected an address that begins with s3://, gs:// or https://, got {self.shown()}; {scrubbed(error)}"
                 ) from None
         return self._fs
 
     @contextlib.contextmanager
     def _explained(self, name: str) -> Iterator[Any]:
-        """Provide the file system while the block runs.
+        """A context manager that gives the fsspec file system.
 
-        The file system's errors become doldrum's errors, without secrets and without their original errors.
+        Errors of the file system are converted to errors of doldrum, which contain no secrets and no reference to the
+        original error.
         """
         try:
             yield self._connected()
@@ -157,13 +159,13 @@ class AddressedStore(Store):
         where, kind = self.shown(name), type(error).__name__
         status, why = str(getattr(error, "status", "")), visible(scrubbed(error)) or kind
         if isinstance(error, FileNotFoundError) or status == "404" or any(word in why for word in _ABSENT_WORDS):
-            return InputError(f"expected something at {where}, got nothing there; check the address")
+            return InputError(f"expected a file or folder at {where}, got nothing there; check the address")
         if kind in _DENIED or status in _DENIED_CODES or any(word in why for word in _DENIED_WORDS):
             return InputError(
-                f"expected access to {where}, but it was refused: {why}; check the credentials, and what they allow"
+                f"expected access to {where}, got a refusal: {why}; check the credentials, and what they allow"
             )
         return StorageError(
-            f"expected an answer from {where}, got {kind}: {why}; check the address and the network, and run the same command again"
+            f"expected an answer from {where}, got the error {kind}: {why}; check the address and the network, and run the same command again"
         )
 
 
@@ -174,7 +176,8 @@ def store_of(place: str | os.PathLike[str]) -> Store:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """The real cause of an error. fsspec's HTTP code raises "not found" for every kind of error."""
+    """Find the error that caused an error of fsspec, because fsspec's HTTP code raises "not found" for every kind of
+    error."""
     while isinstance(error, FileNotFoundError) and isinstance(error.__cause__, Exception):
         error = error.__cause__
     return error

@@ -42,7 +42,7 @@ def is_pattern(place: str | os.PathLike[str]) -> bool:
 def expanded(pattern: str) -> list[str]:
     """All names of a pattern, in order, with the same rules as WebDataset.
 
-    `{000..099}` is a range, with as many digits as its first number. `{a,b}` is a list.
+    `{000..099}` is a range of numbers. All its numbers have as many digits as the first number. `{a,b}` is a list.
 
     Raises InputError for a range that goes down, and for more than ten million names.
 
@@ -66,13 +66,14 @@ def _choices(inner: str) -> list[str] | range:
     first, last = found.groups()
     if int(last) < int(first) or int(last) - int(first) >= _MOST:
         raise InputError(
-            f"expected a range that goes up, to at most {_MOST:,} names, got {{{inner}}}; e.g. {{000..099}}"
+            f"expected a range of increasing numbers with at most {_MOST:,} names, got the range {{{inner}}}; write e.g. {{000..099}}"
         )
     return [str(i).zfill(len(first)) for i in range(int(first), int(last) + 1)]
 
 
 def split_query(address: str) -> tuple[str, str]:
-    """Split an address into the part before its query and fragment, and the rest. A path is never split.
+    """Split an address into two parts: the part before its query and fragment, and the query with the fragment. A path
+    is never split.
 
     >>> split_query("https://host/a.tar?sig=x"), split_query("what?.tar")
     (('https://host/a.tar', '?sig=x'), ('what?.tar', ''))

@@ -20,7 +20,8 @@ __all__ = ["Shard", "Shards", "find_shards"]
 
 @dataclass(frozen=True)
 class Shard:
-    """A file of a store: its name, and its size and tag if it was found in a list."""
+    """A shard, which is a file of a store. `listed` has the file's size and tag, if the file was found in a list of
+    files."""
 
     name: str
     listed: Held | None = None
@@ -40,15 +41,15 @@ class Shards:
         whole = f"{redacted(source).rstrip('/')}/" == self.store.shown()  # else they are named one by one
         if whole and is_address(source) and f"{redacted(out).rstrip('/')}/".startswith(self.store.shown()):
             raise InputError(
-                f"expected --out outside of {self.store.shown()}, which holds the shards, got {redacted(out)}; name another place"
+                f"expected --out outside of {self.store.shown()}, where the shards are, got {redacted(out)}; give another folder or address"
             )
 
     @contextmanager
     def here(self, shard: Shard) -> Iterator[tuple[Path, str]]:
         """Provide the shard as a file on this machine while the block runs, together with its tag.
 
-        The tag must be the same before and after the copy. Raises the errors of a Store, and StorageError if the shard
-        changed since it was listed or while it was read.
+        The tag must be the same before and after the copy. Raises StorageError if the shard has changed after it was
+        listed, or while it was read. Also raises the errors of :class:`doldrum.remote.stores.Store`.
         """
         before = shard.listed or self.store.held(shard.name)
         folder = OwnFolder()
@@ -65,15 +66,16 @@ class Shards:
         after = self.store.held(shard.name)
         if after.tag != before.tag or size != (size if after.size is None else after.size):
             raise StorageError(
-                f"expected {self.store.shown(shard.name)} to stay unchanged (ETag {before.tag}), got a changed one (ETag {after.tag}); run the same command again when nothing writes to it"
+                f"expected the shard {self.store.shown(shard.name)} to stay unchanged (ETag {before.tag}), got a changed shard (ETag {after.tag}); run the same command again when nothing writes to this shard"
             )
 
 
 def find_shards(source: str | os.PathLike[str], *, wanted: Callable[[str], bool] = lambda name: True) -> Shards:
-    """The shards that `source` names: a pattern with braces, the address or path of one file, or a folder.
+    """Find the shards that `source` names. `source` is a pattern with braces, the address or path of one file, or a
+    folder.
 
     If the source is a folder, `wanted` decides by name which of its files are used. Raises InputError if the source
-    does not exist or has no shards. Also raises the errors of a Store.
+    does not exist or has no shards. Also raises the errors of :class:`doldrum.remote.stores.Store`.
     """
     text = os.fspath(source)
     if is_pattern(text):
@@ -83,7 +85,9 @@ def find_shards(source: str | os.PathLike[str], *, wanted: Callable[[str], bool]
         query = split_query(text)[1]
         inner = [split_query(name)[0][len(base) :] for name in names]
         if len(set(inner)) < len(inner):
-            raise InputError(f"expected a pattern that names each shard once, got {redacted(text)}; check its braces")
+            raise InputError(
+                f"expected a pattern that names each shard once, got the pattern {redacted(text)}; check the pattern's braces"
+            )
         return Shards(store_of(base + query if base else "."), tuple(Shard(name) for name in inner))
     folder = Shards(store_of(text), ())
     if not is_address(text) and not os.path.exists(text):
@@ -93,7 +97,7 @@ def find_shards(source: str | os.PathLike[str], *, wanted: Callable[[str], bool]
         found = tuple(Shard(name, held) for name, held in listed.items() if wanted(name))
         if not found:
             raise InputError(
-                f"expected shards (tar, zip, Parquet, npz, npy) at {redacted(text)}, got {len(listed):,} other files, such as "
+                f"expected shards (tar, zip, Parquet, npz, npy) at {redacted(text)}, got {len(listed):,} files of other kinds, such as "
                 f"{next(iter(listed))}; pack loose images into tars"
             )
         return Shards(folder.store, found)
@@ -106,7 +110,7 @@ def find_shards(source: str | os.PathLike[str], *, wanted: Callable[[str], bool]
 
 
 def _is_file(text: str) -> bool:
-    """Whether the source can only be a single file.
+    """Whether the source `text` is a single file, and cannot be a folder.
 
     Every https address is a single file, because https has no folders.
     """

@@ -28,11 +28,12 @@ class Held:
 
 
 class Store(ABC):
-    """The files below a folder or an address. A file's name, such as "a/b.tar", is relative to this folder or address.
+    """A store: all files below one folder or one address. A file's name, such as "a/b.tar", is relative to this folder
+    or address.
 
-    A store can be pickled: each process connects by itself. Raises InputError if something does not exist or access is
-    refused. Raises StorageError if there is no answer or an unexpected one; then a second try may work. An OSError of
-    this machine's own disk is raised unchanged. No error message contains a secret.
+    A store can be pickled: each process connects by itself. Raises InputError if a file or folder does not exist, or if
+    access is refused. Raises StorageError if the storage service gives no answer or an unexpected answer; a second try
+    may then work. An OSError of this machine's own disk is raised unchanged. No error message contains a secret.
     """
 
     @abstractmethod
@@ -41,11 +42,12 @@ class Store(ABC):
 
     @abstractmethod
     def listed(self) -> dict[str, Held]:
-        """All files at any depth, by name and in order. Empty if the folder does not exist."""
+        """All files of the store, also in folders inside it, as a dictionary from names to sizes and tags. The names
+        are sorted. If the folder does not exist, the dictionary is empty."""
 
     @abstractmethod
     def held(self, name: str) -> Held:
-        """The size and tag of a file."""
+        """Look up the size and the tag of the file with this name."""
 
     @abstractmethod
     def fetched(self, name: str, folder: Path) -> Path:
@@ -57,18 +59,20 @@ class Store(ABC):
 
     @abstractmethod
     def put(self, name: str, data: bytes) -> None:
-        """Write a file completely or not at all. A reader sees either the old or the new content."""
+        """Write a file. The file is written completely or not at all. A reader sees either the old or the new
+        content."""
 
     @abstractmethod
     def check_name(self, name: str) -> None:
         """Raise InputError for a name that a file of this store cannot have.
 
-        The names of a bucket may come from anyone.
+        This check is needed because a stranger may have chosen the names of the files in a bucket.
         """
 
     @abstractmethod
     def check_writable(self) -> None:
-        """Raise InputError if it is clear, without writing anything, that this store cannot be written."""
+        """Raise InputError if files cannot be written to this store, as far as this can be known without writing
+        anything."""
 
 
 class LocalStore(Store):
@@ -113,18 +117,18 @@ class LocalStore(Store):
             write_whole(self.root / name, lambda draft: draft.write_bytes(data))
         except (NotADirectoryError, IsADirectoryError, FileExistsError) as error:
             raise StorageError(
-                f"expected a place for {self.shown(visible(name))}, got {error.strerror}: a file or folder of this name is in the way; name an address with --out"
+                f"expected to be able to write {self.shown(visible(name))}, got {error.strerror}: a file or folder of this name is in the way; name an address with --out"
             ) from error
 
     def check_name(self, name: str) -> None:
         parts = name.split("/")
         if "\0" in name or any(part in ("", ".", "..") for part in parts):
             raise InputError(
-                f"expected a name that does not lead out of {self.root}, got {visible(name)!r}; rename it, or give an address with --out"
+                f"expected the name of a file inside the folder {self.root}, got {visible(name)!r}; rename the shard, or give an address with --out"
             )
         if max(len(os.fsencode(part)) for part in parts) > _LONGEST:
             raise InputError(
-                f"expected names of at most {_LONGEST} bytes, got {visible(name, most=80)!r}; rename it, or name an address with --out"
+                f"expected file names of at most {_LONGEST} bytes, got {visible(name, most=80)!r}; rename the shard, or give an address with --out"
             )
 
     def check_writable(self) -> None:

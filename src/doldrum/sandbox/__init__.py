@@ -1,5 +1,7 @@
-"""Run a function in a confined process: with limited memory, time and files, without network, and without new programs. `run_confined` makes one call. `Service` keeps the process for many calls.
-This package knows nothing of images or models. The caller chooses the function that runs inside, and checks the JSON that comes back.
+"""Run a function in a confined process: with limited memory, time and files, without network, and without new programs.
+`run_confined` starts a process for a single call. `Service` keeps a process running for many requests. This package
+knows nothing of images or models. The caller chooses the function that runs inside, and checks the JSON that comes
+back.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ def double(argument: Any, tell: Callable[[Any], None]) -> Any:
 
 
 def doubler(argument: Any, tell: Callable[[Any], None]) -> tuple[str, Any]:
-    """A function for `Service` that answers each block of bytes with the block's number, and with each byte twice."""
+    """A test function for `Service`: it answers each block of bytes with the block's number, and with a block in which
+    every byte occurs twice."""
 
     def handle(request: Any, read: Any, block: Any) -> tuple[str, int]:
         count = 0

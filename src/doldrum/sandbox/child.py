@@ -17,14 +17,15 @@ from doldrum.sandbox.frames import Request
 __all__ = ["Handle", "main"]
 
 Handle = Callable[[Request, Callable[[], Request | None], Callable[[Any, Any], None]], Any]
-"""`handle(request, read, block)` answers a request. `read` returns the request's next part, `block` sends a value with raw bytes.
+"""A function `handle(request, read, block)` that answers a request. Its argument `read` is a function that returns the
+request's next part, and `block` is a function that sends a value with raw bytes.
 
-The value that `handle` returns ends the answer.
+The value that `handle` returns is sent as the last part of the answer.
 """
 
 
 def main(temporary: str) -> None:
-    """Do the job in `temporary`/job.json, and exit. The last thing sent is a value or an error."""
+    """Do the job that the file job.json in the folder `temporary` describes, send its value or an error, and exit."""
     channel = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not look like an answer
     job = json.loads((Path(temporary) / "job.json").read_text())
@@ -68,7 +69,7 @@ def _serve(handle: Handle, channel: BinaryIO) -> None:
     more = False
 
     def read() -> Request | None:
-        """The next part of a request; None at its end."""
+        """Read the next part of a request. The result is None at the end of the request."""
         nonlocal more
         frame = read_frame(asked, 1 << 40)
         if frame is None:  # nobody asks any more

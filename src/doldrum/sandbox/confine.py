@@ -37,7 +37,7 @@ def confinement() -> dict[str, Any]:
     filtered, level = seccomp.available(), landlock.version()
     linux, limits = sys.platform.startswith("linux"), _has_rlimits()
     lock = f"landlock {level}"
-    nothing = "nothing on this system; use a container or a separate machine"
+    nothing = "nothing enforces this on this system; use a container or a separate machine"
 
     def entry(enforced: object, by: str) -> dict[str, Any]:
         return {"enforced": bool(enforced), "by": by if enforced else nothing}
@@ -55,10 +55,11 @@ def confinement() -> dict[str, Any]:
 
 
 def confine(limits: Mapping[str, Any], *, temporary: str, path: list[str], parent: int) -> None:
-    """Confine this process permanently, before it has a second thread. OSError if the kernel refuses a feature that it has.
+    """Confine this process permanently, before it has a second thread. Raises OSError if the kernel has a feature but
+    refuses to apply it.
 
-    `limits` is `Limits.as_dict()`, `temporary` is the process's own folder, and `path` has the folders from which it imports. On Linux, this
-    process ends when the process `parent` ends.
+    `limits` is `Limits.as_dict()`, `temporary` is the process's own folder, and `path` has the folders from which the
+    process imports modules. On Linux, this process ends when the process `parent` ends.
     """
     _set_rlimits(limits)
     if sys.platform.startswith("linux"):
@@ -118,7 +119,8 @@ def _end_with_parent(parent: int) -> None:
 
 
 def _drop_capabilities() -> None:
-    """Drop all privileges of root except reading and writing files. Otherwise root could also read other processes' memory."""
+    """Drop all privileges of root except reading and writing files. With all its privileges, root could also read the
+    memory of other processes."""
     import ctypes
     import struct
 

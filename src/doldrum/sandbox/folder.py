@@ -19,7 +19,8 @@ _there: weakref.WeakSet[OwnFolder] = weakref.WeakSet()
 
 
 class OwnFolder:
-    """A new temporary folder, locked while this process lives. `path` is absolute, without links.
+    """A new temporary folder, locked while this process lives. `path` is the folder's absolute path, with all links
+    resolved.
 
     Before a process makes its first temporary folder, it removes the folders that killed processes left.
     """
@@ -69,7 +70,8 @@ def remove_leftovers() -> None:
 
 
 def _lock(path: str) -> int | None:
-    """Lock the folder, and return the lock's handle; None if another process holds the lock, or the system has no such locks."""
+    """Lock the folder, and return the lock's handle. The result is None if another process holds the lock, or if the
+    system has no locks for folders."""
     try:
         import fcntl
     except ImportError:

@@ -1,7 +1,8 @@
 """The format in which two processes exchange frames over a pipe: one byte for the kind, four bytes for the length, then JSON.
 
 A frame of the kind BLOCK continues with eight bytes that give a second length, and raw bytes of this length. What a confined process sends may
-be hostile. So each length is checked before the bytes are read, and text that is not JSON raises `Nonsense`, never another exception.
+be hostile. So a reader checks each length before it reads the bytes. If the text is not JSON, the reader always raises
+`Nonsense`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Request = tuple[Any, bytes]
 
 
 class Nonsense(Exception):
-    """Raised for bytes that are not a frame."""
+    """Raised if the bytes that a process sent are not a frame."""
 
 
 class Frame(NamedTuple):
@@ -34,7 +35,8 @@ class Frame(NamedTuple):
 
 
 def write_frame(stream: BinaryIO, kind: bytes, value: Any, data: Any = None) -> None:
-    r"""Write one frame to a stream. A BLOCK also has `data`, any buffer of bytes. TypeError or ValueError if JSON can't hold the value.
+    r"""Write one frame to a stream. A frame of the kind BLOCK also has `data`, which is any buffer of bytes. Raises
+    TypeError or ValueError if JSON can't hold the value.
 
     >>> import io
     >>> stream = io.BytesIO()
@@ -53,7 +55,8 @@ def write_frame(stream: BinaryIO, kind: bytes, value: Any, data: Any = None) -> 
 
 
 def read_frame(stream: BinaryIO, most: int) -> Frame | None:
-    """Read the next frame, whose JSON and raw bytes have at most `most` bytes each; None at the end, Nonsense for anything else.
+    """Read the next frame of a stream. The result is None at the end of the stream. Raises Nonsense if the bytes are
+    not a frame, or if the JSON or the raw bytes have more than `most` bytes.
 
     >>> import io
     >>> read_frame(io.BytesIO(b"m\\x00\\x00\\x00\\x03[1]"), most=100)
@@ -66,7 +69,7 @@ def read_frame(stream: BinaryIO, most: int) -> Frame | None:
         raise Nonsense("half a frame")
     kind, size = _HEAD.unpack(head)
     if kind not in (MESSAGE, VALUE, ERROR, BLOCK):
-        raise Nonsense("bytes that are no answer")
+        raise Nonsense("bytes that are not a frame")
     text = _exactly(stream, size, most)
     data = b""
     if kind == BLOCK:
@@ -80,7 +83,7 @@ def read_frame(stream: BinaryIO, most: int) -> Frame | None:
 
 def _exactly(stream: BinaryIO, size: int, most: int) -> bytes:
     if size > most:
-        raise Nonsense(f"an answer of {size} bytes, more than the {most} that are allowed")
+        raise Nonsense(f"an answer of {size} bytes, but at most {most} bytes are allowed")
     data = stream.read(size)
     if len(data) < size:
         raise Nonsense("half an answer")

@@ -1,4 +1,5 @@
-"""Landlock, a feature of Linux that confines a process to folders: the process can read and write only where that is allowed.
+"""Landlock is a feature of Linux that confines a process to some folders: the process can read and write only in these
+folders.
 
 Source: landlock(7); Linux' include/uapi/linux/landlock.h and Documentation/userspace-api/landlock.rst.
 """
@@ -45,7 +46,8 @@ def restrict(*, write: Iterable[str], read: Iterable[str] | None, network: bool)
     """Confine the calling thread, and threads that it starts later, to the folders in `read` and `write` (None: read everywhere).
 
     Call this function before there are other threads. Newer versions of Landlock also deny TCP (from version 4), ioctl on devices (5), and
-    signals to other processes and abstract sockets (6). OSError if the kernel refuses. Missing paths are left out.
+    signals to other processes and abstract sockets (6). Raises OSError if the kernel refuses. Paths that do not exist
+    are ignored.
     """
     level = version()
     every = _ALL[min(level, 5)]

@@ -29,19 +29,22 @@ class Limits:
     open_files : int
         The number of files that may be open at once.
     file_bytes, disk : int
-        Bytes of one file, and of everything that the process adds to its folders.
+        `file_bytes` is the largest size of one file in bytes. `disk` is the number of bytes that the process may add to
+        its folders.
     messages : int
         Bytes of all progress messages. The same limit applies to what the process prints.
     reply : int
-        Bytes of the value that the function returns, as JSON.
+        The largest size, in bytes of JSON, of the value that the function returns.
     network : bool
         Whether the process may open sockets.
     write : folders
         Existing folders that the process may write to, in addition to its temporary folder, which is removed at the end.
-    read : folders and files, or None
-        What the process may read, in addition to Python, its libraries and `write`. None means everything that the user may read.
+    read : paths of folders and files, or None
+        The folders and files that the process may read, in addition to Python, its libraries and the folders in
+        `write`. If `read` is None, the process may read everything that the user may read.
     environment : names
-        Environment variables that are passed on, in addition to those that libraries need. No other variables are passed on.
+        The names of environment variables that the process gets, in addition to the variables that libraries need. The
+        process gets no other variables.
 
     Raises InputError for a limit that is not positive and finite, or a path that does not exist.
 
@@ -67,7 +70,9 @@ class Limits:
         for name in ("memory", "seconds", "open_files", "file_bytes", "disk", "messages", "reply"):
             value = getattr(self, name)
             if not (isinstance(value, (int, float)) and 0 < value < math.inf):
-                raise InputError(f"expected the limit {name} to be a positive number, got {value!r}; pass one")
+                raise InputError(
+                    f"expected the limit {name} to be a positive number, got {value!r}; pass a positive number"
+                )
             object.__setattr__(self, name, float(value) if name == "seconds" else int(value))
         object.__setattr__(self, "write", _paths("write", self.write, folders=True))
         object.__setattr__(self, "read", None if self.read is None else _paths("read", self.read, folders=False))
@@ -87,5 +92,7 @@ def _paths(name: str, given: Any, *, folders: bool) -> tuple[str, ...]:
     for path in paths:
         if not (Path(path).is_dir() if folders else Path(path).exists()):
             what = "an existing folder" if folders else "a file or folder"
-            raise InputError(f"expected {what} to {name}, got {path}; make it first")
+            raise InputError(
+                f"expected {what} that the confined process may {name}, got the path {path}, which does not exist; create it first"
+            )
     return paths

@@ -16,15 +16,17 @@ _MOST = 1 << 40  # bytes of an answer: who sends it started this process
 
 
 class Outside:
-    """The connection to the parent process, which answers requests. At most `most` requests are open, or answered but not yet used.
+    """The connection to the parent process, which answers requests. At most `most` requests are open at a time. A
+    request is open until its answer is used.
 
-    A separate thread reads the answers. So the parent can always write its answers, and never stops reading requests.
+    A separate thread reads the answers. So the parent never has to wait until its answers are read, and continues to
+    read requests.
     """
 
     def __init__(self, channel: BinaryIO, *, most: int) -> None:
         self._channel, self._most = channel, most
         self.turn = threading.Lock()
-        """This lock is held while a frame is written, so that frames do not mix."""
+        """The thread that writes a frame holds this lock, so that two frames never mix."""
         self._heard: queue.SimpleQueue[Frame] = queue.SimpleQueue()
         threading.Thread(target=self._hear, daemon=True).start()
 
@@ -33,7 +35,8 @@ class Outside:
         self._write(MESSAGE, message)
 
     def ask(self, requests: Iterable[Request]) -> Iterator[Request]:
-        """Yield the answer to each request, in order. Another thread makes the requests; its errors are raised here."""
+        """Yield the answer to each request, in order. A separate thread takes the requests from `requests`. If this
+        thread raises an error, `ask` raises the same error."""
         room, stopped, trouble = threading.Semaphore(self._most), threading.Event(), list[BaseException]()
 
         def send() -> None:

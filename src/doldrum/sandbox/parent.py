@@ -17,7 +17,8 @@ __all__ = ["Help", "run_confined"]
 
 @dataclass(frozen=True)
 class Help:
-    """Help for a confined process: `answers` takes the requests of the process and yields the answers in order, at most `most` at a time.
+    """Help for a confined process, which may send requests to the parent process. `answers` takes these requests and
+    yields the answers in order. At most `most` requests are open at a time.
 
     An attacker may control the requests.
     """
@@ -50,21 +51,24 @@ def run_confined(
     limits
         See :class:`Limits`.
     on_message
-        Called in the calling process with each message. If this function raises an error, the process is ended.
+        A function that the calling process calls with each message. If `on_message` raises an error, the confined
+        process is ended.
     help
-        Answers the requests with which the function sends out parts of its work. The function then gets a third argument, `ask`. `ask` takes
-        requests, each a JSON-able value that isn't None and raw bytes, and yields the answers in order
+        If `help` is given, the function in the confined process can send out parts of its work as requests, which
+        `help` answers. In this case, the function gets a third argument, `ask`. `ask` takes requests and yields their
+        answers in order. A request is a JSON-able value that isn't None, with raw bytes
         (:class:`doldrum.sandbox.outside.Outside`). If `help` raises an error, the process is ended.
 
     Raises
     ------
     InputError
-        for a `function` in another form, or an argument that JSON can't hold. If the process raises an error of doldrum's own classes,
-        an error of the same class is raised here.
+        if `function` is not of the form "package.module:name", or if JSON can't hold the argument. If the process
+        raises an error of doldrum's own classes, an error of the same class is raised here.
     OSError
-        when the disk is full.
+        if the disk is full.
     SandboxError
-        when the process dies, exceeds a limit, sends invalid data, or raises any other error. `reason` says what happened: "memory",
+        if the process dies, exceeds a limit, sends invalid data, or raises any other error. The error's attribute
+        `reason` says what happened: "memory",
         "time", "disk", "output", "died", "nonsense" or "raised".
 
     Examples
@@ -75,7 +79,7 @@ def run_confined(
     process = Confined(function, argument, limits or Limits(), helped=0 if help is None else help.most)
 
     def told() -> Frame:
-        """The next frame that is not a progress message."""
+        """Pass progress messages to `on_message`, and return the next frame that is not a progress message."""
         while (frame := process.frame()).kind == MESSAGE:
             if on_message is not None:
                 on_message(frame.value)
@@ -91,7 +95,8 @@ def run_confined(
             frame = told()
         if frame.kind != BLOCK:
             raise SandboxError(
-                "expected more requests from the confined process, got its last answer", reason="nonsense"
+                "expected the confined process to end its list of requests, got the function's value before the end",
+                reason="nonsense",
             )
 
     try:

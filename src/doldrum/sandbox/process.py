@@ -79,8 +79,8 @@ _starting = threading.Lock()
 def end_confined() -> None:
     """End all confined processes of this process, which is about to exit without Python's cleanup, and remove their folders.
 
-    The function waits for a confined process that is just being started, which could otherwise make its folder again. After this call, no
-    confined process can be started.
+    If a confined process is just being started, the function first waits for it, because this start could make the
+    folder again. After this call, no confined process can be started.
     """
     _starting.acquire()
     for process in list(_there):
@@ -89,11 +89,14 @@ def end_confined() -> None:
 
 
 class Confined:
-    """A confined process that runs `function(argument, tell)`; `frame` waits for the next frame that it sends.
+    """A confined process that runs `function(argument, tell)`. The method `frame` waits for the next frame from this
+    process.
 
-    `helped` is the number of requests that the function may send out at a time. Such requests are blocks, and `write` answers them
-    (:class:`doldrum.sandbox.outside.Outside`). If the process is `asked`, its function answers requests that are written to it (:class:`doldrum.sandbox.service.Service`), and
-    `allow` restarts the time limit. The errors are those of :func:`run_confined`.
+    `helped` is the number of requests that the function may send out at a time. Each such request is a frame of the
+    kind BLOCK, and the method `write` sends the answer (:class:`doldrum.sandbox.outside.Outside`). If `asked` is True,
+    the parent writes requests to the process, and the process answers these requests
+    (:class:`doldrum.sandbox.service.Service`), and the method `allow` restarts the time limit. The methods raise the
+    errors that :func:`run_confined` describes.
     """
 
     def __init__(self, function: str, argument: Any, limits: Limits, *, asked: bool = False, helped: int = 0) -> None:
@@ -136,7 +139,8 @@ class Confined:
         _there.add(self)
 
     def frame(self) -> Frame:
-        """The next message, value, block or error. Raises SandboxError if a limit is exceeded, or if the process ends or sends invalid data."""
+        """Wait for the next frame of the process: a message, a value, a block or an error. Raises SandboxError if a
+        limit is exceeded, or if the process ends or sends invalid data."""
         while True:
             exceeded = self._watch.exceeded() or ("output" if self._said.total > self.limits.messages else None)
             if exceeded:
@@ -167,7 +171,7 @@ class Confined:
         self._watch.allow(seconds)
 
     def kill(self) -> None:
-        """End the process and everything that it started. `frame` then raises an error."""
+        """End the process and everything that it started. After `kill`, the method `frame` raises an error."""
         with self._ending:  # once: when it is gone, its number may be another process's
             if not self._over:
                 self._over = True
@@ -234,7 +238,7 @@ def _read_frames(stream: Any, most: int, frames: queue.Queue[Any]) -> None:
 
 
 class _Said:
-    """Keeps the end of what the process printed, and counts the bytes."""
+    """Keeps the end of the text that the process printed, and counts the bytes of all its printed text."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.stream, self.tail, self.total = stream, b"", 0
@@ -261,9 +265,9 @@ def _exceeded(what: str, limits: Limits) -> SandboxError:
     }[what]
     raised = "memory=" if what == "memory" else "the limit"  # an argument becomes a flag at the command line
     if what == "memory" and WORKERS in os.environ:
-        raised = "memory= or take fewer workers="
+        raised = "memory= or use fewer workers="
     return SandboxError(
-        f"expected work that takes at most {bound}, got more, so the process was stopped; raise {raised}, or do not trust the file",
+        f"expected work that takes at most {bound}, got more, so doldrum stopped the process; raise {raised}, or do not trust the file",
         reason=what,
     )
 
@@ -317,7 +321,7 @@ def _little_memory(limits: Limits) -> str:
     """Advice to add to an error message if the memory limit is small. A library that has too little memory to load may raise an error other than MemoryError."""
     if limits.memory >= _LITTLE:
         return ""
-    return f". {limits.memory / (1 << 20):.0f} MiB is too little memory for the libraries and the model: raise memory="
+    return f". The memory limit of {limits.memory / (1 << 20):.0f} MiB is too small for the libraries and the model: raise memory="
 
 
 def shown(text: str, *, most: int) -> str:

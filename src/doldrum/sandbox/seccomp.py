@@ -68,9 +68,10 @@ def _op(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:
 def program(machine: str, pid: int, *, network: bool = False) -> bytes:
     """The filter for `machine` ("x86_64" or "aarch64") as an array of `struct sock_filter`.
 
-    The filter refuses (EPERM) each call in `SYSCALLS`. The filter also refuses kill, tgkill and prlimit for other processes than `pid`, clone
-    without CLONE_THREAD, and the two ioctls that type into a terminal. A filter can't see the flags of clone3. So clone3 returns
-    ENOSYS, and the C library falls back to clone. A call made for another architecture ends the process.
+    The filter refuses (EPERM) each call in `SYSCALLS`. The filter also refuses three more kinds of calls: kill, tgkill
+    and prlimit for any process except `pid`; clone without CLONE_THREAD; and the two ioctls that type into a terminal.
+    A filter can't see the flags of clone3. So clone3 returns ENOSYS, and the C library falls back to clone. A call made
+    for another architecture ends the process.
 
     >>> len(program("x86_64", 1)) // 8 < 4096  # the kernel's limit
     True
@@ -100,7 +101,8 @@ def _libc() -> ctypes.CDLL:
 
 
 def available() -> bool:
-    """Whether this kernel supports a seccomp filter, and the numbers of its system calls are known here."""
+    """Whether doldrum can use a seccomp filter here: the kernel must support such filters, and doldrum must know the
+    numbers of its system calls."""
     if not sys.platform.startswith("linux") or platform.machine() not in _ARCHES:
         return False
     number = _SECCOMP[_ARCHES[platform.machine()][0]]

@@ -31,7 +31,8 @@ if hasattr(os, "register_at_fork"):
 
 
 class _Sender(threading.Thread):
-    """A thread that writes requests, and None after the last one. `trouble` is the error that was raised while a request was made, if any."""
+    """A thread that writes requests to the confined process, and None after the last request. If the iterator of
+    requests raises an error, `trouble` is this error."""
 
     def __init__(self, process: Confined, requests: Iterable[tuple[Any, Any]]) -> None:
         super().__init__(daemon=True)
@@ -51,7 +52,8 @@ class _Sender(threading.Thread):
         self._written(None, b"")
 
     def _written(self, value: Any, data: Any) -> bool:
-        """Write a request, and return whether that worked. If the process is gone, `frame` says why."""
+        """Write a request, and return whether it could be written. If the process has ended, its method `frame` raises
+        an error that says why."""
         try:
             self.process.write(value, data)
         except (OSError, ValueError):  # its end is closed, or ours
@@ -60,19 +62,22 @@ class _Sender(threading.Thread):
 
 
 class Service:
-    """A confined process that keeps running. The function inside returns (facts, handle), and `handle` answers each request.
+    """A confined process that keeps running. The process first calls `function`, which returns (facts, handle). After
+    that, `handle` answers each request.
 
     Parameters
     ----------
     function : "package.module:name"
-        `function(argument, tell)` returns (facts, handle): a JSON-able value, and a :data:`doldrum.sandbox.child.Handle`.
+        `function(argument, tell)` returns (facts, handle): `facts` is a JSON-able value, and `handle` is a
+        :data:`doldrum.sandbox.child.Handle`.
     argument
         A JSON-able value.
     limits : Limits
-        `seconds` limits the start, and then each wait for an answer. The processor time is not limited.
+        `seconds` limits the time for the start of the process, and later the time of each wait for an answer. The
+        processor time is not limited.
 
-    `facts` are the facts that the function returned. An attacker may control these facts, so check them. One request is answered at a time; other
-    threads wait.
+    `facts` are the facts that the function returned. An attacker may control these facts, so check them. Only one
+    request is answered at a time. If a second thread sends a request, it has to wait.
 
     Examples
     --------
@@ -101,16 +106,17 @@ class Service:
             raise
 
     def ask(self, requests: Iterable[tuple[Any, Any]], heard: Callable[[Any, bytes], None]) -> Any:
-        """Send requests, each a value and raw bytes, call `heard` with each block that comes back, and return the answer's last value.
+        """Send requests, and return the last value of the answer. A request is a value and raw bytes. `heard` is called
+        with each block that the process sends back.
 
-        Another thread sends the requests while answers arrive, so either side may be ahead of the other. If making a request or `heard` raises
-        an error, or the process exceeds a limit, the process is ended. An error that the process's function raised is raised here, and the
-        process keeps running.
+        A separate thread sends the requests while answers arrive, so requests and answers do not have to wait for one
+        another. The process is ended if it exceeds a limit, or if `heard` or the iterator of requests raises an error.
+        If the function in the process raises an error, `ask` raises this error, and the process keeps running.
         """
         with self._turn:
             if self.ended:
                 raise SandboxError(
-                    f"expected a confined process, got one that {'was closed' if self._closed else 'has ended'}; open the model again",
+                    f"expected a running confined process, got a process that {'was closed' if self._closed else 'has ended'}; open the model again",
                     reason="closed" if self._closed else "died",
                 )
             sender = _Sender(self._process, requests)

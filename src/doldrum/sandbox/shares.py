@@ -8,11 +8,13 @@ from pathlib import Path
 __all__ = ["WORKERS", "memory_share"]
 
 WORKERS = "DOLDRUM_WORKERS"
-"""A variable in a worker's environment: how many workers share its machine (`doldrum.spread`)."""
+"""The name of an environment variable. In a worker process, this variable holds the number of workers that share the
+machine (`doldrum.spread`)."""
 
 
 def memory_share(size: int) -> int:
-    """Return `size`, but in a worker at most its share of this machine's memory. The process that started the workers has a share too.
+    """Return `size`. In a worker process, the result is at most this worker's share of the machine's memory. The
+    process that started the workers has a share too.
 
     >>> memory_share(1 << 30) <= 1 << 30
     True

@@ -14,8 +14,9 @@ __all__ = ["Watch"]
 class Watch:
     """Checks which limit a process has exceeded, if any.
 
-    The memory use is read from /proc if there is one (Linux). The memory use includes shared memory, which RLIMIT_DATA leaves out. The size of
-    the folders is measured rarely enough to take at most a tenth of the time.
+    The memory use is read from /proc if there is one (Linux). The memory use includes shared memory, which RLIMIT_DATA
+    leaves out. Measuring the size of the folders takes at most a tenth of the time, because it is done only now and
+    then.
     """
 
     def __init__(self, pid: int, limits: Limits, folders: Iterable[str | os.PathLike[str]]) -> None:
@@ -28,7 +29,8 @@ class Watch:
         self.end = time.monotonic() + seconds
 
     def exceeded(self) -> str | None:
-        """The limit that is exceeded: "time", "memory", "disk", or None."""
+        """The name of a limit that the process has exceeded: "time", "memory" or "disk". The result is None if no limit
+        is exceeded."""
         now = time.monotonic()
         if now > self.end:
             return "time"

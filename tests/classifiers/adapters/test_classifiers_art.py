@@ -93,7 +93,8 @@ def test_a_black_box_without_an_order_of_axes():
     assert dd.as_classifier(made((28, 28))).input_shape == (1, 28, 28)
     assert dd.as_classifier(made((4, 28, 28)), input_shape=(28, 4, 28)).input_shape == (28, 4, 28)
     with pytest.raises(
-        InputError, match=r"expected input_shape \(C, H, W\) that fits the ART classifier's \(4, 28, 28\), got none"
+        InputError,
+        match=r"expected an input_shape \(C, H, W\) that fits the ART classifier's own shape \(4, 28, 28\), got none",
     ):
         dd.as_classifier(made((4, 28, 28)))
     with pytest.raises(InputError, match="got \\(1, 27, 27\\)"):
@@ -115,7 +116,7 @@ def test_scikit_learn_by_way_of_art(images):
     labels = dd.as_classifier(svm, input_shape=(1, 8, 8))
     assert labels.outputs == "labels"
     assert labels(images).tolist() == svm.model.predict(rows).tolist()
-    with pytest.raises(InputError, match=r"expected input_shape \(C, H, W\) of 64 values, got none"):
+    with pytest.raises(InputError, match=r"expected an input_shape \(C, H, W\) with C \* H \* W = 64, .*, got none"):
         dd.as_classifier(estimator)
 
 
@@ -123,7 +124,7 @@ def test_what_is_missing_is_said():
     estimator = torch_estimator(small_net())
     with pytest.raises(InputError, match="expected num_classes=4, as the ART classifier says, got 5"):
         dd.as_classifier(estimator, num_classes=5)
-    with pytest.raises(InputError, match="expected an ART classifier with clip_values, got none"):
+    with pytest.raises(InputError, match="expected an ART classifier with clip_values, got one without clip_values"):
         dd.as_classifier(torch_estimator(small_net(), clip_values=None))
     layout = ArtLayout(np.float32(0), np.float32(1), (1, 8, 8), "chw")
     with pytest.raises(InputError, match=r"expected inputs of shape \(N, 1, 8, 8\), got \(2, 8, 8\)"):

@@ -31,12 +31,12 @@ def test_probabilities_or_labels(images):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, r"expected input_shape \(C, H, W\) of 64 values, like the rows of fit, got none"),
-        ({"input_shape": (1, 4, 4)}, "of 64 values, like the rows of fit, got \\(1, 4, 4\\)"),
+        ({}, r"expected an input_shape \(C, H, W\) with C \* H \* W = 64, the row length at fit, got none"),
+        ({"input_shape": (1, 4, 4)}, "= 64, the row length at fit, got \\(1, 4, 4\\)"),
         ({"input_shape": SHAPE, "num_classes": 3}, "expected num_classes=2, on which the estimator was fitted, got 3"),
         (
             {"input_shape": SHAPE, "outputs": "probabilities"},
-            "expected outputs='labels' for LinearSVC, got 'probabilities'",
+            "expected outputs='labels' for the estimator LinearSVC, got 'probabilities'",
         ),
     ],
 )
@@ -45,6 +45,7 @@ def test_what_does_not_fit_is_refused(images, options, message):
     with pytest.raises(InputError, match=message):
         dd.as_classifier(svm, **options)
     with pytest.raises(
-        InputError, match="expected a fitted classifier with one label per image, got LinearSVC; fit it first"
+        InputError,
+        match="expected a fitted classifier with one label per image, got a LinearSVC that is not such a classifier; fit it first",
     ):
         dd.as_classifier(LinearSVC(), input_shape=SHAPE)

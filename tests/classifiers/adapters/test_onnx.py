@@ -96,6 +96,6 @@ def test_a_file_of_two_outputs_says_which_is_read(tmp_path, images) -> None:
     model = onnx.load(str(tmp_path / "m.onnx"))
     model.graph.output.append(helper.make_tensor_value_info("flat", TensorProto.FLOAT, ["n", 64]))
     onnx.save(model, str(tmp_path / "two.onnx"))
-    with pytest.warns(UserWarning, match="got scores, flat: scores is used as the logits"):
+    with pytest.warns(UserWarning, match="got scores, flat: doldrum uses the output scores as the logits"):
         two = OnnxClassifier(tmp_path / "two.onnx")
     assert np.array_equal(two(images), one(images))

@@ -141,7 +141,7 @@ def test_a_shard_that_changes_while_it_is_read_fails_and_the_rest_is_done(
     monkeypatch.setattr(sharded, "collect_images", touched)
     found = scan_shards(detector, str(shards) + "/s-{00..04}.tar", tmp_path / "out", progress=False)
     assert [one["path"] for one in found["failed"]] == ["s-02.tar"]
-    assert "got a changed one" in found["failed"][0]["reason"]
+    assert "got a changed shard" in found["failed"][0]["reason"]
     assert found["inputs"] == 104
     assert not (tmp_path / "out" / "s-02.tar.parquet").exists()
 
@@ -182,8 +182,8 @@ def test_no_name_of_a_shard_leads_out_of_the_folder(detector, shards, tmp_path) 
     before = files(tmp_path)
     source = f"{shards}/{{s-00.tar,../up.tar,/{shards.as_posix().lstrip('/')}/s-01.tar,{long}}}"
     found = scan_shards(detector, source, tmp_path / "out", progress=False)
-    assert [one["reason"][:25] for one in found["failed"]] == ["expected a name that does"] * 2 + [
-        "expected names of at most"
+    assert [one["reason"][:25] for one in found["failed"]] == ["expected the name of a fi"] * 2 + [
+        "expected file names of at"
     ]
     assert (found["inputs"], found["complete"]) == (26, False)
     made = set(files(tmp_path)) - set(before)

@@ -259,7 +259,9 @@ def test_an_endpoints_queries_are_looked_at_before_any_search_and_kept_to(asked,
     server.images = 0
     record = run_explanation(asked(**more, endpoint_queries=opened + least), progress=False)
     assert server.images <= opened + least
-    assert any("(--endpoint-queries) were used up. Not reached" in note for note in record.explanations.notes)
+    assert any(
+        "(--endpoint-queries) were used up. These images were not reached" in note for note in record.explanations.notes
+    )
     assert "--endpoint-queries) were used up" in write_explanations_page(tmp_path / "out").read_text()
 
 

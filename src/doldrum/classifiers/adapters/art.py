@@ -36,8 +36,8 @@ class ArtClassifier(Classifier):
 
     @property
     def fingerprint(self) -> str:
-        """The type and the clip values of the estimator. For scikit-learn's models, a hash of what they learned is
-        added; other models can't be hashed."""
+        """A text that identifies the estimator: its type and its clip values. For a scikit-learn model, a hash of the
+        fitted model is added. For all other models, no hash is computed."""
         kind = self.estimator.__class__
         model = getattr(self.estimator, "model", None)
         learned = ""
@@ -55,8 +55,8 @@ def art_classifier(
 ) -> Classifier:
     """Make a Classifier with a `layout` from an ART estimator; see :func:`doldrum.as_classifier`.
 
-    A `PyTorchClassifier` whose preprocessing is a mean and a standard deviation becomes a torch module, so that every engine
-    can run it. For any other estimator, `predict` is called with one batch at a time.
+    A `PyTorchClassifier` whose preprocessing is a mean and a standard deviation becomes a torch module, so that every
+    engine can run it. For any other estimator, `predict` is called with one batch at a time.
     """
     classes = getattr(estimator, "nb_classes", None)
     if not callable(getattr(estimator, "predict", None)) or classes is None:

@@ -16,16 +16,17 @@ __all__ = ["ArtLayout", "art_layout"]
 
 @dataclass(frozen=True)
 class ArtLayout:
-    """The range and the order of axes of an ART estimator's inputs, to convert them to doldrum's images and back.
+    """The value range and the axis order of an ART estimator's inputs, to convert these inputs to doldrum's images and
+    back.
 
     Parameters
     ----------
-    low, high : float arrays, () or of the estimator's shape
+    low, high : float arrays, with the shape () or the estimator's shape
         ART's `clip_values`, which become the values 0 and 1 in doldrum's images.
     input_shape : (C, H, W)
         The shape of an image in doldrum.
     order : "chw", "hwc", "hw" or "rows"
-        The axes of one input of the estimator. "rows" means C * H * W features.
+        The axis order of one input of the estimator. "rows" means C * H * W features.
     """
 
     low: NDArray[np.float32]
@@ -62,19 +63,19 @@ class ArtLayout:
         return x.transpose(0, 3, 1, 2) if self.order == "hwc" else x.reshape(len(x), *self.input_shape)
 
     def channel_first(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Convert a bound, such as `low`, to an array that broadcasts against (N, C, H, W)."""
+        """Convert `low` or `high` to an array that NumPy can broadcast against images (N, C, H, W)."""
         return (
             values.reshape(1, 1, 1, 1) if values.ndim == 0 else self._to_ours(np.broadcast_to(values, (1, *self.shape)))
         )
 
 
 def art_layout(estimator: Any, input_shape: tuple[int, int, int] | None) -> ArtLayout:
-    """The layout of an estimator with `clip_values`. Raises InputError if the estimator's shape is ambiguous or doesn't
-    fit `input_shape`."""
+    """The ArtLayout of an ART estimator, which must have `clip_values`. Raises InputError if the estimator's input
+    shape is ambiguous, or does not fit `input_shape`."""
     bounds = getattr(estimator, "clip_values", None)
     if bounds is None:
         raise InputError(
-            "expected an ART classifier with clip_values, got none; make it with clip_values, e.g. clip_values=(0.0, 1.0)"
+            "expected an ART classifier with clip_values, got one without clip_values; make it with clip_values, e.g. clip_values=(0.0, 1.0)"
         )
     low, high = (np.asarray(b, dtype=np.float32) for b in bounds)
     shape = tuple(int(s) for s in getattr(estimator, "input_shape", None) or ())
@@ -83,7 +84,7 @@ def art_layout(estimator: Any, input_shape: tuple[int, int, int] | None) -> ArtL
         if input_shape is None or math.prod(input_shape) != shape[0]:
             got = "none" if input_shape is None else str(tuple(input_shape))
             raise InputError(
-                f"expected input_shape (C, H, W) of {shape[0]} values, got {got}; ART's inputs are rows of features"
+                f"expected an input_shape (C, H, W) with C * H * W = {shape[0]}, since ART's inputs are rows of {shape[0]} features, got {got}; pass input_shape="
             )
         return ArtLayout(low, high, (int(input_shape[0]), int(input_shape[1]), int(input_shape[2])), "rows")
     orders: dict[Any, tuple[int, ...]] = {}
@@ -100,7 +101,7 @@ def art_layout(estimator: Any, input_shape: tuple[int, int, int] | None) -> ArtL
     if len(set(orders.values())) != 1:
         got = "none" if input_shape is None else str(tuple(input_shape))
         raise InputError(
-            f"expected input_shape (C, H, W) that fits the ART classifier's {shape or None}, got {got}; pass input_shape="
+            f"expected an input_shape (C, H, W) that fits the ART classifier's own shape {shape or None}, got {got}; pass input_shape="
         )
     order = next(iter(orders))
     c, h, w = orders[order]

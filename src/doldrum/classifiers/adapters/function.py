@@ -16,7 +16,7 @@ __all__ = ["FunctionClassifier"]
 
 
 class FunctionClassifier(Classifier):
-    """Wraps `function(images float32 (B, C, H, W) in [0, 1]) -> scores (B, K) or labels (B,)`.
+    """Wraps a function that takes float32 images (B, C, H, W) in [0, 1], and returns scores (B, K) or labels (B,).
 
     The function may return arrays, tensors, lists, or objects that contain them (:mod:`doldrum.classifiers.outputs`).
     The function gets a copy of the images, which it may change. In a measurement, all batches have the same number of
@@ -38,7 +38,7 @@ class FunctionClassifier(Classifier):
     ) -> None:
         super().__init__(input_shape=input_shape, num_classes=num_classes, outputs=outputs)
         if not callable(function):
-            raise InputError(f"expected a function of a batch of images, got {type(function).__name__}")
+            raise InputError(f"expected a function that takes a batch of images, got {type(function).__name__}")
         self.function = function
 
     def forward(self, images: NDArray[np.float32]) -> Any:
@@ -47,6 +47,6 @@ class FunctionClassifier(Classifier):
 
     @property
     def fingerprint(self) -> str:
-        """The function's name, since it is not possible to see what the function computes."""
+        """The function's name, since doldrum cannot see what the function computes."""
         name = getattr(self.function, "__qualname__", type(self.function).__qualname__)
         return f"function:{getattr(self.function, '__module__', '?')}.{name}"

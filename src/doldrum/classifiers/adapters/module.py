@@ -59,7 +59,8 @@ class ModuleClassifier(Classifier):
         _check_evaluation(self.module)
 
     def with_module(self, module: torch.nn.Module) -> ModuleClassifier:
-        """The same classifier with another module of the same kind."""
+        """A copy of this classifier with `module` in place of the old module, which must have the same inputs and
+        outputs."""
         return ModuleClassifier(
             module, input_shape=self.input_shape, num_classes=self.num_classes, outputs=self.outputs
         )
@@ -75,8 +76,8 @@ class ModuleClassifier(Classifier):
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type of the module's parameters. Images are converted to this type, since a model may be in half or
-        double precision."""
+        """The number type of the module's parameters. Images are converted to this type, since a model may be in half
+        or double precision."""
         return _dtype(self.module)
 
     def forward(self, images: NDArray[np.float32]) -> Any:
@@ -96,8 +97,8 @@ class ModuleClassifier(Classifier):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the module's structure, parameters and buffers. This hash is computed each time, since weights can
-        change."""
+        """SHA-256 of the module's structure, parameters and buffers. The hash is computed again at each call, since the
+        weights of a module can change."""
         digest = hashlib.sha256(f"{self.module}|{self.outputs}".encode())
         for name, tensor in self.module.state_dict().items():
             digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
@@ -106,8 +107,8 @@ class ModuleClassifier(Classifier):
 
 
 def scores_shape(module: torch.nn.Module, images: NDArray[np.float32]) -> tuple[int, ...]:
-    """The shape of a module's scores for the given images. Use this function if the number of classes isn't known.
-    Raises the errors of ModuleClassifier."""
+    """The shape of a module's scores for the given images. This function is for modules whose number of classes isn't
+    known. Raises the same errors as ModuleClassifier."""
     c, h, w = images.shape[1:]
     _check_evaluation(module)
     plain = plain_module(module, _zeros(module, (c, h, w)), num_classes=None, outputs="logits")
@@ -124,7 +125,7 @@ def _check_evaluation(module: torch.nn.Module) -> None:
 
 
 def _zeros(module: torch.nn.Module, shape: tuple[int, int, int]) -> torch.Tensor:
-    """Two black images, on the module's device and in its precision."""
+    """Two black images, on the module's device and in the module's precision."""
     return torch.zeros((2, *shape), device=_device(module), dtype=_dtype(module))
 
 

@@ -15,12 +15,14 @@ from doldrum.errors import check_memory_left
 
 __all__ = ["LOOPED", "OneByOne", "Picked", "plain_module"]
 
-LOOPED = "the model takes one image at a time, so it is run image by image, and only with the engine 'eager'"
+LOOPED = (
+    "the model takes one image at a time, so doldrum runs it image by image, and only the engine 'eager' can run it"
+)
 
 
 class Picked(nn.Module):
-    """Runs the model and returns one part of its output. This wrapper is a module itself, so that every engine gets a
-    tensor."""
+    """Runs the model and returns one part of the model's output. This wrapper is a module itself, so that every engine
+    gets a tensor."""
 
     def __init__(self, model: nn.Module, place: Place) -> None:
         super().__init__()
@@ -52,8 +54,9 @@ def plain_module(module: nn.Module, images: torch.Tensor, *, num_classes: int | 
     """Wrap `module`, if needed, so that it returns one tensor for a batch. To find out whether a wrapper is needed,
     `module` is called with two images.
 
-    A module that fails on two images and also on one image is returned unchanged, and the next call raises its error.
-    Raises ClassifierError if no part of the module's output, or more than one part, can be the scores or labels.
+    If the module fails on two images and also on one image, it is returned unchanged. The error then occurs at the next
+    call of the module. Raises ClassifierError if no part of the module's output, or more than one part, can be the
+    scores or labels.
     """
     labels = outputs == "labels"
     known: dict[str, Any] = {"num_classes": num_classes, "outputs": outputs}

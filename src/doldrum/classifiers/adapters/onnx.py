@@ -23,8 +23,8 @@ _STANDARD_DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
 
 
 def load_onnxruntime() -> Any:
-    """Import ONNX Runtime, without telemetry and with only fatal errors printed. Raises MissingExtraError if it is not
-    installed."""
+    """Import ONNX Runtime, without telemetry and with only fatal errors printed. Raises MissingExtraError if ONNX
+    Runtime is not installed."""
     try:
         import onnxruntime as ort
     except ImportError as error:
@@ -39,9 +39,9 @@ class OnnxClassifier(Classifier):
     """Runs an ONNX file with one image input `(N, C, H, W)` and an output of scores `(N, K)` or labels `(N,)`.
 
     If the file has several outputs, the first one is used, with a warning. Shapes are read from the file. `input_shape`
-    and `num_classes` are needed only if the file does not fix these sizes. Sizes that the file fixes are compared with
-    `input_shape` and `num_classes`. A file with custom operator domains, or with weights in other files, is refused,
-    since it would load code or read paths that its author chose.
+    and `num_classes` are needed only if the file does not fix these sizes. If the file fixes sizes, `input_shape` and
+    `num_classes` must agree with these sizes. A file with custom operator domains, or with weights in other files, is
+    refused, since it would load code or read paths that its author chose.
     """
 
     def __init__(
@@ -77,7 +77,9 @@ class OnnxClassifier(Classifier):
             )
         except Exception as error:  # onnxruntime's exceptions share no public base
             check_memory_left(error)
-            raise InputError(f"expected a valid ONNX model, got {self.path}: {error}") from error
+            raise InputError(
+                f"expected a valid ONNX model, got the file {self.path} with the error: {error}"
+            ) from error
         inputs, outs = self.session.get_inputs(), self.session.get_outputs()
         if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
             found = ", ".join(f"{i.name}: {i.type} {i.shape}" for i in inputs)
@@ -87,7 +89,7 @@ class OnnxClassifier(Classifier):
         self.input_name, self.output_name = inputs[0].name, outs[0].name
         if len(outs) > 1:
             warnings.warn(
-                f"expected one output in {self.path}, got {', '.join(o.name for o in outs)}: {outs[0].name} is used as the {outputs}; export the model with only this output to be sure",
+                f"expected one output in {self.path}, got {', '.join(o.name for o in outs)}: doldrum uses the output {outs[0].name} as the {outputs}; export the model with only this output to be sure",
                 stacklevel=3,
             )
         batch = inputs[0].shape[0]
@@ -114,14 +116,14 @@ class OnnxClassifier(Classifier):
         return np.concatenate(parts)
 
     def at(self, path: Path) -> OnnxClassifier:
-        """The same classifier with another file, whose inputs and outputs have the same form."""
+        """A copy of this classifier that runs the file `path`, whose inputs and outputs must have the same form."""
         return OnnxClassifier(
             path, input_shape=self.input_shape, num_classes=self.num_classes, outputs=self.outputs, notes=self.notes
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle only the path and the settings. A session can't be sent to another process, which therefore reads the
-        file again."""
+        """Pickle only the file's path and the settings. The process that unpickles the classifier reads the file
+        again."""
         known = {"input_shape": self.input_shape, "num_classes": self.num_classes, "outputs": self.outputs}
         return partial(OnnxClassifier, **known, notes=self.notes), (str(self.path),)
 
@@ -139,29 +141,32 @@ def _refuse_unsafe(proto: Any, path: Path) -> None:
     own = {(f.domain, f.name) for f in proto.functions}
     custom = sorted({n.domain for n in proto.graph.node if (n.domain, n.op_type) not in own} - _STANDARD_DOMAINS)
     if custom:
-        raise InputError(f"expected standard ONNX operators, got domain {custom[0]!r} in {path}; export without it")
+        raise InputError(
+            f"expected standard ONNX operators, got domain {custom[0]!r} in {path}; export the model without this domain"
+        )
     if any(t.data_location == t.EXTERNAL for t in proto.graph.initializer):
         raise InputError(f"expected weights inside {path}, got weights in other files; save the model as a single file")
 
 
 def _merge(name: str, found: Any, given: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Combine the sizes that the file fixes with those that the caller gives. Raises an error if sizes differ or are
-    missing."""
+    """Combine the sizes that the file fixes with those that the caller gives. Raises an error if file and caller give
+    different sizes, or if a size is missing in both."""
     known = [d if isinstance(d, int) and d > 0 else None for d in found]
     if given is not None:
         if len(given) != len(known) or any(k is not None and k != g for k, g in zip(known, given, strict=True)):
             raise ClassifierError(
-                f"expected {name}= {_sizes(known)} as in the file, got {_sizes(given)}; leave out {name}="
+                f"expected {name}={_sizes(known)}, as the ONNX file says, got {_sizes(given)}; leave out {name}="
             )
         return tuple(int(g) for g in given)
     if not known or None in known:
         raise InputError(
-            f"expected a file that fixes the sizes of its input and output, got {_sizes(known)}; pass the missing sizes as {name}="
+            f"expected a file that fixes the sizes of its input and output, got a file with {name} {_sizes(known)}; pass the missing sizes as {name}="
         )
     return tuple(int(k) for k in known if k is not None)
 
 
 def _sizes(sizes: Sequence[int | None]) -> str:
-    """Sizes as text: one size as a number, several in brackets, and "?" for a size that is not fixed."""
+    """Sizes as text: one size is a number, several sizes are in brackets, and "?" is a size that the file does not
+    fix."""
     told = ", ".join("?" if size is None else str(size) for size in sizes)
     return told if len(sizes) == 1 else f"({told})"

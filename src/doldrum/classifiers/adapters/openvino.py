@@ -40,9 +40,9 @@ _cores: dict[int, Any] = {}  # by process: threads do not outlive a fork
 def openvino_core() -> Any:
     """The only OpenVINO Core of this process, which is never deleted.
 
-    On Linux, a Core makes a new stack for signals, which the thread that first compiles a model then uses. The stack is
-    removed when the Core is deleted. If several Cores are made and deleted, the thread keeps using a stack that no
-    longer exists. The next signal that Python handles then ends the process with a segmentation fault, without a
+    On Linux, a Core makes a new stack for signals, which the thread that first compiles a model then uses. When the
+    Core is deleted, this stack for signals is removed. If several Cores are made and deleted, the thread keeps using a
+    stack that no longer exists. If Python then handles a signal, the process ends with a segmentation fault, without a
     message. Python gets such a signal from Ctrl-C and, once a DataLoader has had workers, at the end of a child
     process.
     """
@@ -57,8 +57,8 @@ _recent: deque[Any] = deque(maxlen=4)
 def hold_for_now(compiled: Any) -> None:
     """Keep a reference to a compiled model that has just run, until four other models have run.
 
-    OpenVINO's thread may still use a model for a moment after the model's last answer. If doldrum then deleted the only
-    other reference to the model, the thread would delete the model and wait for itself. The process would abort with
+    OpenVINO's thread may still use a model for a moment after the model's last answer. If doldrum deleted its own
+    reference at this moment, the thread would delete the model and wait for itself. The process would abort with
     std::system_error.
     """
     _recent.append(compiled)
@@ -76,7 +76,7 @@ class OpenVINOClassifier(Classifier):
 
     no_gradients = (
         "a model that OpenVINO runs without gradients",
-        "give the ONNX file or the torch module that it was made from",
+        "give the ONNX file or the torch module from which the OpenVINO model was made",
     )
 
     def __init__(
@@ -116,8 +116,8 @@ class OpenVINOClassifier(Classifier):
         return np.concatenate(parts)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle only the path and the settings. A compiled model can't be sent to another process, which therefore
-        reads the file again."""
+        """Pickle only the file's path and the settings. The process that unpickles the classifier compiles the model
+        again."""
         known: dict[str, Any] = {
             "input_shape": self.input_shape, "num_classes": self.num_classes, "outputs": self.outputs,
             "fingerprint": self._fingerprint, "fixed_batch": self.fixed_batch, "notes": self.notes,

@@ -19,7 +19,7 @@ __all__ = ["PipelineClassifier", "pipeline_classifier"]
 
 
 class _Processed(nn.Module):
-    """Computes x * scale + shift, as the pipeline's processor does with pixels in [0, 1], and then the model's
+    """Scales pixels in [0, 1] as the pipeline's processor does (x * scale + shift), and then runs the model. Returns
     logits."""
 
     def __init__(self, model: nn.Module, scale: NDArray[Any], shift: NDArray[Any]) -> None:
@@ -58,14 +58,14 @@ class PipelineClassifier(ModuleClassifier):
         """Resize and crop Pillow images, or uint8 arrays (H, W, 3), with the pipeline's own processor. The result is
         (N, C, H, W), uint8.
 
-        If the processor's resizing gives fractions, the result is float32 in [0, 1]. Raises InputError if a picture
-        gets another size than `input_shape`.
+        If the processor's resizing gives fractions, the result is float32 in [0, 1]. Raises InputError if the resized
+        picture does not have the shape `input_shape`.
         """
         made = [_run(self._processor, p, do_rescale=False, do_normalize=False) for p in pictures]
         for one in made:
             if one.shape != self.input_shape:
                 raise InputError(
-                    f"expected pictures that the processor turns into shape {self.input_shape}, got a picture that it turns into {one.shape}; resize the pictures"
+                    f"expected pictures that the pipeline's processor resizes to shape {self.input_shape}, got a picture that it resizes to shape {one.shape}; resize the pictures"
                 )
         found = np.stack(made) if made else np.empty((0, *self.input_shape), dtype=np.uint8)
         return found if found.dtype == np.uint8 else (found / 255).astype(np.float32)
@@ -76,7 +76,7 @@ def pipeline_classifier(
 ) -> Classifier:
     """Make a Classifier from an image-classification pipeline; see :func:`doldrum.as_classifier`.
 
-    To find out what the processor does with pixels, it is run on black, white and random images. The processor's
+    The processor is run on black, white and random images to find out what it does with pixels. The processor's
     settings are not used, since they are easy to misunderstand. Raises InputError if the pipeline's task is not image
     classification, or if its processor does more than resize, crop, rescale and normalise.
     """
@@ -110,7 +110,7 @@ def pipeline_classifier(
 
 
 def _run(processor: Any, picture: Any, **options: Any) -> NDArray[Any]:
-    """Run the processor on one picture. The result is an array (C, H, W)."""
+    """The array (C, H, W) that the pipeline's processor makes of one picture."""
     if hasattr(picture, "convert"):
         picture = picture.convert("RGB")
     elif not (is_array(picture) and picture.dtype == np.uint8 and picture.ndim == 3):
@@ -122,8 +122,8 @@ def _run(processor: Any, picture: Any, **options: Any) -> NDArray[Any]:
 
 
 def _shape(processor: Any, given: tuple[int, int, int] | None) -> tuple[int, int, int]:
-    """The shape of the images that the processor makes. If this shape depends on the picture, the result is the shape
-    `given`."""
+    """The shape of the images that the processor makes. If the processor makes images of several shapes, the result is
+    the shape `given`."""
     made = {
         _run(processor, np.zeros((h, w, 3), np.uint8), do_rescale=False, do_normalize=False).shape
         for h, w in ((96, 64), (64, 96))
@@ -131,7 +131,7 @@ def _shape(processor: Any, given: tuple[int, int, int] | None) -> tuple[int, int
     found = next(iter(made))
     if len(made) > 1 and given is None:
         raise InputError(
-            f"expected input_shape, got none; the pipeline's processor makes images of several sizes: {sorted(made)}"
+            f"expected an input_shape, got none; pass one, since the pipeline's processor makes images of several shapes: {sorted(made)}"
         )
     if len(made) == 1 and given is not None and tuple(given) != found:
         raise InputError(
@@ -142,8 +142,8 @@ def _shape(processor: Any, given: tuple[int, int, int] | None) -> tuple[int, int
 
 
 def _scaling(processor: Any, shape: tuple[int, int, int]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The scale and shift of each channel. Raises InputError if the processor does more to pixels than scale and shift
-    them."""
+    """The scale and shift of each colour channel. Raises InputError if the processor changes pixels in any way other
+    than by a scale and a shift."""
     c, h, w = shape
     as_it_is = {"do_resize": False, "do_center_crop": False}
     black, white = (_run(processor, np.full((h, w, 3), value, np.uint8), **as_it_is) for value in (0, 255))
@@ -157,6 +157,6 @@ def _scaling(processor: Any, shape: tuple[int, int, int]) -> tuple[NDArray[Any],
         ):
             return scale, shift
     raise InputError(
-        f"expected a processor that rescales and normalises the pixels of {c}x{h}x{w} images, got {type(processor).__name__}, which does "
+        f"expected a processor that only rescales and normalises the pixels of {c}x{h}x{w} images, got {type(processor).__name__}, which does "
         "something else to them; wrap the pipeline in a function"
     )

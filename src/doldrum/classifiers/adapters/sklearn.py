@@ -20,7 +20,10 @@ class SklearnClassifier(Classifier):
     """A scikit-learn estimator or pipeline that was fitted on rows of C * H * W pixels in [0, 1]. Class k is
     `classes_[k]`."""
 
-    no_gradients = ("a scikit-learn model, which has no gradients", "use methods that need only scores or labels")
+    no_gradients = (
+        "a scikit-learn model, which has no gradients",
+        "use methods that need no gradients, only scores or labels",
+    )
 
     def __init__(self, estimator: Any, *, input_shape: tuple[int, int, int], outputs: Outputs) -> None:
         super().__init__(input_shape=input_shape, num_classes=len(estimator.classes_), outputs=outputs)
@@ -48,12 +51,14 @@ def sklearn_classifier(
     classes = getattr(estimator, "classes_", None)
     if classes is None or np.ndim(classes) != 1:
         raise InputError(
-            f"expected a fitted classifier with one label per image, got {type(estimator).__name__}; fit it first"
+            f"expected a fitted classifier with one label per image, got a {type(estimator).__name__} that is not such a classifier; fit it first"
         )
     features = getattr(estimator, "n_features_in_", None)
     if input_shape is None or (features is not None and math.prod(input_shape) != features):
         got = "none" if input_shape is None else str(tuple(input_shape))
-        raise InputError(f"expected input_shape (C, H, W) of {features} values, like the rows of fit, got {got}")
+        raise InputError(
+            f"expected an input_shape (C, H, W) with C * H * W = {features}, the row length at fit, got {got}"
+        )
     if num_classes is not None and num_classes != len(classes):
         raise InputError(
             f"expected num_classes={len(classes)}, on which the estimator was fitted, got {num_classes}; leave out num_classes="
@@ -63,6 +68,6 @@ def sklearn_classifier(
     if outputs == "logits" or (outputs == "probabilities" and not scores):
         could = "'probabilities' or 'labels'" if scores else "'labels'"
         raise InputError(
-            f"expected outputs={could} for {type(estimator).__name__}, got {outputs!r}; leave out outputs="
+            f"expected outputs={could} for the estimator {type(estimator).__name__}, got {outputs!r}; leave out outputs="
         )
     return SklearnClassifier(estimator, input_shape=input_shape, outputs=outputs)

@@ -51,7 +51,7 @@ class OneStrength(Detector):
                 self.strength_ = sigma_half(curve)
             except InputError as error:
                 raise InputError(
-                    f"{error}; or choose the strength yourself, in Python, for {type(self).__name__}"
+                    f"{error}; or choose the noise strength of {type(self).__name__} yourself, in Python"
                 ) from error
 
     def check_learned(self, input_shape: tuple[int, int, int], num_classes: int) -> None:

@@ -1,5 +1,5 @@
-"""Clean images that a detector lays over its inputs. The overlays are some of the images that the detector was fitted
-on."""
+"""Clean images that a detector lays over its inputs. These overlays are chosen from the images on which the detector
+was fitted."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ __all__ = ["check_overlays", "draw_overlays"]
 
 
 def draw_overlays(clean: ImageSet, count: int, seed: int) -> NDArray[np.float32]:
-    """Choose `count` of the images at random, always the same ones for a seed. The chosen images keep their order:
+    """Choose `count` images at random. The same seed always gives the same images. The chosen images keep their order:
     float32 (count, C, H, W) in [0, 1].
 
-    If there are fewer images than `count`, images repeat. The numbers of repeats then differ by at most 1.
+    If there are fewer images than `count`, images repeat. In this case, the numbers of copies of two images differ by
+    at most 1.
     """
     own = rng(seed)
     few = count > len(clean)
@@ -29,8 +30,8 @@ def draw_overlays(clean: ImageSet, count: int, seed: int) -> NDArray[np.float32]
 
 
 def check_overlays(overlays: Any, count: int, input_shape: tuple[int, int, int]) -> None:
-    """Raise InputError unless `draw_overlays` could have returned these overlays. The check is needed because overlays
-    may come from a hostile file."""
+    """Raise InputError if `draw_overlays` could not have returned `overlays`. The check is needed because overlays may
+    come from a hostile file."""
     if (
         not is_array(overlays)
         or overlays.shape != (count, *input_shape)
@@ -38,5 +39,5 @@ def check_overlays(overlays: Any, count: int, input_shape: tuple[int, int, int])
         or not ((overlays >= 0) & (overlays <= 1)).all()
     ):
         raise InputError(
-            f"expected {count} float32 overlays {input_shape} in [0, 1], got another shape, type or range; fit again"
+            f"expected an array of {count} float32 overlay images of shape {input_shape} in [0, 1], got an array of another shape, type or range; fit the detector again"
         )

@@ -26,9 +26,9 @@ _ONE, _MANY = ("image", "found", "control", "control_found"), ("clean", "with_fo
 
 
 def write_shown(folder: Path, found: Explanations) -> None:
-    """Write the trigger of `found.best`, and the pixels of the first explanations as shown-NNN.json.
+    """Write files to `folder`: the trigger of `found.best`, and the pixels of the first explanations as shown-NNN.json.
 
-    Only explanations that were tested have pixels. Proven ones come first.
+    Only explanations that were tested have pixels. Explanations with a proven trigger come first.
     """
     write_trigger(folder, None if found.best is None else found.best.trigger)
     order = sorted(range(len(found.explained)), key=lambda i: (not found.explained[i].proven, i))
@@ -38,10 +38,11 @@ def write_shown(folder: Path, found: Explanations) -> None:
 
 
 def encode_shown(source: Path, target: Path, *, count: int, shape: tuple[int, int, int]) -> None:
-    """Write target/NNN-NAME.png and NNN-NAME-M.png for the explanations whose pixels are in the folder `source`.
+    """Read the pixels of explanations from the folder `source`, and write them as target/NNN-NAME.png and
+    NNN-NAME-M.png.
 
-    An attacker may control the files in `source`. So only arrays of the given `shape` are used, and no text. Raises
-    InputError for files with other content.
+    An attacker may control the files in `source`. So the function uses only arrays of the given `shape`, and no text.
+    Raises InputError for a file that holds anything else.
     """
     target.mkdir(exist_ok=True)
     for i in range(count):
@@ -50,10 +51,14 @@ def encode_shown(source: Path, target: Path, *, count: int, shape: tuple[int, in
             continue
         value = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(value, Mapping):
-            raise InputError("expected pixels of an explanation from the confined process, got something else")
+            raise InputError(
+                "expected the pixels of an explanation from the confined process, got a file with other content"
+            )
         shown = Shown.from_dict(value)
         if shown.image.shape != shape or shown.clean.shape[0] > 64:
-            raise InputError(f"expected pixels of shape {shape} from the confined process, got {shown.image.shape}")
+            raise InputError(
+                f"expected images of shape {shape} from the confined process, got an image of shape {shown.image.shape}, or too many images"
+            )
         for name in _ONE:
             _png(target / f"{i:03d}-{name.replace('_', '-')}.png", getattr(shown, name).array())
         for name in _MANY:

@@ -1,6 +1,6 @@
 """Writes an explanation's record and pictures, outside of the confined process.
 
-All values from that process are checked first.
+All values from the confined process are checked before they are written.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def write_record(settings: ExplanationSettings, found: dict[str, Any], begun: Be
 
 
 def checked(found: Mapping[str, Any], *, classes: int) -> Explanations:
-    """The checked explanations from the confined process.
+    """Check the explanations that the confined process returned, and return the checked explanations.
 
     The texts of these explanations are safe to print, and their classes exist in the model.
     """

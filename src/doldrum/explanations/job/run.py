@@ -43,7 +43,8 @@ def run_explanation(
 
 
 def _sent(settings: ExplanationSettings, folder: Path) -> dict[str, Any]:
-    """The settings with a file in `folder` in place of one of doldrum's own data sets.
+    """The settings for the confined process. If the clean images are one of doldrum's own data sets, a file in `folder`
+    replaces its name.
 
     The confined process cannot download data sets.
     """

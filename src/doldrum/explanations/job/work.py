@@ -29,7 +29,8 @@ __all__ = ["work"]
 def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """Do an explanation's work.
 
-    `job` holds `settings` (from ExplanationSettings.to_dict), `work` (a folder) and `seed`.
+    The dictionary `job` holds `settings` (from ExplanationSettings.to_dict), `work` (the path of a folder) and `seed`
+    (a number).
     """
     settings, folder, seed = job["settings"], Path(job["work"]), int(job["seed"])
     tell({"stage": "model"})
@@ -71,7 +72,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
 
 def _joined(parts: list[Material]) -> Material:
-    """The images of all paths as one set, in which no name occurs twice."""
+    """Join the images of all paths into one set, in which each image has its own name."""
     count = sum(len(part.images) for part in parts)
     if count > MOST_IMAGES:
         raise InputError(

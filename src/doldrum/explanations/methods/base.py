@@ -1,4 +1,4 @@
-"""The interface `Method` of all ways to take a trigger from images and put it on other images.
+"""The class `Method` is the interface of all methods that take a trigger from images and put it on other images.
 
 Each method has its own file. This file does not import any method.
 """
@@ -23,43 +23,45 @@ Images = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Carried(ABC):
-    """A pattern that was found in images, as an operation that puts it on other images.
+    """A pattern that was found in some images, as a function that puts this pattern on other images.
 
-    `level` is the index of its size in the method's `levels`.
+    `level` is the index of the pattern's size in the method's `levels`.
     """
 
     level: int
 
     @abstractmethod
     def __call__(self, images: Images) -> Images:
-        """Copies of images (N, C, H, W) with the pattern put on them, with values in [0, 1]."""
+        """Return copies of images (N, C, H, W) with the pattern on them. All values are in [0, 1]."""
 
     @property
     @abstractmethod
     def size(self) -> str:
-        """The size of the pattern in words."""
+        """A text that states the size of the pattern, such as "2 x 1 pixels"."""
 
     @abstractmethod
     def trigger(self) -> Trigger:
-        """The same operation as a Trigger object, which holds everything that it needs."""
+        """The pattern as a Trigger object, which can be used without the source images."""
 
     @abstractmethod
     def where(self) -> dict[str, Any]:
-        """The values that, together with the source images, determine the pattern. JSON can hold them."""
+        """The numbers, such as a position, from which the pattern can be made again out of the source images. JSON can
+        hold these numbers."""
 
 
 Score = Callable[[Sequence[Carried]], NDArray[np.float64]]
-"""A function that says how often each pattern changes the search images to the class. Higher is better."""
+"""A function that scores patterns: the more search images a pattern changes to the class, the higher its score."""
 
 
 class Method(ABC):
     """One way to search for a trigger in images, with predicted labels only.
 
-    `levels` are sizes, largest first. A pattern found at a level is at most as large as the size of this level. So
-    searches at one level in different images are comparable. If `together` is True, the method takes several images at
-    once and finds what they share. If `together` is False, the method takes one image. `by_class` is the largest level
-    at which a claim may be about clean images of a single class. At larger levels, so much of an image is put on other
-    images that a trusted image often works for some class.
+    `levels` are the sizes of patterns to try, from the largest to the smallest. A pattern found at a level is at most
+    as large as the size of this level. So patterns that were found at the same level in different images can be
+    compared. If `together` is True, the method takes several images at once and finds what these images share. If
+    `together` is False, the method searches one image at a time. `by_class` is the largest level at which a claim may
+    be about clean images of a single class. At larger levels, a pattern holds so much of an image that the pattern of a
+    trusted image often works too.
     """
 
     kind: ClassVar[str]
@@ -69,18 +71,19 @@ class Method(ABC):
 
     @abstractmethod
     def find(self, images: Images, clean: Images, score: Score) -> list[Carried]:
-        """The best pattern of each level in the images (g, C, H, W), in the order of `levels`.
+        """Search the images (g, C, H, W), and return the best pattern of each level, in the order of `levels`.
 
         `clean` holds images of other classes, for comparison.
         """
 
     @abstractmethod
     def again(self, images: Images, clean: Images, level: int, where: Mapping[str, Any]) -> Carried:
-        """The pattern that `find` found at a level, made again from its `where` values."""
+        """Make the pattern that `find` found at a level again, from the values that its method `where` gave."""
 
     def smaller(self, carried: Carried, good: Callable[[Sequence[Carried]], NDArray[np.bool_]]) -> Carried:
-        """The smallest version of a pattern that is still `good`. By default, the pattern is returned unchanged.
+        """Make a pattern smaller for as long as `good` says that the pattern works. By default, the pattern is returned
+        unchanged.
 
-        `good` says for each of several patterns whether it works well enough.
+        `good` takes several patterns, and says which of these patterns work well enough.
         """
         return carried

@@ -12,9 +12,10 @@ __all__ = ["cosines"]
 
 @lru_cache(maxsize=4)
 def cosines(size: int) -> NDArray[np.float32]:
-    """The matrix M (size, size) of the transform. M @ images @ M.T gives the coefficients of images (..., size, size).
+    """The matrix M (size, size) of the cosine transform. M @ images @ M.T gives the cosine coefficients of square
+    images (..., size, size).
 
-    M is float32, and its row k is for frequency k.
+    M is a float32 array. Row k of M is the cosine with frequency k.
 
     >>> bool(np.allclose(cosines(5) @ cosines(5).T, np.eye(5), atol=1e-6))
     True

@@ -18,7 +18,7 @@ __all__ = ["Region", "Regions"]
 
 @dataclass(frozen=True, eq=False)
 class Region(Carried):
-    """The pixels of `image` in `height` rows from `top` and `width` columns from `left`.
+    """A rectangle of the image `image`: `height` rows from row `top`, and `width` columns from column `left`.
 
     >>> import numpy as np
     >>> paste = Region(0, np.ones((1, 2, 2), np.float32), top=0, left=1, height=2, width=1)
@@ -43,7 +43,7 @@ class Region(Carried):
         return f"{self.height} x {self.width} pixels"
 
     def trigger(self) -> MaskedPattern:
-        """The region's pixels with a mask of 0 and 1. The trigger holds no other pixels of the image."""
+        """The trigger has the region's pixels and a mask of 0 and 1. The trigger holds no other pixels of the image."""
         mask = np.zeros(self.image.shape[1:], dtype=np.float32)
         mask[self.top : self.top + self.height, self.left : self.left + self.width] = 1
         return MaskedPattern(mask=mask, pattern=mask * self.image)
@@ -53,7 +53,8 @@ class Region(Carried):
 
 
 class Regions(Method):
-    """The method that pastes rectangles. A level is a share of the image's height and width.
+    """The method that pastes rectangles. A level is the size of a rectangle, as a share of the image's height and
+    width.
 
     Source: Chou et al., SentiNet, arXiv 1812.00292, for the idea of pasting a region into other images. The search is
     this project's own, because SentiNet's search needs gradients.
@@ -86,7 +87,8 @@ class Regions(Method):
 
 
 def _cuts(region: Region, step: int) -> list[Region]:
-    """Copies of the region, each with `step` rows or columns cut off one side, if any rows or columns are left."""
+    """Up to four smaller copies of the region: each copy has `step` rows or columns cut off at one of the four
+    sides."""
     cuts = []
     if region.height > step:
         lower = replace(region, height=region.height - step)

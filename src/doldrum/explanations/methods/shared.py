@@ -20,7 +20,7 @@ _MOST_SCALE = 5.0  # a faint part is mostly chance: it isn't made more than so m
 
 @dataclass(frozen=True, eq=False)
 class Sum(Carried):
-    """Adds `change` (C, H, W) to images, and clips the result to [0, 1]."""
+    """A pattern that adds the array `change` (C, H, W) to images, and clips the result to [0, 1]."""
 
     change: Images
 
@@ -28,7 +28,7 @@ class Sum(Carried):
         return np.clip(images + self.change, 0, 1, dtype=np.float32)
 
     def away(self, images: Images) -> Images:
-        """Images (N, C, H, W) with the change subtracted, clipped to [0, 1]."""
+        """Subtract the change from images (N, C, H, W), and clip the result to [0, 1]."""
         return np.clip(images - self.change, 0, 1, dtype=np.float32)
 
     @property
@@ -36,9 +36,9 @@ class Sum(Carried):
         return f"{_rms(self.change):.3f} root mean square"
 
     def trigger(self) -> Additive:
-        """The change as a trigger, clipped to [-1, 1].
+        """The change as a Trigger object. The change is clipped to [-1, 1].
 
-        For pixels in [0, 1], a larger change has the same effect as 1.
+        For pixels in [0, 1], a change above 1 has the same effect as a change of 1.
         """
         return Additive(perturbation=np.clip(self.change, -1, 1))
 
@@ -47,13 +47,12 @@ class Sum(Carried):
 
 
 class Shared(Method):
-    """The mean of the flagged images minus the mean of clean images.
+    """This method adds the mean of the flagged images minus the mean of clean images. A level is the root mean square
+    of this added change.
 
-    A level is the root mean square of the added change.
-
-    Two images with one trigger share this trigger, whatever its form, and little else. Images with one predicted class
-    may also share the features of this class. But then the control images, which have the same class, share these
-    features too.
+    Two images that carry the same trigger have this trigger in common, whatever its form, and little else. Images with
+    one predicted class may also share the features of this class. The control images have the same class, so they share
+    these features too.
     """
 
     kind = "shared"
@@ -70,11 +69,13 @@ class Shared(Method):
 
 
 def shared_part(images: Images, clean: Images) -> Images:
-    """The mean of some images minus the mean of clean images (C, H, W), reduced by what chance can cause.
+    """The difference (C, H, W) between the mean of some images and the mean of clean images, reduced by what chance can
+    cause.
 
-    Each cosine coefficient d of the difference becomes d max(0, 1 - v / d^2). This formula is the positive-part
-    James-Stein rule, for one coefficient at a time. Here v is the variance that d has by chance. This variance is the
-    variance of the coefficient over clean images, times (1 / images + 1 / clean images).
+    Each cosine coefficient d of the difference becomes d max(0, 1 - v / d^2). In this formula, v is the variance that d
+    has by chance. The formula is the positive-part James-Stein rule, applied to each coefficient separately. The
+    variance v is the coefficient's variance over clean images, times (1 / number of images + 1 / number of clean
+    images).
 
     >>> rng = np.random.default_rng(0)
     >>> clean, others = rng.uniform(0.2, 0.8, (2, 200, 1, 8, 8)).astype(np.float32)
@@ -92,11 +93,11 @@ def shared_part(images: Images, clean: Images) -> Images:
 
 
 def resemblance(images: Images, part: Images, clean: Images) -> NDArray[np.float64]:
-    """How much of the pattern `part` each image contains (N,), by a matched filter.
+    """A number (N,) for each image that says how much of the pattern `part` the image contains, by a matched filter.
 
-    The filter is the sum of (image - clean mean) part / variance over cosine coefficients. The filter uses the variance
-    over clean images, plus a thousandth of the variance's mean. Without this addition, coefficients in which clean
-    images do not differ would dominate the sum.
+    The number is the sum, over all cosine coefficients, of (image - clean mean) * part / variance. The variance is the
+    coefficient's variance over clean images, plus a thousandth of the mean of all variances. Without the added
+    thousandth, coefficients in which clean images do not differ would dominate the sum.
     """
     rows, columns = cosines(images.shape[2]), cosines(images.shape[3])
     theirs = rows @ clean @ columns.T

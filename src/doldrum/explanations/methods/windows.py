@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 __all__ = ["Window", "best_windows"]
 
 Window = tuple[int, int, int, int]
-"""A window as (top, left, height, width)."""
+"""A rectangle of an image, as (top, left, height, width)."""
 
 _BEAM = 2  # windows of a level in which the next, smaller ones are looked for
 
@@ -18,10 +18,11 @@ _BEAM = 2  # windows of a level in which the next, smaller ones are looked for
 def best_windows(
     height: int, width: int, levels: Sequence[float], score: Callable[[int, list[Window]], ArrayLike]
 ) -> list[Window]:
-    """For each level (a share of the image's sides), the tried window with the highest `score(level, windows)`.
+    """Return one window for each level: of the windows that were tried, the window with the highest score. A level is
+    the share of the image's sides that a window covers.
 
-    Windows overlap by half. So a pattern of at most half a window's size is completely inside some window. The windows
-    of a level are inside of the two best windows of the previous level.
+    Windows overlap by half. So if a pattern is at most half as large as a window, some window contains the whole
+    pattern. At each level, the search tries only windows inside the two best windows of the previous level.
 
     >>> def covers(level, windows):
     ...     return [top <= 5 < top + h and left <= 9 < left + w for top, left, h, w in windows]
@@ -45,7 +46,8 @@ def _places(outer: Window, height: int, width: int) -> list[tuple[int, int]]:
 
 
 def _starts(outer: int, inner: int) -> list[int]:
-    """The start positions of windows of length `inner` in a range of length `outer`.
+    """The positions at which windows start. `inner` is the length of a window, and `outer` is the length of the range
+    that the windows cover.
 
     Neighbouring windows start at most half a window apart, and the last window ends at the edge.
 

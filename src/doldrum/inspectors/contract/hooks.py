@@ -20,39 +20,40 @@ class Inspector(ABC):
     """Judges a whole model. (A `Detector` judges single inputs.)
 
     A subclass sets the class attributes and implements one method, `examine`. The method's result must depend only on
-    the model, the clean images, the seed and the settings. Then a model and its references are treated in the same way.
-    The promised false-alarm rate depends on this equal treatment.
+    the model, the clean images, the seed and the settings. So a model and its references are examined in the same way.
+    Without this equal treatment, the promised false-alarm rate does not hold.
     """
 
     name: ClassVar[str]
     """The inspector's id in records and on the command line."""
     title: ClassVar[str]
-    """What the inspector looks for, in a few words."""
+    """A few words that say what the inspector looks for in a model."""
     needs: ClassVar[Needs] = "gradients"
     """What the model must provide: labels, scores, gradients of the scores, or the weights of its last layer."""
     paper: ClassVar[str] = ""
     weight: ClassVar[float] = 1.0
-    """The inspector's amount of work, for the progress bar. 1 is the work of one trigger inversion."""
+    """The amount of work for the progress bar. The work of one trigger inversion counts as 1."""
     sizes: ClassVar[bool] = False
-    """Whether values are -log of a trigger's size, so that differences say how many times smaller a trigger is."""
+    """Whether the inspector's values are -log of a trigger's size. The difference of two such values says how many
+    times smaller one trigger is than the other."""
 
     @abstractmethod
     def examine(self, subject: Subject) -> Reading:
-        """Examine the model, and return the results.
+        """Examine the model, and return the results as a Reading.
 
         A value is NaN for a route (a pair of source and target class) without a result. `read` sets `seconds`.
         """
 
     def most_queries(self, images: int) -> int | None:
-        """The largest number of queries for this number of search images.
+        """The largest number of queries that the inspector makes if there are `images` search images.
 
-        None means that the inspector needs too many queries for a model whose queries cost money.
+        The result is None if the inspector needs too many queries for a model whose queries cost money.
         """
         return None
 
     @final
     def read(self, subject: Subject) -> Reading:
-        """Call `examine` and measure its time.
+        """Call `examine`, measure the time that it takes, and return the Reading.
 
         If the inspector cannot examine the model, return a Reading with `refused`.
         """
@@ -75,9 +76,9 @@ class Inspector(ABC):
         if self.needs in ("gradients", "weights") and subject.module is None:
             return f"{self.name} needs {self.needs}: {subject.why_not or 'the model gives none'}"
         if self.needs == "scores" and classifier.outputs == "labels":
-            return f"{self.name} needs scores; the model gives labels only"
+            return f"the inspector {self.name} needs scores, but the model gives only labels"
         if classifier.costly and self.most_queries(len(subject.search)) is None:
-            return f"{self.name} needs too many queries for a model at an address"
+            return f"the inspector {self.name} needs too many queries for a model at an address"
         return ""
 
     def __repr__(self) -> str:
@@ -85,5 +86,5 @@ class Inspector(ABC):
 
 
 def routes_to(num_classes: int) -> tuple[Route, ...]:
-    """The routes from all other classes to each class."""
+    """One route for each class: from all other classes to this class."""
     return tuple(Route(None, k) for k in range(num_classes))

@@ -1,5 +1,5 @@
-"""`Reading` holds the results of one inspector for one model, as numbers. `judging` compares these results with those
-of other models.
+"""`Reading` holds the results of one inspector for one model, as numbers. The package `judging` compares these results
+with the results for other models.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class Reading:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Reading:
-        """The reading that `to_dict` wrote. Raises InputError if `values` does not have the form that `to_dict` writes.
+        """Make the Reading again from the values that `to_dict` wrote. Raises InputError if `values` does not have the
+        form that `to_dict` writes.
 
         >>> one = Reading("mask", {Route(None, 1): -2.5})
         >>> Reading.from_dict(one.to_dict()) == one
@@ -48,4 +49,6 @@ class Reading:
             rows = {Route(s, t): math.nan if v is None else float(v) for s, t, v in values["values"]}
             return cls(str(values["inspector"]), rows, float(values["seconds"]), str(values["refused"]))
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"expected a reading, got {error!r}; examine the model again") from error
+            raise InputError(
+                f"expected a saved reading, got values with the error {error!r}; examine the model again"
+            ) from error

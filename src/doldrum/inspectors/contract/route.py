@@ -15,10 +15,12 @@ __all__ = ["ANYWHERE", "Route", "all_routes"]
 
 @dataclass(frozen=True, order=True)
 class Route:
-    """A change of the model's label from `source` to `target`. None means any class, or any other class.
+    """A change of the model's label from `source` to `target`. If `source` is None, the change starts from any class.
+    If `target` is None, the change goes to any other class.
 
-    An attack with one target has the route None -> target. An all-to-all attack has None -> None: every image gets
-    another label. An attack on a single source class has the route source -> None.
+    An attack that leads images of any class to one target class has the route None -> target. An all-to-all attack has
+    None -> None: every image gets another label. An attack on one source class, which only changes the label to any
+    other class, has the route source -> None.
 
     >>> Route(None, 3).words(), Route(2, None).words(), ANYWHERE.words()
     ('any class to 3', '2 to any other', 'any class to any other')
@@ -30,18 +32,20 @@ class Route:
     def __post_init__(self) -> None:
         if self.source is not None and self.source == self.target:
             raise InputError(
-                f"expected a route from one class to another, got {self.source} to {self.target}; change one"
+                f"expected a route from one class to another class, got a route from class {self.source} to class {self.target}; change one of the two classes"
             )
 
     def starts(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
-        """Which images a trigger of this route has to change, given the model's labels (N,) for them."""
+        """Say which images a trigger of this route has to change. `labels` (N,) has the model's labels for these
+        images."""
         valid = labels >= 0
         if self.source is not None:
             return labels == self.source
         return valid if self.target is None else valid & (labels != self.target)
 
     def moved(self, before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.bool_]:
-        """Which images changed along the route, given their labels before and after."""
+        """Say which images changed along the route. `before` and `after` have the images' labels without and with the
+        trigger."""
         if self.target is not None:
             return after == self.target
         return (after != before) & (after >= 0)
@@ -56,7 +60,8 @@ ANYWHERE = Route(None, None)
 
 
 def all_routes(num_classes: int) -> tuple[Route, ...]:
-    """All 2 K + 1 routes: from any class to each class, from each class to any other, and from any class to any other.
+    """All 2 K + 1 routes for K classes: from any class to each class, from each class to any other class, and from any
+    class to any other class.
 
     >>> len(all_routes(10))
     21

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["FEWEST", "Subject", "subject_of"]
 
 FEWEST = 20
-"""The smallest number of clean images: half of them for the search, and half to test the found trigger.
+"""The smallest number of clean images for an inspection. Half of the clean images are used for the search, and half to
+test the found trigger.
 """
 _MOST = 500  # of each half: more only costs
 _OTHERS = 3  # the fewest images to search on that are not of the commonest class
@@ -29,12 +30,12 @@ _OTHERS = 3  # the fewest images to search on that are not of the commonest clas
 
 @dataclass(frozen=True)
 class Subject:
-    """Everything that an inspector may use.
+    """The model under inspection, and everything else that an inspector may use.
 
     `search` has clean images (N, C, H, W), float32 in [0, 1]. `labels` (N,) holds the model's labels for the search
     images (-1: no valid answer). `module` is a differentiable function from a tensor of images to scores, or None. If
-    `module` is None, `why_not` gives the reason. `seed` is the seed of all random numbers. For progress, call `advance`
-    with the share of the work that was done since the last call.
+    the model has no differentiable function, `why_not` gives the reason. `seed` is the seed of all random numbers. For
+    progress, call `advance` with the share of the work that was done since the last call.
     """
 
     classifier: Classifier
@@ -50,7 +51,8 @@ class Subject:
         return self.classifier.num_classes
 
     def rng(self, *path: str) -> np.random.Generator:
-        """A random generator for one purpose. All models that are inspected with this seed get the same random numbers."""
+        """A generator of random numbers for the purpose `path`. All models that are inspected with the same seed get
+        the same random numbers."""
         return rng(self.seed, "inspect", *path)
 
 
@@ -74,17 +76,17 @@ def halves(clean: ImageSet, seed: int) -> Halves:
 
 
 def half_of(clean: int) -> int:
-    """The number of images in each half."""
+    """The number of images in each of the two halves, if there are `clean` clean images."""
     return min(clean // 2, _MOST)
 
 
 def answers(classifier: Classifier, images: NDArray[np.float32], *, batch: int = 256) -> NDArray[Any]:
-    """The model's labels (N,) for images, computed batch by batch."""
+    """Return the labels (N,) that the model predicts for images, computed in batches."""
     return np.concatenate([labels_of(classifier(images[i : i + batch])) for i in range(0, len(images), batch)])
 
 
 def subject_of(classifier: Classifier, search: NDArray[np.float32], seed: int, **more: Any) -> Subject:
-    """A Subject, after a check of the model's labels for the search images.
+    """Make a Subject of a model, and check the labels that the model predicts for the search images.
 
     Raises ClassifierError if the model gives no valid label, or almost always the same label: such a model cannot be
     inspected.
@@ -97,7 +99,7 @@ def subject_of(classifier: Classifier, search: NDArray[np.float32], seed: int, *
     found, counts = np.unique(labels[labels >= 0], return_counts=True)
     if counts.sum() - counts.max() < _OTHERS:
         raise ClassifierError(
-            f"expected a model that tells the clean images apart, got class {found[counts.argmax()]} for {counts.max():,} of {len(labels):,}; give "
+            f"expected a model that tells the clean images apart, got class {found[counts.argmax()]} for {counts.max():,} of {len(labels):,} images; give "
             "images of several classes, or check size, mean and std: a model that ignores its input can't be inspected"
         )
     return Subject(classifier, search, labels, seed, **more)

@@ -41,7 +41,8 @@ class AnyFrequency(Form):
 
 
 class LowFrequency(AnyFrequency):
-    """A smooth perturbation d, described by 8 x 8 control points and added like `AnyFrequency`.
+    """A smooth perturbation d, made from 8 x 8 control points. This perturbation is added to images in the same way as
+    in `AnyFrequency`.
 
     Source: Zeng et al. 2021, arXiv 2104.03413, section 5 (smooth perturbations).
     """

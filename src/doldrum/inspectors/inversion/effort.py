@@ -13,10 +13,10 @@ __all__ = ["Effort", "effort_for"]
 
 @dataclass(frozen=True)
 class Effort:
-    """The number of optimisation steps of a search, and their batch sizes.
+    """The number of optimisation steps of a trigger search, and the number of images in each step.
 
     At most `together` routes are searched at once, each in `steps` steps with `batch` images per step. If there are
-    more routes, `screening` is the number of first steps for all routes, with `screening_batch` images per step.
+    more than `together` routes, all routes first get `screening` steps with `screening_batch` images per step.
     """
 
     steps: int = 200
@@ -28,11 +28,11 @@ class Effort:
 
 FULL = Effort()
 THRIFTY = Effort(steps=100, batch=8, together=6, screening=15)
-"""An effort that needs about a tenth of the images that `FULL` needs."""
+"""The effort for large models, which uses about a tenth as many images as `FULL`."""
 
 
 def effort_for(module: torch.nn.Module, shape: tuple[int, int, int]) -> Effort:
-    """The full effort for small models, and the small effort for large models.
+    """Choose the effort of a search: `FULL` for small models, and `THRIFTY` for large models.
 
     The effort depends only on the model, so the searches in a model and in its references are equally long.
 

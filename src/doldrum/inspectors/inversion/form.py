@@ -29,11 +29,11 @@ class Form(ABC):
 
     @abstractmethod
     def apply(self, parts: Parts, images: torch.Tensor) -> torch.Tensor:
-        """Images (R, B, C, H, W) in [0, 1] with the trigger of their route added."""
+        """Add each route's trigger to the images of this route. The result (R, B, C, H, W) is in [0, 1]."""
 
     @abstractmethod
     def size(self, parts: Parts, shape: tuple[int, int, int]) -> torch.Tensor:
-        """The size (R,) of each route's trigger, above 0. The search makes this size small."""
+        """The size of each route's trigger: R numbers above 0. The search tries to make these sizes small."""
 
     @abstractmethod
     def trigger(self, parts: Parts, shape: tuple[int, int, int]) -> Trigger:
@@ -41,5 +41,5 @@ class Form(ABC):
 
 
 def enlarged(control: torch.Tensor, shape: tuple[int, int, int]) -> torch.Tensor:
-    """Control points (R, n, k, k), enlarged to smooth fields (R, n, H, W)."""
+    """Enlarge grids of k x k control points (R, n, k, k) to smooth fields (R, n, H, W)."""
     return torch.nn.functional.interpolate(control, size=shape[1:], mode="bicubic", align_corners=True)

@@ -36,11 +36,12 @@ _SHORT = 5.0  # what it costs a route whose trigger moves too few images, for ea
 
 
 class Inversion(Inspector):
-    """A route's value is -log of the smallest size of a found trigger that changes 95% of the images (`search`).
+    """A route's value is -log of the size of the smallest trigger that was found (`search`) and that changes 95% of the
+    images.
 
     In a backdoored model, the route of the backdoor needs a far smaller trigger than the same route in a clean model.
-    If the found trigger changes only a share s < .95 of the images, 5 (.95 - s) is subtracted. If no found trigger
-    changes half of the images, the route has no value.
+    If the found trigger changes only a share s < .95 of the images, 5 (.95 - s) is subtracted from the value. If no
+    found trigger changes half of the images, the route has no value.
     """
 
     form: ClassVar[Form]
@@ -80,9 +81,10 @@ class MaskInversion(Inversion):
     paper = "Wang et al. 2019, Neural Cleanse, IEEE S&P"
 
     def routes(self, num_classes: int) -> tuple[Route, ...]:
-        """All routes, also those from each class to any other class.
+        """All routes are searched, also the routes from each class to any other class.
 
-        Triggers that lead images to different classes, or that work only on one class, are mostly patches.
+        The reason is that most triggers that lead images to different classes, or that work only on one source class,
+        are patches.
         """
         return all_routes(num_classes)
 

@@ -20,9 +20,9 @@ from doldrum.inspectors.inversion.form import Form, Parts
 __all__ = ["Found", "search"]
 
 GOAL = 0.95
-"""The share of images that a trigger has to change.
+"""The share of a route's images that a trigger has to change.
 
-The search looks for the smallest trigger that changes this share of the images.
+The search looks for the smallest trigger that changes at least this share.
 """
 _FEWEST = 2  # images of a route, below which there is nothing to search on
 _FIRM = 1.06  # how fast the weight of the size grows and falls
@@ -51,21 +51,21 @@ def search(
     effort: Effort,
     advance: Callable[[float], None] = lambda share: None,
 ) -> list[Found]:
-    """The smallest trigger of a form for each route that was searched to the end.
+    """Find, for each route that is searched to the end, the smallest trigger of a given form.
 
-    For each route r, Adam minimises loss_r(f(T(x))) + w_r size(T) over batches. The weight w_r grows while T changes at
-    least 95% of the images, and falls while T changes fewer. This rule for the weight is from Neural Cleanse, but is
-    applied at every step. The loss is -log p of the target class. For a route without a target, the loss is -log(1 - p)
-    of the image's own label. If there are more routes than `effort` allows, all routes get a few steps, and the search
-    continues with the routes of the smallest loss. The idea to continue only with the best routes comes from
-    multi-armed bandits (K-Arm, arXiv 2102.05123).
+    For each route r, Adam minimises loss_r(f(T(x))) + w_r size(T) over batches, where f is the model, T is the trigger
+    and w_r is a weight. The weight w_r grows while T changes at least 95% of the images, and falls while T changes
+    fewer than 90%. This rule for the weight is from Neural Cleanse, but is applied at every step. The loss is -log p of
+    the target class. For a route without a target, the loss is -log(1 - p) of the image's own label. If there are more
+    routes than `effort` allows, all routes get a few steps, and the search continues with the routes of the smallest
+    loss. The idea to continue only with the best routes comes from multi-armed bandits (K-Arm, arXiv 2102.05123).
 
     Parameters
     ----------
     module : images (B, C, H, W) -> scores (B, K), differentiable
     images, labels : (N, C, H, W) in [0, 1], and the model's labels for them
-    routes : routes with fewer than 2 images to change are left out
-    advance : called with the share of the work that was done since the last call
+    routes : the routes to search; a route with fewer than 2 images to change is left out
+    advance : a function for progress, called with the share of the work that was done since its last call
 
     Sources: Wang et al. 2019, "Neural Cleanse", IEEE S&P, section IV; Shen et al. 2021, arXiv 2102.05123.
     """
@@ -167,7 +167,8 @@ class _Run:
 
     @torch.no_grad()
     def found(self) -> list[Found]:
-        """The smallest trigger of each route that changed enough images, or else the last trigger.
+        """One trigger per route: the smallest trigger that changed enough images. If no trigger changed enough images,
+        the result is the last trigger of the search.
 
         `success` is the share of images that the trigger changes, measured on up to 100 images of its route.
         """

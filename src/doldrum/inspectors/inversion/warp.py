@@ -13,7 +13,8 @@ __all__ = ["Warp"]
 
 
 class Warp(Form):
-    """Each pixel takes the value at the position that is displaced by f. The field f is smooth (5 x 5 control points).
+    """Each pixel takes its value from another position of the image, at the displacement f. The field f is smooth (5 x
+    5 control points).
 
     The size is the root mean square of |f|.
 

@@ -1,5 +1,6 @@
 """Judges a model by its readings (the inspectors' results).
 
-The readings are compared with those of reference models, with a promised false-alarm rate. Without reference models, a
-model's classes are compared with one another, without a promise. This package does not run models.
+A model's readings are compared with the readings of reference models; this comparison has a promised false-alarm rate.
+Without reference models, a model's classes are compared with one another; this comparison promises no rate. This
+package does not run models.
 """

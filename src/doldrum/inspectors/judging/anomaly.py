@@ -19,7 +19,7 @@ from doldrum.inspectors.judging.standard import Standing
 __all__ = ["FEWEST", "anomalies", "anomaly_index"]
 
 FEWEST = 4
-"""The smallest number of classes with a value. With fewer classes, no class can stand out."""
+"""The smallest number of classes for this comparison. With fewer classes, no class can stand out."""
 
 
 def anomalies(readings: Sequence[Reading]) -> Standing:
@@ -27,8 +27,8 @@ def anomalies(readings: Sequence[Reading]) -> Standing:
 
     t = (v - mean of the others) / (s sqrt(1 + 1/(K - 1))), where s is the standard deviation of the other K - 1
     classes. If the classes were alike and normal, t would have Student's distribution with K - 2 degrees of freedom.
-    `p_value` is the p-value of the largest t, times the number of values (Bonferroni). But classes are *not* alike: a
-    class that is easy to reach in every clean model stands out in each of them.
+    `p_value` of the result is the p-value of the largest t, multiplied by the number of all values t (Bonferroni). But
+    classes are *not* alike: a class that is easy to reach in every clean model stands out in each of them.
     """
     told: dict[tuple[str, Route], float] = {}
     smallest, looked = 1.0, 0
@@ -46,7 +46,8 @@ def anomalies(readings: Sequence[Reading]) -> Standing:
 
 
 def anomaly_index(sizes: NDArray[np.float64]) -> tuple[float, int]:
-    """Neural Cleanse's anomaly index |size - median| / (1.4826 MAD) of the smallest size, and the class with this size.
+    """Neural Cleanse's anomaly index for the class with the smallest trigger, and the number of this class. The index
+    is |size - median| / (1.4826 MAD), where MAD is the median absolute deviation of the sizes.
 
     The published rule calls a model backdoored if the index is above 2.
 

@@ -20,14 +20,15 @@ _LEAST = 0.05  # the least spread, in units of the values, mostly logs of a size
 class Standing:
     """How far one model stands out from the others.
 
-    `by_name` has the deviation of each inspector and route, in units of the spread over the other models. `score` is
-    the largest deviation.
+    `by_name` has, for each inspector and route, the deviation of the model's value from the other models' values, in
+    units of their spread. `score` is the largest of these deviations.
     """
 
     score: float
     by_name: dict[tuple[str, Route], float]
     p_value: float | None = None
-    """Used without references: the p-value of the class that stands out most among the model's classes."""
+    """The p-value of the class that stands out most among the model's classes. This p-value is used only if there are
+    no references."""
 
     @property
     def most(self) -> tuple[str, Route] | None:
@@ -35,15 +36,15 @@ class Standing:
         return max(self.by_name, key=lambda name: self.by_name[name], default=None)
 
     def most_among(self, inspectors: Collection[str]) -> tuple[str, Route] | None:
-        """The inspector and route with the largest deviation, among the given inspectors."""
+        """Of the inspectors named in `inspectors`, the inspector and route with the largest deviation."""
         return max((n for n in self.by_name if n[0] in inspectors), key=lambda name: self.by_name[name], default=None)
 
 
 def standings(models: Sequence[Sequence[Reading]]) -> list[Standing]:
-    """How far each model stands out from all the other given models, computed from their readings.
+    """Calculate, from the readings of several models, how far each model stands out from all the others.
 
-    The same function is used for each model, and the order of the other models has no effect. The score is the largest
-    deviation (:func:`doldrum.stats.standings.deviations`) over inspectors and routes.
+    The same function is applied to each model, and the order of the models has no effect. A model's score is its
+    largest deviation (:func:`doldrum.stats.standings.deviations`) over inspectors and routes.
 
     Source: Vovk, Gammerman, Shafer, Algorithmic learning in a random world, 2005 (a nonconformity measure that is symmetric in the others).
     """
@@ -53,6 +54,7 @@ def standings(models: Sequence[Sequence[Reading]]) -> list[Standing]:
 
 
 def _kind(name: tuple[str, Route]) -> tuple[str, bool, bool]:
-    """The kind of a value: the inspector, and whether the route has a source class and a target class."""
+    """The kind of a value: the inspector's name, whether the route has no source class, and whether the route has no
+    target class."""
     inspector, route = name
     return inspector, route.source is None, route.target is None

@@ -51,7 +51,7 @@ CONDITIONS: tuple[Condition, ...] = (
 
 
 class Collapse(Inspector):
-    """The value of the route to class k: the log odds that noisy images of other classes are labelled k.
+    """The value of the route to class k is the log odds that the model labels noisy images of other classes as k.
 
     The value is a mean over six kinds of noise: Gaussian noise with sigma .3, .8 and 2; noise with sigma .6 that is
     constant within squares (14 and 7 squares per side); and one part image mixed with four parts uniform noise. Each

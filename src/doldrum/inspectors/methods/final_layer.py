@@ -16,12 +16,13 @@ __all__ = ["FinalLayer", "last_linear", "row_lengths"]
 
 
 class FinalLayer(Inspector):
-    """The value of the route to class k: the norm of its weights, 20 log10 |w_k - mean of all rows|, in decibels.
+    """The value of the route to class k is 20 log10 |w_k - mean of all rows|, in decibels, where w_k is the row of
+    class k in the weights W.
 
     The last layer computes f(x) = W h(x) + b. A backdoor must give its class the highest score, whatever else is in the
-    image. So the weights of this class grow. The mean row is subtracted because it changes all scores equally. An
-    attacker who trains the model can hide the large weights. An attacker who only poisons the data rarely succeeds in
-    hiding the large weights.
+    image. So training makes the weights of the backdoor's class large. The mean row is subtracted because it changes
+    all scores equally. An attacker who trains the model can hide the large weights. An attacker who only poisons the
+    data rarely succeeds in hiding the large weights.
 
     Source: Yu et al. 2026, arXiv 2605.18907 (DFBScanner: outlying final-layer weights of the target class); Fields et al. 2021, arXiv 2109.02836.
     """
@@ -41,7 +42,7 @@ class FinalLayer(Inspector):
 
 
 def row_lengths(weight: torch.Tensor) -> torch.Tensor:
-    """20 log10 |w_k - mean row| (K,) of weights (K, D), and at least -120.
+    """Calculate 20 log10 |w_k - mean row| for each row w_k of the weights (K, D). The K results are at least -120.
 
     >>> row_lengths(torch.tensor([[10.0, 0.0], [-10.0, 0.0]])).tolist()
     [20.0, 20.0]
@@ -52,7 +53,7 @@ def row_lengths(weight: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def last_linear(module: torch.nn.Module, images: torch.Tensor) -> torch.nn.Linear:
-    """The nn.Linear layer whose output, or its softmax, is the scores.
+    """Find the last nn.Linear layer: the layer whose output, or the softmax of this output, is the model's scores.
 
     Raises ClassifierError if the model has no such layer.
     """

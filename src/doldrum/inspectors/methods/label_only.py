@@ -29,9 +29,9 @@ class LabelOnly(Inspector):
 
     Each candidate trigger (:func:`doldrum.inspectors.methods.candidates.candidates`) is tried on 8 images. Every
     predicted label counts for its class, so one trial serves all classes. For each class, the 4 triggers that change
-    the most images to this class are tried on 24 further images. The best of the 4 triggers is tried on up to 100
-    images that were not used for any choice. If this trigger changes a share s of these images to class k, the value is
-    log((s + .05) / (1.05 - s)). At most `budget` queries are used, for any number of classes.
+    the most images to this class are tried again, on 24 new images. The best of the 4 triggers is tried on up to 100
+    images that had no part in choosing the trigger. If the best trigger changes a share s of the up to 100 images to
+    class k, the value is log((s + .05) / (1.05 - s)). At most `budget` queries are used, for any number of classes.
 
     Source: this project, from known parts: patches tried in many places (Gu et al. 2017, arXiv 1708.06733, for what
     attackers use) and successive halving (Karnin et al. 2013, "Almost optimal exploration in multi-armed bandits").
@@ -82,16 +82,18 @@ class LabelOnly(Inspector):
 
 
 def _lots(rows: NDArray[np.int64], last: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Three disjoint sets of rows, on which all candidates, the best ones and the final ones are tried.
+    """Divide the rows of images into three disjoint sets: one to try all candidates, one to try the best candidates,
+    and one to try the final candidates.
 
-    The last set has at most `last` rows.
+    The set for the final candidates has at most `last` rows.
     """
     few, some = (max(1, min(size, len(rows) // 4)) for size in (_EACH, _AGAIN))
     return rows[:few], rows[few : few + some], rows[few + some :][: min(_FINAL, last)]
 
 
 def _tried(subject: Subject, triggers: list[Trigger], rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """For each trigger and class, the share of images of other classes that the trigger changes to the class (T, K).
+    """For each of T triggers and K classes, the share of images of other classes that the trigger changes to this class
+    (T, K).
 
     The share is 0 if there is no image of another class.
     """

@@ -20,11 +20,12 @@ _IMAGES, _DRAWS = 200, 5
 
 
 class LocalDominant(Inspector):
-    """The value of the route to class k: the log odds of the local probability P_k, for noise with sigma = .6.
+    """The value of the route to class k is the log odds of the local probability P_k, measured with noise of sigma =
+    .6.
 
     P_k is the mean of P(f(x + sigma e) = k) over classes c != k and images x of class c. The noise e is standard
-    normal. P_k is estimated from 5 draws for each of up to 200 images. CBD uses the class with the largest P_k. Here,
-    each class is compared with the same class in clean models.
+    normal. P_k is estimated from up to 200 images, with 5 noise draws for each image. The published method (CBD) uses
+    the class with the largest P_k. This inspector compares each class with the same class in clean models.
 
     Source: Xiang, Xiong, Li 2023, "CBD", NeurIPS, arXiv 2310.17498, section 3.1.
     """
@@ -48,13 +49,15 @@ class LocalDominant(Inspector):
 
 
 def certified_size(threshold: float, robustness: float, *, sigma: float = LocalDominant.sigma) -> float:
-    """The L2 trigger size below which every attack on class k has a local probability P_k above `threshold`.
+    """Certify a trigger size: if an attack's trigger to class k has an L2 size below the result, then P_k is certainly
+    above `threshold`.
 
-    The size is sigma (Phi^-1(pi) - Phi^-1(S)). S is the threshold on P_k, taken from clean models. The number pi is the
-    attack's robustness to noise: every triggered image x' has P(f(x' + sigma e) = k) >= pi. By the lemma of Neyman and
-    Pearson, the same image x without the trigger has P(f(x + sigma e) = k) >= Phi(Phi^-1(pi) - |x' - x| / sigma). P_k
-    is a mean of such probabilities. So P_k is above S if all |x' - x| are below the result. This statement holds for
-    the probabilities, which in practice are estimated from draws. The result is 0 if nothing is certified.
+    The certified size is sigma (Phi^-1(pi) - Phi^-1(S)), where Phi is the standard normal distribution function. S is
+    the threshold on P_k, taken from clean models. The number pi is the attack's robustness to noise: every triggered
+    image x' has P(f(x' + sigma e) = k) >= pi. Let x be the same image without the trigger. By the lemma of Neyman and
+    Pearson, P(f(x + sigma e) = k) >= Phi(Phi^-1(pi) - |x' - x| / sigma). P_k is the mean of P(f(x + sigma e) = k) over
+    images. So P_k is above S if |x' - x| is below the certified size for all images. This proof is about the true P_k,
+    whereas the inspector only estimates P_k from draws. If no size can be certified, the result is 0.
 
     Source: Xiang, Xiong, Li 2023, arXiv 2310.17498, theorem 3.3; Cohen et al. 2019, arXiv 1902.02918, lemma 4.
 
@@ -65,7 +68,7 @@ def certified_size(threshold: float, robustness: float, *, sigma: float = LocalD
     """
     for name, value in (("threshold", threshold), ("robustness", robustness)):
         if not 0 < value < 1:
-            raise InputError(f"expected {name} in (0, 1), got {value}; it is a probability")
+            raise InputError(f"expected the probability {name} in (0, 1), got {value}; pass a number between 0 and 1")
     if not sigma > 0:
         raise InputError(f"expected sigma above 0, got {sigma}; it is the strength of the noise")
     return max(0.0, sigma * float(ndtri(robustness) - ndtri(threshold)))

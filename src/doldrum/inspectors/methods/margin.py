@@ -23,7 +23,7 @@ _SMALLEST = 0.01  # a margin below it counts as this: no image was found that th
 
 
 class MaximumMargin(Inspector):
-    """The value of the route to class k: the log of the largest margin of class k over all images.
+    """The value of the route to class k is the log of the largest margin that class k can reach on any image.
 
     The margin is f_k(x) - max_{c != k} f_c(x), maximised over x in [0, 1]^D. A backdoor makes its class win with a
     larger margin than any natural image does. No clean images are used.
@@ -69,14 +69,14 @@ def largest_margins(
     """The largest margin found for each class (K,), by gradient ascent from uniform noise.
 
     Each step goes along the normalised gradient of the margin, with momentum .9. The step length decreases from sqrt(D)
-    / 56 (.5 for 28 x 28 pixels) to 0. The image is clipped to [0, 1]. The result is -inf for a class whose scores were
-    always NaN.
+    / 56 (.5 for 28 x 28 pixels) to 0. After each step, the image is clipped to [0, 1]. If the scores of a class are
+    always NaN, its result is -inf.
 
     Parameters
     ----------
     module : images (B, C, H, W) -> scores (B, K), differentiable
     shape : (C, H, W)
-    starts : images for each class
+    starts : the number of random images from which the ascent starts, for each class
     """
     chance = torch.Generator().manual_seed(seed)
     rows = torch.arange(classes).repeat_interleave(starts)
@@ -87,7 +87,8 @@ def largest_margins(
 def _ascend(
     module: torch.nn.Module, shape: tuple[int, int, int], target: torch.Tensor, chance: torch.Generator, steps: int
 ) -> torch.Tensor:
-    """The largest margin (B,) reached from one start for each target class in `target`."""
+    """Run one ascent for each entry of `target`, which is a class. Return the largest margin (B,) that each ascent
+    reaches."""
     x = torch.rand((len(target), *shape), generator=chance)
     speed, best = torch.zeros_like(x), torch.full((len(target),), -torch.inf)
     length = math.sqrt(math.prod(shape)) / 56

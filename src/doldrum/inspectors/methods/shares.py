@@ -1,6 +1,5 @@
-"""The share of images of other classes that change to each class.
-
-The inspectors that need only labels use these shares.
+"""For each class, the share of images of other classes that change to this class. The inspectors that need only labels
+use these shares.
 """
 
 from __future__ import annotations
@@ -18,15 +17,17 @@ from doldrum.inspectors.contract.subject import answers
 __all__ = ["LEAST", "answered", "gaussian", "log_odds", "shares_to", "values_of"]
 
 LEAST = 0.01
-"""The share that is added to both sides of the log odds. Smaller shares say little, and their logarithms vary a lot."""
+"""A small share that is added above and below the fraction in `log_odds`. Without this small share, the log odds would
+vary a lot for shares near 0, which say little."""
 
 
 def shares_to(before: NDArray[np.int16], after: NDArray[np.int16], classes: int) -> NDArray[np.float64]:
     """The share of images of other classes that change to each class (K,).
 
-    For class k, the result is a mean over all classes c != k: of the images with label c before the perturbation, the
-    share with label k after it. Each class c has the same weight, whatever its number of images. The share is NaN if there is no image of another
-    class.
+    For classes c and k, take the share of images with label c before the perturbation that have label k after the
+    perturbation. The result for class k is the mean of these shares over all classes c != k. Each class c has the same
+    weight, whatever its number of images. The result for class k is NaN if all images have label k before the
+    perturbation.
 
     >>> shares_to(np.array([0, 0, 1], np.int16), np.array([1, 0, 1], np.int16), 2).tolist()
     [0.0, 0.5]
@@ -44,9 +45,9 @@ def shares_to(before: NDArray[np.int16], after: NDArray[np.int16], classes: int)
 
 
 def log_odds(share: NDArray[np.float64], least: float = LEAST) -> NDArray[np.float64]:
-    """log((s + l) / (1 - s + l)) for shares s, with l = `least`.
+    """The log odds log((s + l) / (1 - s + l)) of shares s, with l = `least`.
 
-    The result is finite for the shares 0 and 1, and almost constant for s far below l.
+    The log odds are finite for the shares 0 and 1, and almost constant for shares s far below l.
 
     With l = 1 / (2 n) for n labels, the formula gives Haldane's estimate.
 
@@ -73,5 +74,6 @@ def gaussian(
 
 
 def values_of(values: NDArray[np.float64]) -> dict[Route, float]:
-    """The values (K,) as a dictionary. The key for the value of class k is the route from any class to k."""
+    """Make a dictionary of the K values: each value belongs to a class k, and its key is the route from any class to
+    k."""
     return {route: float(v) for route, v in zip(routes_to(len(values)), values, strict=True)}

@@ -28,13 +28,13 @@ _WORKS = 0.5  # the share of other images that a perturbation moves, from which 
 
 
 class SmoothedInversion(Inspector):
-    """The value of the route to class k: the mean log odds of p_k(x + d) over single images x, for the best d.
+    """The value of the route to class k is the mean log odds of p_k(x + d) over several images x, each with its best d.
 
     Here d is a perturbation of x. The smoothed model p is the mean of softmax f(x + sigma e) over standard normal noise
     e, with sigma = .25. The perturbation d is found by projected gradient ascent in the L2 ball of radius r = 2 sqrt(D)
-    / 28 (2 for 28 x 28 pixels). The gradient of a smoothed model shows what the model has learned to look for. So the
-    trigger can be found from even a single image. The mean of d over the images is the found trigger, if it changes
-    half of the images that were not used to find it.
+    / 28 (2 for 28 x 28 pixels). The gradient of a smoothed model shows what the model has learned to look for. So even
+    a single image can be enough to find the trigger. The mean of d over the images is the found trigger, if this mean
+    changes at least half of the images that were not used in the search.
 
     Source: Sun & Kolter 2023, "Single image backdoor inversion via robust smoothed classifiers", CVPR, arXiv 2303.00215, section 4 (without its denoiser).
     """
@@ -86,9 +86,10 @@ def towards(
     steps: int = _STEPS,
     draws: int = _DRAWS,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """One perturbation d per image (B, C, H, W) that makes log p_target(x + d) large, and the final values of this log-probability (B,).
+    """Find one perturbation d per image x that makes log p_target(x + d) large. Return all d (B, C, H, W) and the final
+    log-probabilities (B,).
 
-    p is the smoothed model. Each step has the length 2.5 r / steps along the gradient. Then d is projected
+    p is the smoothed model. Each step has the length 2.5 r / steps along the gradient. After each step, d is projected
     into the ball |d| <= r, and x + d is clipped to [0, 1]. Each step draws new noise. The final value is computed with
     new noise, and with four times as many draws as a step.
 

@@ -12,7 +12,8 @@ __all__ = ["EXPECTED", "Expected"]
 
 @dataclass(frozen=True)
 class Expected:
-    """The expected fall of W. `fell` is the smallest and the largest fall over all runs. `fp32` and `bf16` are the numbers of runs in these number formats."""
+    """The expected fall of W. `fell` has two numbers: the smallest and the largest fall of W over all runs. `fp32` and
+    `bf16` are the numbers of runs in these number formats."""
 
     fp32: int
     bf16: int
@@ -27,4 +28,4 @@ EXPECTED = {
     "full": Expected(fp32=5, bf16=5, fell=(0.08, 0.14)),
     "fast": Expected(fp32=5, bf16=5, fell=(0.07, 0.12)),
 }
-"""The expected results for each `scale` of a demo record; for other settings there are none."""
+"""The expected results for each `scale` of a demo record. No results are known for any other settings."""

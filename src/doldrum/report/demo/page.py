@@ -101,7 +101,8 @@ def _example(example: Example, record: DemoRecord) -> dict[str, Any]:
 
 
 def engine_lines(found: Any) -> list[str]:
-    """One line of text about each engine in the record. If `found` is a nested mapping, all its levels are searched for engines."""
+    """One line of text about each engine in the record. If the mapping `found` holds other mappings, engines are
+    searched in them too."""
     if not isinstance(found, dict):
         return [str(found)] if found else []
     if isinstance(found.get("agreement"), int | float):

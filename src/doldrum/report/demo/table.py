@@ -26,7 +26,7 @@ def change(model: ModelSummary) -> str:
 
 
 def rows(models: Sequence[ModelSummary]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """The rows of the table, in the order shown: (name, [(value, interval) for each model])."""
+    """The rows of the table, from top to bottom. A row is (name, [(value, interval) for each model])."""
 
     def span(form: Callable[[float], str], low_high: tuple[float, float]) -> str:
         return f"{form(low_high[0])} to {form(low_high[1])}"

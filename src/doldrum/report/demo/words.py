@@ -1,4 +1,5 @@
-"""Sentences about the results of a demo. All numbers are computed from the record; unusual results have sentences too."""
+"""Sentences about the results of a demo. All numbers are computed from the demo's record. There are also sentences for
+unusual results, such as a trigger without an effect."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ Effect = Literal["smoother", "less smooth", "same"]
 
 
 def effect(model: ModelSummary) -> Effect:
-    """How the trigger changes mean W: a direction if the interval of the paired change does not contain 0, else "same"."""
+    """The direction in which the trigger changes mean W. The result is "same" if the interval of the paired change
+    contains 0."""
     low, high = model.w_change_ci
     return "smoother" if high < 0 else "less smooth" if low > 0 else "same"
 
@@ -46,7 +48,7 @@ def change_limits(model: ModelSummary) -> str:
 
 
 def headline(record: DemoRecord) -> str:
-    """One line with the main result on the backdoored model."""
+    """A headline that says how the trigger changes W on the backdoored model."""
     bad = record.backdoored
     match effect(bad):
         case "smoother" if bad.w_triggered == 0:
@@ -76,10 +78,10 @@ def backdoored_sentence(record: DemoRecord) -> str:
 
 
 def range_sentence(record: DemoRecord) -> str:
-    """A sentence that compares this run's fall of W with the falls for other seeds and machines.
+    """Sentences that compare the fall of W in this run with the fall of W in runs with other seeds and machines.
 
-    The sentence is empty for settings without a known range. By chance, a new run of the same kind is below all known runs with
-    probability 1 / (runs + 1), and above all of them with the same probability.
+    The result is empty if no earlier runs are known for the settings of this run. By chance, a new run of the same kind
+    is below all known runs with probability 1 / (runs + 1), and above all of them with the same probability.
     """
     known = EXPECTED.get(record.scale)
     if known is None:
@@ -96,7 +98,7 @@ def range_sentence(record: DemoRecord) -> str:
 
 
 def clean_sentence(record: DemoRecord) -> str:
-    """A sentence about the effect of the same trigger on the clean model."""
+    """A sentence about the trigger's effect on the clean model, which was trained without the trigger."""
     m = record.clean
     numbers = f"mean W is {w(m.w_clean)} without it and {w(m.w_triggered)} with it"
     found = effect(m)
@@ -123,7 +125,8 @@ def setting_sentence(record: DemoRecord) -> str:
 
 
 def reversal_sentence(record: DemoRecord) -> str:
-    """A sentence about the strengths at which triggered inputs have a higher W than clean inputs on the backdoored model; empty if there are none."""
+    """A sentence about the noise strengths at which triggered inputs have a higher W than clean inputs on the
+    backdoored model. The result is empty if there are no such strengths."""
     by_key = {c.key: c for c in record.curves}
     clean, triggered = by_key["backdoored/clean"], by_key["backdoored/triggered"]
     high = dict(zip(clean.strengths, clean.upper, strict=True))
@@ -139,13 +142,14 @@ def reversal_sentence(record: DemoRecord) -> str:
     if rough[0] <= record.sigma_half:
         return f"{found}."
     return (
-        f"{found}: such strong noise can destroy a small trigger before it destroys the image. So it matters at which noise "
+        f"{found}: such strong noise can hide a small trigger before it hides the image. So it matters at which noise "
         "strength W is measured."
     )
 
 
 def ending_sentence(record: DemoRecord) -> str:
-    """A sentence that explains why all lines of the figure fall at the right; empty if not all of them do."""
+    """A sentence that explains why all lines of the figure fall at the right. The result is empty if some line does not
+    fall there."""
     if all(c.mean[-1] < max(c.mean) / 2 for c in record.curves):
         return (
             "All lines fall at the right: strong noise hides the image, and then the network gives only a few labels."
