@@ -46,8 +46,8 @@ class VictimSpec:
     attack
         A key of ATTACKS, or "clean".
     data
-        The name of a data set with a split `train`. If `get_victim` gets the images as an argument, this name is only a
-        label.
+        The name of a data set with a split `train`. If `get_victim` gets the images as an argument, no data set is
+        loaded, and this name serves only as a label.
     recipe
         A Recipe or the name of one. The recipe's `threads` become 1, since many victims are trained faster with one
         model per core, and since the weights depend on the number of threads.
@@ -148,7 +148,7 @@ def get_victim(spec: VictimSpec, train_set: ImageSet | None = None, *, cache: st
         found = _read(record)
         if train_set is not None and found["data_hash"] != train_set.content_hash():
             raise InputError(
-                f"expected {record} to be trained on the data given, got one that was trained on another set of the name {spec.data!r}; name the data differently or pass another cache"
+                f"expected the victim in {record} to be trained on the given training set, got a victim that was trained on another set with the name {spec.data!r}; give your data set another name or pass another cache"
             )
         trigger = None if found["trigger"] is None else load_trigger(found["trigger"])
         plan = None if found["plan"] is None else PoisonPlan.from_dict(found["plan"])

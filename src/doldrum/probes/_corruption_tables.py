@@ -1,9 +1,21 @@
 """The settings of each common corruption at severities 1 to 5, from Hendrycks and Dietterich, arXiv 1903.12261, and their code.
 
-The settings are, in the order of the tables: scale of the noise; photons per pixel; share of pixels; (radius,
-softness); (blur, reach, rounds); (radius, sigma); (first, last, step) of the zoom factors; (mean, scale, zoom,
-threshold, radius, sigma, weight of the image); (thickness, decay); amount that is added; factor; (reach, smoothness,
-affine) in units of the side; share of the side; JPEG quality.
+The settings mean:
+
+- gaussian-noise: the scale of the noise.
+- shot-noise: the number of photons per pixel.
+- impulse-noise: the share of changed pixels.
+- defocus-blur: (radius, softness).
+- glass-blur: (blur, reach, rounds).
+- motion-blur: (radius, sigma).
+- zoom-blur: (first, last, step) of the zoom factors.
+- snow: (mean, scale, zoom, threshold, radius, sigma, weight of the image).
+- fog: (thickness, decay).
+- brightness: the amount that is added.
+- contrast: the factor.
+- elastic-transform: (reach, smoothness, affine), in units of the image's side.
+- pixelate: the share of the image's side.
+- jpeg-compression: the JPEG quality.
 """
 
 from __future__ import annotations

@@ -51,7 +51,8 @@ def onnx_input(model: Any, shown: str) -> tuple[Any, ImageInput]:
 
 
 def _channels_last(model: Any, value: Any) -> bool | None:
-    """Whether channels come last, if the shape doesn't show it. The first operator on images decides: a transpose or a convolution.
+    """Whether the model's input has channels last, for an input whose shape doesn't show this. The first operator on
+    images decides: a transpose or a convolution.
 
     The result is None if the shape shows the order of the axes, or if neither the shape nor the operators show it.
     """

@@ -57,7 +57,8 @@ def ov_outputs(model: Any, shown: str) -> list[Output]:
 
 
 def argmax_width(model: Any, index: int) -> int | None:
-    """The number of scores from which output `index` picks the highest; None if it picks none, or the number is open."""
+    """For an output computed by ArgMax, the number of scores that ArgMax compares. The result is None for any other
+    output, or if this number is open."""
     made_by, node = _made_by(model.outputs[index].get_node().input_value(0))
     if made_by != "argmax":
         return None
@@ -68,8 +69,9 @@ def argmax_width(model: Any, index: int) -> int | None:
 def with_signed_weights(model: Any) -> bool:
     """Convert uint8 weights without a zero point to int8, and return whether there were any.
 
-    TensorFlow's early converters wrote the int8 weights of float models as uint8. TensorFlow Lite reads such weights as int8. OpenVINO (2026.4)
-    reads such weights as uint8, and computes wrong outputs. Source: TensorFlow Lite, kernels/conv.cc, GetInt8DataPtr.
+    TensorFlow's early converters wrote the int8 weights of float models as uint8. TensorFlow Lite reads these uint8
+    weights as int8. OpenVINO (2026.4) reads such weights as uint8, and computes wrong outputs. Source: TensorFlow Lite,
+    kernels/conv.cc, GetInt8DataPtr.
     """
     import openvino.opset13 as ops
 

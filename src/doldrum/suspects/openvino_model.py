@@ -122,10 +122,11 @@ class _Source:
 def _built(
     ov: Any, source: _Source, found: ImageInput, wanted: Preprocessing, told: dict[str, Any]
 ) -> tuple[Any, Chosen, int | None, int | None]:
-    """Build the model with preprocessing and one output; return it with this output, the number of classes, and the fixed batch size.
+    """Build the model with preprocessing and only one output. Return the model, the output, the number of classes, and
+    the fixed batch size.
 
-    Most files have a batch size of one, but also work with other sizes. So an open batch size is tried first. The open size is kept if two images
-    in one batch give the same outputs as each image by itself.
+    Most files have a batch size of one, but also work with other sizes. So the model is first built with an open batch
+    size. The open size is kept if two images in one batch give the same outputs as each image by itself.
     """
     failure: Exception | None = None
     for batch in dict.fromkeys([None, found.batch or 1]):
@@ -149,7 +150,7 @@ def _built(
         if chosen.form == "labels" and count is not None:
             chosen = replace(
                 chosen,
-                notes=(*chosen.notes, f"each label is the class with the highest of {count} scores in the model"),
+                notes=(*chosen.notes, f"the model picks each label as the class with the highest of {count} scores"),
             )
         return made, chosen, count, batch
     if isinstance(failure, DoldrumError):

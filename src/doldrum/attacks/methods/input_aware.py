@@ -91,8 +91,8 @@ def check_input_aware(images: NDArray[Any], plan: PoisonPlan, *, density: float,
     """Raise InputError for settings that `InputAwareHook` refuses."""
     if plan.mode not in ("all-to-one", "all-to-all") or not 0 < density < 1 or not len(images):
         raise InputError(
-            f"expected an all-to-one or all-to-all plan and density in (0, 1), got {plan.mode} and {density:g}; "
-            "the paper has .032"
+            f"expected a plan of the mode all-to-one or all-to-all and a mask density in (0, 1), got the mode {plan.mode} and "
+            f"the density {density:g}; the paper has the density .032"
         )
     if not 0 <= diversity <= 1e6:
         raise InputError(f"expected a weight from 0 to 1e6 as diversity, got {diversity:g}; the paper has 1")

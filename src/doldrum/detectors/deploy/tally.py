@@ -43,7 +43,8 @@ def rows_of(tally: Tally) -> list[list[float]]:
 
 
 def tally_of_rows(rows: Iterable[Any]) -> Tally:
-    """Make a tally from rows that `rows_of` returned. Raises TypeError or ValueError for any other rows."""
+    """Make a tally from rows that `rows_of` returned. Raises TypeError or ValueError for rows that do not have the form
+    of `rows_of`."""
     return Counter({(int(label), float(p)): int(count) for label, p, count in rows})
 
 
