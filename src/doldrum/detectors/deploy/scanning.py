@@ -301,7 +301,7 @@ def _finished(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
         if not isinstance(digest, str) or not is_whole(shard["forwards"]) or not is_sound(folder, shard):
             warnings.warn(
                 f"expected the shard {shard['file']} in {folder} to be unchanged, got a missing or damaged shard; this shard and "
-                f"the {len(listed) - number - 1} shards after it are scanned again",
+                f"all shards after it ({len(listed) - number - 1}) are scanned again",
                 stacklevel=4,
             )
             break
