@@ -1,21 +1,19 @@
 """The settings of each common corruption at severities 1 to 5, from Hendrycks and Dietterich, arXiv 1903.12261, and their code.
 
-The settings mean:
-
-- gaussian-noise: the scale of the noise.
-- shot-noise: the number of photons per pixel.
-- impulse-noise: the share of changed pixels.
-- defocus-blur: (radius, softness).
-- glass-blur: (blur, reach, rounds).
-- motion-blur: (radius, sigma).
-- zoom-blur: (first, last, step) of the zoom factors.
-- snow: (mean, scale, zoom, threshold, radius, sigma, weight of the image).
-- fog: (thickness, decay).
-- brightness: the amount that is added.
-- contrast: the factor.
-- elastic-transform: (reach, smoothness, affine), in units of the image's side.
-- pixelate: the share of the image's side.
-- jpeg-compression: the JPEG quality.
+- For gaussian-noise, the setting is the scale of the noise.
+- For shot-noise, the setting is the number of photons per pixel.
+- For impulse-noise, the setting is the share of changed pixels.
+- For defocus-blur, the setting is the radius of the blur and the softness of its edge.
+- For glass-blur, the setting is the strength of the blur, the reach of the swaps and the number of rounds.
+- For motion-blur, the setting is the radius and the sigma of the blur.
+- For zoom-blur, the setting is the first zoom factor, the last zoom factor and the step.
+- For snow, the setting is (mean, scale, zoom, threshold, radius, sigma, weight of the image).
+- For fog, the setting is the thickness and the decay of the fog.
+- For brightness, the setting is the amount that is added to the image.
+- For contrast, the setting is the factor that reduces the contrast.
+- For elastic-transform, the setting is (reach, smoothness, affine), in units of the image's side.
+- For pixelate, the setting is the size of the reduced image, as a share of the image's side.
+- For jpeg-compression, the setting is the JPEG quality.
 """
 
 from __future__ import annotations

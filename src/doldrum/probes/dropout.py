@@ -104,7 +104,7 @@ def _parts(module: nn.Module, where: str | tuple[str, ...]) -> list[nn.Module]:
         found = [part for part in named.values() if isinstance(part, activations)]
     if not found:
         raise ClassifierError(
-            f"expected a model with {where} to drop from (one of 'blocks', 'activations', 'linear'), got a model without them; "
-            "pass where=[names of modules]"
+            f"expected a model with {where} to drop from (one of 'blocks', 'activations', 'linear'), got a model "
+            "without them; pass where=[names of modules]"
         )
     return found

@@ -103,8 +103,8 @@ class _Moved:
 class _Resampler:
     """Reads an image at positions between pixels (bilinear interpolation).
 
-    For each pixel of each draw, the object holds the upper left one of the four image pixels around the position. It
-    also holds the weights of the lower row and of the right column of these four pixels.
+    For each pixel of each draw, the object holds the upper left one of the four image pixels around the position. For
+    the interpolation, the object also holds the weights of the lower row and of the right column of the four pixels.
     """
 
     def __init__(self, probe: ImageProbe, input_shape: tuple[int, int, int], field: Any) -> None:

@@ -33,7 +33,7 @@ class NoiseBank:
 
         `images` and `out` are float32 tensors on one device. The draws are the same as in `fill`, and are copied to the
         device only once. As in `fill`, the product of strength and noise is rounded first, and then the sum with the
-        image. So both functions give the same values, bit for bit.
+        image. So `fill` and `fill_on` give the same values, bit for bit.
         """
         import torch
 

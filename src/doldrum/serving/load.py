@@ -20,8 +20,8 @@ class Load:
     """The load of the service: accepted images without an answer, bytes in memory, and the time per image.
 
     An image is accepted if there is room in the queue, and if the images before it should be answered within
-    `answer_seconds`. If one of these conditions does not hold, the image is refused at once. The first image of an
-    empty queue is always accepted.
+    `answer_seconds`. If the queue is full or the answer would come too late, the image is refused at once. The first
+    image of an empty queue is always accepted.
     """
 
     def __init__(self, settings: ServeSettings) -> None:

@@ -24,9 +24,10 @@ class BoundedBody:
     """Refuses a body above `most` bytes (status 413), and a body that is incomplete after `seconds` (status 408).
 
     If a request declares its length, a body that is too large is refused before it arrives. Some answers, such as
-    refusals, are ready before the body is complete. After such an answer, the server reads and ignores the rest of the
-    body for up to a second. If the server closed the connection at once, the connection could be reset before the
-    client had read the answer. If the body is still incomplete after this waiting time, the connection is closed.
+    refusals, are ready before the body is complete. If an answer is ready early, the server still reads and ignores the
+    rest of the body for up to a second. If the server closed the connection at once, the connection could be reset
+    before the client had read the answer. If the body is still incomplete after this waiting time, the connection is
+    closed.
     """
 
     def __init__(self, app: App, *, most: int, seconds: float) -> None:

@@ -27,8 +27,8 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None], *, most: in
     A head is a request's line and headers. A head that is incomplete after `seconds` gets the status 408, and a head
     above `MOST_HEAD` bytes gets 431. The server library uvicorn does not limit how long the head or the body of a
     request may take to arrive: its only timer restarts with every byte. `refused` is called with the status of each
-    request that is refused here and never reaches the application. The application must limit the time that a request's
-    body takes to arrive.
+    request that the protocol refuses itself, without the application. The application must limit the time that a
+    request's body takes to arrive.
 
     If there are `most` connections, the connection that has waited longest for its next request is closed. If no
     connection is waiting for a request, a request on a new connection gets the status 503.

@@ -110,7 +110,7 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Handle the signals while the server runs.
 
-        The method of uvicorn raises the received signal a second time at the end. This second signal would make a
+        The method of uvicorn raises the received signal a second time at the end. The repeated signal would make a
         graceful stop look as if the signal had killed the process.
         """
         if threading.current_thread() is not threading.main_thread():

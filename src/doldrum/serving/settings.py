@@ -90,7 +90,7 @@ class ServeSettings:
             return
         if self.without_token:
             raise InputError(
-                "expected no secret with without_token=True, got a secret; leave either out, the secret or without_token="
+                "expected no secret with without_token=True, got a secret; leave out the secret or without_token="
             )
         if (
             len(self.secret) < _SHORTEST

@@ -21,8 +21,8 @@ _PATIENCE = 60.0  # seconds that a cluster has for another actor
 class RayPool(Pool):
     """A pool of Ray actors.
 
-    An actor that dies is replaced if the cluster has room for a new one within a minute. If there is no room, the
-    remaining actors do the jobs of the dead actor.
+    An actor that dies is replaced if the cluster has room for a new one within a minute. If the cluster has no room,
+    the remaining actors do the jobs of the dead actor.
     """
 
     def __init__(self, work: Any, workers: int | None, address: str) -> None:

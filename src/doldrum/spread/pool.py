@@ -52,7 +52,7 @@ class Pool(ABC):
 
     @abstractmethod
     def outcome(self, future: Future[Any]) -> Any:
-        """Wait for a job's result, and return it. An error that the job raised is raised again here.
+        """Wait for a job's result, and return it. If the job raised an error, `outcome` raises this error again.
 
         Raises Lost if the worker died, and another WorkerError if no worker ever started.
         """

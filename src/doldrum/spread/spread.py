@@ -157,7 +157,7 @@ def results(
 
 @dataclass(eq=False)
 class _Sent:
-    """A job that is not finished. Its `future` is None until a worker gets the job."""
+    """A job that is not finished. The `future` of a job is None until a worker gets the job."""
 
     job: Any
     future: Future[Any] | None = None

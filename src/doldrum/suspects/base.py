@@ -27,8 +27,8 @@ class Preprocessing:
     size : (height, width)
         The height and width of the model's images, or one number if both are equal.
     mean, std : one number, or one per channel, in the model's channel order
-        The mean and standard deviation, in units of the scaled pixel. If all numbers are equal, they are stored as one
-        number.
+        The mean and standard deviation, in units of the scaled pixel. If the numbers of all channels are equal, only
+        one number is stored.
     channels : "rgb", "bgr" or "grey"
         The model's channels and their order; "grey" is one channel.
     scale : float

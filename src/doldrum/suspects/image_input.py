@@ -54,8 +54,8 @@ class ImageInput:
     def preprocessing(
         self, given: Preprocessing | None, said: Mapping[str, Any], *, shown: str, notes: list[str]
     ) -> Preprocessing:
-        """Return the `given` preprocessing, fitted to the model's input. If none is given, make a preprocessing from
-        the file's shapes and its metadata `said` (`size`, `mean`, `std`, `order`).
+        """Return the `given` preprocessing, fitted to the model's input. If no preprocessing is given, make it from the
+        file's shapes and its metadata `said` (`size`, `mean`, `std`, `order`).
 
         If the model takes whole numbers, pixels are 0 to 255 (-128 to 127 for int8). Raises InputError if the sizes
         don't fit the file, or if they are neither given nor in the file.

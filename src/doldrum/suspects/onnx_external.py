@@ -29,8 +29,8 @@ def read_external(
     files.
 
     The files must be in the model's own folder, have a bare name, and be no links. A tensor's bytes must be inside its
-    file, and their number must fit the tensor's type and shape. The total number of bytes must be at most `most`. If
-    one of these conditions does not hold, InputError is raised before any bytes are read.
+    file, and their number must fit the tensor's type and shape. The total number of bytes must be at most `most`. If a
+    file or a tensor breaks one of these rules, InputError is raised before any bytes are read.
     """
     plans = []
     total = 0
@@ -71,8 +71,8 @@ def _outside(tensor: Any) -> bool:
 
 
 def _place(tensor: Any, widths: dict[int, float], shown: str) -> tuple[str, int, int]:
-    """The file, offset and length of a tensor's data. The length is computed from the tensor's type and shape. A length
-    that the ONNX file states must be the same."""
+    """The file, offset and length of a tensor's data. The length is computed from the tensor's type and shape. If the
+    ONNX file states a length, it must equal the computed length."""
     told = f"the tensor '{visible(tensor.name, most=60)}'"
 
     def bad(what: str, advice: str) -> InputError:

@@ -89,7 +89,7 @@ def _chosen(
     """Choose the output with the scores or labels. Return the chosen output and the number of classes (None if this
     number is not known).
 
-    If the file does not declare the shapes of the outputs, the model is run on grey images. The number of these images
+    If the file does not declare the shapes of the outputs, the model is run on grey images. The number of grey images
     is the model's fixed batch size, or else 2.
     """
     declared = onnx_outputs(model)

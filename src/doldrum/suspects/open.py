@@ -39,10 +39,10 @@ def open_model(
     Parameters
     ----------
     path
-        A file, a folder or an address. A file is ONNX (weights may be in files next to it), OpenVINO .xml (next to its
-        .bin), TensorFlow Lite, a scikit-learn pipeline saved by skops, safetensors or a torch state dict. Safetensors
-        files and state dicts need `arch`, unless doldrum saved them. A folder is a Hugging Face folder with an image
-        classifier. An address is http(s)://... or an `Endpoint`.
+        The model: a file, a folder or an address. A file may be ONNX (weights may be in files next to it), OpenVINO
+        .xml (next to its .bin), TensorFlow Lite, a scikit-learn pipeline saved by skops, safetensors or a torch state
+        dict. Safetensors files and state dicts need `arch`, unless doldrum saved them. A folder must be a Hugging Face
+        folder with an image classifier. An address must be http(s)://... or an `Endpoint`.
     arch
         The architecture of a state dict: a name that doldrum knows, "timm/NAME" or, with `trust_code`,
         "package.module:function". The function gets `input_shape=` and `num_classes=` if it has parameters with these
@@ -268,7 +268,7 @@ def _weights(
         )
     elif preprocessing is not None and not preprocessing.normalises:
         notes.append(
-            "a file of weights doesn't say how images are normalised; pixels were passed in [0, 1], and only the network itself may normalise them"
+            "a file of weights doesn't say how images are normalised; pixels were passed in [0, 1] to the network, which may normalise them itself"
         )
     return module, preprocessing, None, notes
 
@@ -299,8 +299,8 @@ def _code(path: str | os.PathLike[str], kind: str, trust_code: bool, shown: str)
 
 
 def _pickled(path: str | os.PathLike[str], kind: str, trust_pickle: bool, shown: str) -> Any:
-    """Read a state dict from a pickle. If `trust_pickle` is set, load also pickles with objects that are no state
-    dicts."""
+    """Read a state dict from a pickle. If `trust_pickle` is set, also load pickles with other objects than a state
+    dict."""
     from doldrum.suspects.pickles import OLD_TORCH
     from doldrum.suspects.tensors import pickle_broken, pickle_refused, read_state_dict, tensors_of
 

@@ -57,8 +57,8 @@ def ov_outputs(model: Any, shown: str) -> list[Output]:
 
 
 def argmax_width(model: Any, index: int) -> int | None:
-    """For an output computed by ArgMax, the number of scores that ArgMax compares. The result is None for any other
-    output, or if this number is open."""
+    """For an output computed by ArgMax, the number of scores that ArgMax compares. The result is None if ArgMax does
+    not compute the output, or if the number of scores is open."""
     made_by, node = _made_by(model.outputs[index].get_node().input_value(0))
     if made_by != "argmax":
         return None

@@ -25,8 +25,8 @@ class Output:
 
     `numbers` is "float", "byte" (int8 or uint8, from quantised models), "integer" or "other". `dims` are the sizes of
     the output's axes, with the batch axis first; an open size is None. `made_by` is the last operator: "softmax",
-    "sigmoid", "argmax" or "other". `feeds` are the names of later outputs: outputs that are computed from this output,
-    or from all values that this output is computed from and more values.
+    "sigmoid", "argmax" or "other". `feeds` are the names of later outputs. A later output is computed from this output,
+    or from all values from which this output is computed and from more values.
     """
 
     name: str

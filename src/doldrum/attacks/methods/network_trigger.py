@@ -57,14 +57,16 @@ class NetworkTrigger(Trigger):
             network.load_state_dict({name: torch.from_numpy(np.array(w)) for name, w in self.weights.items()})
         except RuntimeError as error:
             raise InputError(
-                f"expected weights that fit the network of the trigger {self.name!r}, got weights of another network; {error}"
+                f"expected weights that fit the network of the trigger {self.name!r}, got weights of another network; "
+                f"{error}"
             ) from error
         return network.eval().requires_grad_(False)
 
     def apply(self, images: Images) -> Images:
         if images.shape[1] != self.image_channels:
             raise InputError(
-                f"expected images with {self.image_channels} channels, got images with {images.shape[1]} channels; make a trigger for such images"
+                f"expected images with {self.image_channels} channels, got images with {images.shape[1]} channels; "
+                "make a trigger for such images"
             )
         network, out = self.network(), np.empty_like(images)
         with torch.inference_mode():

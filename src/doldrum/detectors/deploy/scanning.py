@@ -217,8 +217,8 @@ def judged_by(detector: Detector, fdr: float) -> dict[str, Any]:
 
 
 def detector_identity(detector: Detector, fdr: float) -> bytes:
-    """A hash of the detector, its calibration and its secret seed. Together with the images, these decide the
-    verdicts."""
+    """A hash of the detector, its calibration and its secret seed. The detector, its calibration, its seed and the
+    images together decide the verdicts."""
     calibration, digest = detector.calibration, hashlib.sha256()
     assert calibration is not None
     digest.update(repr((detector.name, detector.seed_, detector.fitted_for, calibration.fpr, fdr)).encode())

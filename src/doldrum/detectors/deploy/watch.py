@@ -92,7 +92,7 @@ class Watch:
         The calibration of the detector: `detector.calibration`.
     alpha : float in (0, 1)
         The largest probability that a stream of clean inputs, exchangeable with the calibration inputs, is ever called
-        anything but "as calibrated". Both the calibration set and the stream are random in this probability.
+        anything but "as calibrated". This probability is taken over random calibration sets and random streams.
 
     Raises InputError for an alpha outside (0, 1). A watch keeps a few hundred numbers in memory, per class if
     calibration is class-conditional.
@@ -264,8 +264,8 @@ class Watch:
 
 def _flag_cells(n: int, allowed: int) -> NDArray[np.int64]:
     """The number of ranks in each bin of the test *flags*. The first bins hold the flagged ranks, with the most
-    suspicious ranks first. The ends of these bins grow by about the same factor from bin to bin. The last bin holds all
-    other ranks."""
+    suspicious ranks first. The ends of the flagged bins grow by about the same factor from bin to bin. The last bin
+    holds all other ranks."""
     ends = np.maximum(1, np.rint(allowed ** (np.arange(4) / 3))).astype(np.int64)
     return np.diff(np.concatenate([[0], ends, [n + 1]]))
 

@@ -47,7 +47,8 @@ def view(record: Mapping[str, Any], pictures: Path) -> dict[str, Any]:
 
 
 def _no_sign(record: Mapping[str, Any]) -> bool:
-    """Whether the verdict is "no sign". If so, the page calls the result of the search a change, not a trigger."""
+    """Whether the verdict is "no sign". With this verdict, the page calls the result of the search a change, not a
+    trigger."""
     return record["verdict"]["word"] == "no sign"
 
 

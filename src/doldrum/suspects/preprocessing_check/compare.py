@@ -20,8 +20,8 @@ from doldrum.suspects.preprocessing_check.candidates import Candidate, Resize, f
 __all__ = ["ALPHA", "FEWEST", "Row", "could_be_better", "figure", "rows_of"]
 
 ALPHA = 0.01
-"""The error probability of a check. An error: by chance, the check calls some candidate better than the preprocessing
-in use."""
+"""The error probability of a check: the highest probability that the check, by chance, calls some candidate better than
+the preprocessing in use."""
 FEWEST = 20
 """The smallest number of images without labels with which a candidate can be called better. The test needs so many
 images because the mean over the images must be about normally distributed."""
