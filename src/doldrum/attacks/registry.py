@@ -179,7 +179,9 @@ def _make(
     _check_arguments(train_set, seed=seed, settings=settings, checkpoint=checkpoint)
     unknown = sorted(set(settings or {}) - set(attack.settings))
     if unknown:
-        raise InputError(f"expected settings of {id} ({', '.join(attack.settings)}), got {unknown[0]!r}; pick one")
+        raise InputError(
+            f"expected settings of {id} (the settings of this attack: {', '.join(attack.settings)}), got {unknown[0]!r}; pick one of these settings"
+        )
     given = {name: _like(value, attack.settings[name], f"{name} of {id}") for name, value in (settings or {}).items()}
 
     def untrained() -> Any:
@@ -281,7 +283,7 @@ def _check_arguments(train_set: Any, *, seed: Any, settings: Any, checkpoint: An
 
 
 def _like(value: Any, default: Any, name: str) -> Any:
-    """Return a setting's value if it has the type of its default, else raise InputError.
+    """Return the value of a setting if the value has the same type as the setting's default, else raise InputError.
 
     The attack itself checks the range of the value.
     """

@@ -81,7 +81,9 @@ class VictimSpec:
         known = get_attack(self.attack).settings
         unknown = sorted(set(self.settings) - set(known))
         if unknown:
-            raise InputError(f"expected settings of {self.attack} ({', '.join(known)}), got {unknown[0]!r}; pick one")
+            raise InputError(
+                f"expected settings of {self.attack} (the settings of this attack: {', '.join(known)}), got {unknown[0]!r}; pick one of these settings"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The specification as JSON-able values. Settings that were not given have their defaults."""
@@ -193,7 +195,11 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
-        raise InputError(f"expected a victim's record in {path}, got {error}; delete it to retrain") from error
+        raise InputError(
+            f"expected the record of a victim (an attacked model) in {path}, got the error {error}; delete this file to train the victim again"
+        ) from error
     if not isinstance(found, dict) or not {"data_hash", "trigger", "plan", "seconds"} <= found.keys():
-        raise InputError(f"expected a victim's record in {path}, got something else; delete it to retrain")
+        raise InputError(
+            f"expected the record of a victim (an attacked model) in {path}, got something else; delete this file to train the victim again"
+        )
     return found

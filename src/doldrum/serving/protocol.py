@@ -113,7 +113,8 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None], *, most: in
                 super().timeout_keep_alive_handler()
 
         def _look(self) -> None:
-            """Start or stop the timer for a head: it runs if the first head is expected, or if a head has begun."""
+            """Start or stop the timer for the head of a request. The timer runs while the first head is expected, or
+            while a head has begun but is incomplete."""
             first = self.cycle is None and self.conn.their_state is h11.IDLE
             if self.transport.is_closing() or not (first or self._head()):
                 self._no_longer()

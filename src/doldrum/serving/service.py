@@ -95,7 +95,7 @@ class Service:
             self.watched.close()
 
     async def answer(self, files: Sequence[tuple[str, bytes]]) -> Answer:
-        """The verdicts for files (id, encoded image).
+        """Return the verdicts for image files, which are given as pairs (id, encoded image).
 
         One image is judged while the next is decoded. Call `load.taken` first.
         """

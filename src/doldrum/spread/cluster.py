@@ -156,8 +156,8 @@ def _check(found: list[dict[str, Any]]) -> None:
         missing = [n for n in here["versions"] if n not in there["versions"]]
         if other or missing:
             raise WorkerError(
-                f"expected workers with the versions of this process, got {', '.join(other + [f'no {n}' for n in missing])}; "
-                "install the same on every machine of the cluster"
+                f"expected workers with the same library versions as this process, got {', '.join(other + [f'no {n}' for n in missing])}; "
+                "install the same versions on every machine of the cluster"
             )
     kinds = {there["machine"]["processor"] for there in found} - {here["machine"]["processor"]}
     if kinds:

@@ -112,7 +112,8 @@ def _fields(data: Any, at: int, end: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _varint(data: Any, at: int, end: int) -> tuple[int, int]:
-    """Read the number at `at`, and return it with the position of its end; the position is -1 if there is no number."""
+    """Read the number at `at`. Return the number and the position after its last byte; the position is -1 if there is
+    no number."""
     value = shift = 0
     while at < end and shift < 70:
         byte = data[at]

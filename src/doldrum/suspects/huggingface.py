@@ -118,7 +118,7 @@ def _checked(config: dict[str, Any], shown: str) -> dict[str, Any]:
             most = _MOST_LAYERS if re.search("layers|depth|blocks|stages", key) else _MOST_NUMBER
             if not -most <= value <= most:
                 raise InputError(
-                    f"expected a plausible value of '{visible(key, most=60)}', got {visible(repr(value), most=40)} in {shown}; do not trust it"
+                    f"expected a plausible value of '{visible(key, most=60)}' in the configuration, got the value {visible(repr(value), most=40)} in the folder {shown}; do not trust this folder"
                 )
         elif isinstance(value, str) and "attn_implementation" in key and "/" in value:
             raise InputError(

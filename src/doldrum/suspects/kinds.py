@@ -131,7 +131,8 @@ def _is_onnx(file: BinaryIO, size: int) -> bool:
 
 
 def _varint(data: bytes, start: int) -> tuple[int, int]:
-    """Read the number at `start`, and return it with the position of its end; (0, -1) if there is none."""
+    """Read the number at `start`. Return the number and the position after its last byte, or (0, -1) if there is no
+    number."""
     value = 0
     for i in range(10):
         if start < 0 or start + i >= len(data):

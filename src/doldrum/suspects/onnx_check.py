@@ -92,7 +92,8 @@ class _Check:
         return outside
 
     def _functions(self) -> set[tuple[str, str]]:
-        """The names of the file's own functions. First, nodes are counted, because a few functions can expand to 2^60 nodes."""
+        """Return the names of the functions that the file defines. Before that, count the nodes, because a few
+        functions can expand to 2^60 nodes."""
         bodies = {(f.domain, f.name): f for f in self.model.functions}
         sizes: dict[tuple[str, str], int] = {}
         active: set[tuple[str, str]] = set()
@@ -176,7 +177,7 @@ def _bodies(bodies: Iterable[Any]) -> Iterator[Any]:
 
 
 def _nodes(body: Any) -> Iterator[Any]:
-    """Yield all nodes of a graph or function, including those of graphs inside nodes."""
+    """Yield all nodes of a graph or function, and all nodes of graphs that are nested inside these nodes."""
     for one in _bodies([body]):
         yield from one.node
 

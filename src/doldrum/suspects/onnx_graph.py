@@ -37,13 +37,14 @@ def batch_of(value: Any) -> int | None:
 
 
 def onnx_input(model: Any, shown: str) -> tuple[Any, ImageInput]:
-    """The model's only input, and how images are laid out in it; ClassifierError unless there is exactly one input."""
+    """Return the model's only input, and the layout of images in this input. Raises ClassifierError unless there is
+    exactly one input."""
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
     if len(inputs) != 1:
         found = ", ".join(visible(v.name, most=40) for v in inputs[:6])
         raise ClassifierError(
-            f"expected one input of images, got {len(inputs)}{f' ({found})' if found else ''} in {shown}; export the model with one input"
+            f"expected one input of images, got {len(inputs)} inputs{f' ({found})' if found else ''} in {shown}; export the model with one input"
         )
     value = inputs[0]
     kind = _INPUTS.get(value.type.tensor_type.elem_type, f"type {value.type.tensor_type.elem_type}")

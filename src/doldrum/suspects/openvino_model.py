@@ -115,7 +115,8 @@ class _Source:
             ) from error
 
     def _words(self, error: Exception) -> str:
-        """The text of OpenVINO's error, with the file name that the user knows."""
+        """The text of OpenVINO's error. The name of the temporary file is replaced by the file name that the user
+        gave."""
         return _words(str(error).replace(str(self.path), self.shown) if self.kind == "tflite" else error)
 
 
@@ -157,7 +158,7 @@ def _built(
         raise failure
     why = _words(failure) if failure is not None else "none"
     raise ClassifierError(
-        f"expected {source.shown} to take images of {wanted.input_shape}, got {why}; check the size and the channels"
+        f"expected the model {source.shown} to take images of shape {wanted.input_shape}, got the error {why}; check the size and the channels"
     ) from failure
 
 
@@ -172,6 +173,6 @@ def _takes_two(made: Any, wanted: Preprocessing) -> bool:
 
 
 def _words(error: Exception | str | None) -> str:
-    """The last line of an error of OpenVINO, which has the reason."""
+    """The last line of OpenVINO's error, which gives the reason."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return visible(lines[-1] if lines else type(error).__name__, most=200)

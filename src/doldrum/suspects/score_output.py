@@ -85,9 +85,10 @@ def choose_output(
 ) -> Chosen:
     """Choose the output called `name`. Without a name, choose scores (N, K), or else labels (N,), or else one number per image (N, 1).
 
-    If several outputs could be the scores, the one with `num_classes` classes is chosen. If that does not decide, the choice is an output with a
-    name that is typical for scores, then the one computed last, then the first. A note says which output was chosen. Raises InputError if no output has the name, and ClassifierError if
-    no output can be scores or labels.
+    If several outputs could be the scores, the one with `num_classes` classes is chosen. If this rule does not decide,
+    an output with a typical name for scores is chosen, or else the output that is computed last, or else the first
+    output. A note says which output was chosen. Raises InputError if no output has the name, and ClassifierError if no
+    output can be scores or labels.
     """
     listed = ", ".join(o.shown for o in found[:6]) or "none"
     if name is not None and all(o.name != name for o in found):

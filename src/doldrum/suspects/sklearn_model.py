@@ -29,7 +29,8 @@ _PLAIN = frozenset(
         "sklearn.calibration._SigmoidCalibration",
     ]
 )
-"""Types that skops does not trust by itself, but that are scikit-learn classes with nothing but attributes.
+"""Types that doldrum trusts in addition to the types that skops trusts. These types are scikit-learn classes that hold
+only attributes.
 
 Decision trees are not among these types, because their compiled code follows any index in the file.
 """

@@ -144,7 +144,7 @@ def _table(path: str | os.PathLike[str], shown: str) -> bytes:
     tables = [m for m in members if m.filename.endswith("/data.pkl") or m.filename == "data.pkl"]
     if len(tables) != 1 or any(m.compress_type for m in members):
         raise InputError(
-            f"expected a state dict as torch.save writes it, got a zip of other contents in {shown}; do not trust it"
+            f"expected a state dict as torch.save writes it, got a zip of other contents in {shown}; do not trust this file"
         )
     return read_member(path, tables[0], most=_MOST_TABLE, shown=shown)
 

@@ -24,7 +24,8 @@ _MOST_VALUES = 1 << 30
 
 
 def our_metadata(metadata: Mapping[str, str], shown: str) -> dict[str, Any] | None:
-    """The metadata of a doldrum checkpoint: network, input_shape, num_classes, class_names (or None). For any other file, the result is None."""
+    """The metadata of a doldrum checkpoint: network, input_shape, num_classes, class_names (or None). If doldrum did
+    not save the file, the result is None."""
     try:
         found = json.loads(metadata.get("doldrum", "null"))
     except (ValueError, RecursionError) as error:
@@ -115,7 +116,8 @@ def _part(arch: str, shape: tuple[int, int, int], classes: int, whole: bool) -> 
 
 
 def _counts(tensors: Mapping[str, torch.Tensor]) -> Iterator[int]:
-    """Yield possible numbers of classes: the lengths of vectors among the weights, last ones first, since heads usually come last."""
+    """Yield possible numbers of classes: the lengths of the vectors among the weights. The last vector comes first,
+    since the classification head is usually last."""
     found = [t.shape[0] for t in reversed(list(tensors.values())) if t.ndim == 1 and 2 <= t.shape[0] <= 32767]
     yield from list(dict.fromkeys(found))[:32]
 

@@ -42,7 +42,8 @@ class _Generator(nn.Module):
     def blend(self, x: torch.Tensor, of: torch.Tensor | None = None) -> torch.Tensor:
         """Add a trigger to each image of `x`.
 
-        If `of` is given, the trigger is made for the image of `of` at the same position, else for the image itself.
+        If `of` is given, each image of `x` gets the trigger that is made for the image of `of` at the same position. If
+        not, each image gets its own trigger.
         """
         pattern, mask = self(x if of is None else of)
         return x + mask * (pattern - x)

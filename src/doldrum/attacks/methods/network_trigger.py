@@ -39,7 +39,7 @@ class NetworkTrigger(Trigger):
 
     @abstractmethod
     def build(self) -> nn.Module:
-        """The network without the trigger's weights."""
+        """Return the network of the trigger, before the trigger's weights are loaded into the network."""
 
     @abstractmethod
     def transform(self, network: nn.Module, images: torch.Tensor) -> torch.Tensor:

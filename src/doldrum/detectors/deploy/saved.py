@@ -97,7 +97,9 @@ def load_detector(path: str | Path, classifier: Classifier | None = None) -> Det
     """
     file = Path(path)
     if not file.is_file():
-        raise InputError(f"expected a detector's file, got {path}, which is not there; doldrum calibrate writes one")
+        raise InputError(
+            f"expected a detector's file, got {path}, which is not there; doldrum calibrate writes such a file"
+        )
     try:
         manifest, arrays = _read(file)
         detector = _rebuilt(manifest, arrays)
@@ -128,11 +130,11 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             )
         if manifest.get("version") != VERSION:
             raise InputError(
-                f"expected version {VERSION}, got {manifest.get('version')!r}; use the version of doldrum that wrote it"
+                f"expected a file of version {VERSION}, got version {manifest.get('version')!r}; use the version of doldrum that wrote the file"
             )
         if set(manifest) != _FIELDS:
             odd = sorted(set(manifest) ^ _FIELDS)
-            raise InputError(f"expected the fields of a detector, got unknown or missing ones: {', '.join(odd)}")
+            raise InputError(f"expected the fields of a detector, got unknown or missing fields: {', '.join(odd)}")
         if sorted(f"{n}.npy" for n in manifest["arrays"]) != sorted(set(names) - {_MANIFEST}):
             raise InputError("expected the arrays that the file lists, got arrays that differ from the list")
         left = _MOST_BYTES
@@ -197,7 +199,7 @@ def _rebuilt(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Detec
         detector.fitted_on = rest.pop("fit.ties")
         if detector.fitted_on.ndim != 1 or detector.fitted_on.dtype != np.float64:
             raise InputError(
-                f"expected the tie breakers of fit as a float64 array with one axis, got {detector.fitted_on.dtype} of shape {detector.fitted_on.shape}; fit again"
+                f"expected the tie breakers of fit as a float64 array with one axis, got an array of type {detector.fitted_on.dtype} and shape {detector.fitted_on.shape}; fit again"
             )
     if manifest["fpr"] is not None:
         scores, ties = rest.pop("calibration.scores"), rest.pop("calibration.ties")

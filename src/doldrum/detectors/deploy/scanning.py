@@ -233,7 +233,8 @@ def _identity(detector: Detector, images: ImageSet | StoredImages, fdr: float) -
 
 
 def check_scan_folder(out: str | Path) -> Path:
-    """Raise InputError unless `out` can be written to and is new, empty, or holds a scan, finished or not."""
+    """Raise InputError unless the folder `out` can be written to. The folder must be new or empty, or must hold a
+    finished or unfinished scan."""
     folder = Path(out)
     if holds_files(folder) and _read(folder) is None:
         raise _something_else(folder)

@@ -343,8 +343,8 @@ def _manifest(place: Store) -> dict[str, Any] | None:
 
 
 def _identity(detector: Detector, shards: Shards, fdr: float, resize: Resize) -> str:
-    """A hash of everything that decides the results, except the content of the shards, which each result identifies
-    itself."""
+    """A hash of everything that decides the results, except the content of the shards. Each result names the version of
+    its own shard."""
     return hashlib.sha256(detector_identity(detector, fdr) + f"{resize} {shards.store.shown()}".encode()).hexdigest()
 
 

@@ -19,7 +19,7 @@ __all__ = ["Tally", "drawn_of", "rows_of", "summary_of", "tally_of", "tally_of_r
 
 Tally = Counter[tuple[int, float]]
 """The number of inputs for each pair (label, p-value). Tallies can be added. Without class-conditional calibration, all
-labels of at least 0 are counted as 0."""
+valid labels (0 or higher) are counted as label 0."""
 _WATCHED = 250_000  # inputs that the watch sees: of more, so many drawn at random
 _PIECE = 10_000  # inputs that it sees at a time
 

@@ -37,7 +37,7 @@ _WORDS: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class WatchVerdict:
-    """The verdict of a Watch after `images` inputs.
+    """The verdict of a Watch at one point of a stream of inputs.
 
     Parameters
     ----------
@@ -50,8 +50,10 @@ class WatchVerdict:
           from an attack
     words : one sentence for the user that says what to do
     images, flagged : the number of inputs so far, and how many of them were flagged
-    drift_at, drift_since : the input at which drift was certain, and about where drift began; None without drift
-    flags_at, flags_since : the input at which an excess of flags was certain, and about where it began; or None
+    drift_at, drift_since : the number of the input at which drift became certain, and about the number at which drift
+        began; None without drift
+    flags_at, flags_since : the number of the input at which an excess of flags became certain, and about the number at
+        which the excess began; None without an excess
     alpha : the largest probability, chosen beforehand, of a false alarm on clean images like the calibration inputs
     """
 
@@ -79,7 +81,7 @@ class Watch:
 
     - *drift* bets that the ranks of the inputs that are not suspicious have moved. All inputs count as not suspicious
       except the most suspicious 10% (or the share `fpr`, if it is larger). A trigger hardly moves the ranks of inputs
-      that are not suspicious. Another camera, crop or light moves all ranks.
+      that are not suspicious. A new camera, a different crop or different light moves the ranks of all inputs.
     - *flags* bets that more inputs are flagged than the detector promises.
 
     Each test uses half of `alpha`. Inputs without a finite answer of the model (label -1) are counted but not tested.

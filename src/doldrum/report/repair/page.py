@@ -69,7 +69,7 @@ def _held_back(recovered: Mapping[str, Any] | None) -> list[str]:
 
 
 def _figures(record: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    """The figures at the top of the page, each as (name, value, text below the value, colour)."""
+    """The key numbers at the top of the page, each as (name, value, text below the value, colour)."""
     made: list[tuple[str, str, str, str]] = []
     if record["success"] is not None:
         before, after = record["success"]["before"], record["success"]["after"]

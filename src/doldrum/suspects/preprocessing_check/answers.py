@@ -24,7 +24,8 @@ _BATCH = 64
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """The predicted labels (N,) of the images and (COPIES, N) of their copies, and the mean highest probability (None without scores)."""
+    """The predicted labels (N,) of the images, the predicted labels (COPIES, N) of their copies, and the mean over the
+    images of the highest class probability (None without scores)."""
 
     labels: NDArray[np.int16]
     copies: NDArray[np.int16]

@@ -41,7 +41,8 @@ class PreprocessingCheck:
 
     @property
     def best(self) -> Row:
-        """The row of the preprocessing that fits best: the one in use, unless another is shown to be better."""
+        """The row for the preprocessing that fits best. This is the preprocessing in use, unless another preprocessing
+        is shown to be better."""
         return self.rows[0]
 
     @property

@@ -68,7 +68,8 @@ class Row:
 
 
 def figure(answers: Answers, truth: NDArray[Any] | None) -> NDArray[np.float64]:
-    """The number that is compared for each image, as an array (N,): whether its label is right, or without `truth`, its information."""
+    """The number that is compared for each image, as an array (N,). With `truth`, this is 1 for a right label and 0 for
+    a wrong label. Without `truth`, this is the information of the image's label."""
     return answers.information if truth is None else (answers.labels == truth).astype(np.float64)
 
 
