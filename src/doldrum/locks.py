@@ -13,9 +13,11 @@ __all__ = ["check_out_apart", "locked"]
 
 
 def check_out_apart(source: str, out: Path, *, what: str = "images", flag: str = "--out") -> None:
-    """Raise InputError if `out` is inside the folder `source`, which holds `what`."""
+    """Raise InputError if `out` is inside the folder `source`. In the message, `what` names the content of `source`."""
     if os.path.isdir(source) and out.resolve().is_relative_to(Path(source).resolve()):
-        raise InputError(f"expected {flag} outside of {source}, which holds the {what}, got {out}; name another path")
+        raise InputError(
+            f"expected {flag} outside of {source}, which holds the {what}, got the path {out}; name another path"
+        )
 
 
 @contextmanager
@@ -23,8 +25,8 @@ def locked(path: str | Path, *, wait: bool = False, busy: Callable[[], None] = l
     """Lock a folder or a file while the block runs. A file that does not exist is made.
 
     If another process has the lock, InputError is raised. With `wait`, no error is raised: `busy` is called, and then
-    the call waits until the lock is free. The operating system keeps the lock. A locked folder gets no extra file, and
-    the lock is released when the process ends for any reason. On Windows, which has no such locks, nothing is locked.
+    the call waits until the lock is free. The operating system manages the lock, so a locked folder gets no extra file.
+    The lock is released when the process ends for any reason. On Windows, which has no such locks, nothing is locked.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, locked(folder):

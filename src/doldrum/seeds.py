@@ -12,9 +12,9 @@ __all__ = ["child_seed", "rng"]
 def child_seed(root: int, *path: str | int) -> int:
     """Derive an independent 128-bit seed from a root seed and a path of names and numbers.
 
-    The seed is the first 128 bits of SHA-256 over the root and the path, each with its type and length. Type and length
-    are included so that two different paths never have the same text. The seed is the same on every platform and in
-    every process.
+    The seed is the first 128 bits of SHA-256 over the root and the path, each with its type and length. The types and
+    lengths are included so that two different paths never give SHA-256 the same input. The seed is the same on every
+    platform and in every process.
 
     >>> child_seed(0, "gaussian", 3) == child_seed(0, "gaussian", 3)
     True

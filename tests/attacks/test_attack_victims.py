@@ -62,7 +62,7 @@ def test_other_data_under_the_same_name_are_refused(tmp_path):
 @pytest.mark.parametrize("text", ["{", "[]", json.dumps({"trigger": None})])
 def test_a_broken_record_is_named(tmp_path, text):
     (tmp_path / f"{spec().key}.json").write_text(text)
-    with pytest.raises(InputError, match="delete it"):
+    with pytest.raises(InputError, match="delete this file"):
         get_victim(spec(), cache=tmp_path)
 
 

@@ -107,7 +107,7 @@ def test_a_run_may_go_on_with_another_rate_and_token_but_not_at_another_address(
         ({"endpoint_token": "NO_SUCH_VARIABLE"}, "a secret in the environment variable NO_SUCH_VARIABLE, got none"),
         ({"endpoint_batch": 0}, "at least 1"),
         ({"endpoint_body": "jpg"}, "endpoint_body= to be 'png' or 'npy'"),
-        ({"endpoint_per_second": 0.0}, "positive endpoint_per_second="),
+        ({"endpoint_per_second": 0.0}, "positive number as endpoint_per_second="),
         ({"model": "http://user:word@127.0.0.1/x"}, "without a password"),
     ],
 )

@@ -74,6 +74,8 @@ def test_one_that_stops_answering_is_gone_on_with(asked, server, tmp_path):
 
 def test_one_that_answers_a_web_page_is_a_line_with_advice(asked, server, tmp_path):
     server.page = b"<!doctype html><title>Sign in</title>"
-    with pytest.raises(ClassifierError, match=r"got a web page .* from 127\.0\.0\.1; check the address, outputs= and"):
+    with pytest.raises(
+        ClassifierError, match=r"got a web page .* from the host 127\.0\.0\.1; check the address, outputs= and"
+    ):
         run_inspection(asked())
     assert not (tmp_path / "out" / "inspection.json").exists()

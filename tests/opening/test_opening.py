@@ -262,7 +262,7 @@ def test_no_bound_of_an_address_may_be_none_that_has_a_default(name):
     [
         ({"arch": "nonsense"}, r"no arch= for .*\(onnx\), .* got 'nonsense'; leave arch= out"),
         ({"outputs": "labels"}, "outputs"),
-        ({"output_name": "none"}, "got 'none'; name one of them"),
+        ({"output_name": "none"}, "got 'none'; name one of these outputs"),
     ],
 )
 def test_an_option_that_the_model_has_no_use_for_is_refused(onnx_file, options, match):

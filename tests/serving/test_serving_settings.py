@@ -26,7 +26,7 @@ SECRET = "0123456789abcdef"
         ({"secret": ""}, "at least 16"),
         ({"secret": SECRET + " "}, "without spaces"),
         ({"secret": SECRET + "é"}, "ASCII"),
-        ({"secret": SECRET, "without_token": True}, "leave either out"),
+        ({"secret": SECRET, "without_token": True}, "leave out the secret or without_token="),
     ],
 )
 def test_what_does_not_fit_is_said(settings, why) -> None:

@@ -210,7 +210,7 @@ MOST = "expected rate of at most 0.0"
         ({"attack": "label-consistent", "settings": {"eps": 2}}, "eps"),
         ({"attack": "label-consistent", "settings": {"size": 9}}, "size"),
         ({"attack": "trojannn", "settings": {"size": 9}}, "size"),
-        ({"attack": "trojannn", "settings": {"neurons": 10_000}}, "1 to 128 neurons, got 0 and 10000"),
+        ({"attack": "trojannn", "settings": {"neurons": 10_000}}, "1 to 128 neurons, got the target class 0 and 10000 neurons"),
         ({"attack": "wanet", "settings": {"k": 1}}, "k"),
         ({"attack": "issba", "settings": {"bits": 5000}}, "1 to 4096 bits"),
         ({"attack": "input-aware", "settings": {"density": 2}}, "density"),

@@ -187,7 +187,7 @@ def test_redirects_within_the_host_are_followed(server):
     ],
 )  # fmt: skip
 def test_answers_that_are_none(server, reply):
-    with pytest.raises(ClassifierError, match="expected JSON with 'labels' for 5 images") as caught:
+    with pytest.raises(ClassifierError, match="expected JSON with the field 'labels' for 5 images") as caught:
         ask(said(server, reply))(BATCH)
     assert str(caught.value).isprintable()
 
@@ -196,7 +196,7 @@ def test_answers_that_are_none(server, reply):
     "rows", [[[1, 2]] * 5, [[1, 2, "3"]] * 5, [[1, 2, None]] * 5, [1, 2, 3, 4, 5], [[10**400, 0, 0]] * 5]
 )
 def test_scores_that_are_none(server, rows):
-    with pytest.raises(ClassifierError, match="expected JSON with 'scores' for 5 images"):
+    with pytest.raises(ClassifierError, match="expected JSON with the field 'scores' for 5 images"):
         ask(said(server, {"scores": rows}), outputs="logits")(BATCH)
 
 

@@ -185,7 +185,7 @@ def test_a_class_that_cannot_be_imported_is_named_with_its_module(tmp_path, monk
     np.testing.assert_allclose(suspect.classifier(images(1, 8, 8)), scores(net, images(1, 8, 8)), atol=1e-5)
     monkeypatch.undo()
     with pytest.raises(
-        InputError, match=rf"which needs Net of the module {module}; .*save its state dict and pass arch="
+        InputError, match=rf"which needs the class Net of the module {module}; .*save only a state dict and pass arch="
     ):
         open_model(tmp_path / "whole.pt", preprocessing=GREY, trust_pickle=True)
     with pytest.raises(InputError, match=rf"a pickle that calls {module}\.Net in"):
@@ -219,7 +219,7 @@ def test_what_the_users_own_code_raises_names_it_and_its_place(tmp_path, monkeyp
             open_model(tmp_path / "w.pt", arch=arch, **known)
         assert f"arch={arch}" in str(found.value)
         assert why in str(found.value)
-        assert "; correct the code there" in str(found.value)
+        assert "; correct the code at this line" in str(found.value)
 
 
 def traced(module, path):

@@ -140,7 +140,9 @@ def test_labels_need_the_number_of_classes_only_where_no_argmax_shows_it(tmp_pat
 
 
 def test_an_absent_output_is_named_with_those_there_are(folder):
-    with pytest.raises(InputError, match=r"an output of .* \(a \(N, 10\), y \(N, 10\)\), got 'z'; name one"):
+    with pytest.raises(
+        InputError, match=r"an output of .* \(its outputs are a \(N, 10\), y \(N, 10\)\), got 'z'; name one"
+    ):
         open_model(folder / "softmax and logits.onnx", output="z")
 
 
@@ -183,13 +185,13 @@ def test_weights_in_files_beside_the_model_are_read(tmp_path, folder):
         ({"location": "link.bin"}, "a link, which is not followed"),
         ({"location": "pipe.bin"}, "no regular file"),
         ({"location": "."}, "only files in the model's own folder"),
-        ({"offset": "99999999"}, "it is cut off"),
-        ({"offset": "-4"}, "an offset that is not a number"),
+        ({"offset": "99999999"}, "this file is cut off"),
+        ({"offset": "-4"}, "an offset or length that is not a number"),
         ({"length": "4"}, "has 4 bytes in another file"),
-        ({"length": "9" * 30}, "an offset that is not a number"),
-        ({"dims": [1 << 20, 1 << 20]}, "no weight looks like that"),
+        ({"length": "9" * 30}, "an offset or length that is not a number"),
+        ({"dims": [1 << 20, 1 << 20]}, "no weight has such a type or shape"),
         ({"dims": [1 << 29], "length": str(1 << 31)}, "at most 2 GiB"),
-        ({"basepath": "/"}, "an impossible place"),
+        ({"basepath": "/"}, "an impossible description of its place"),
     ],
 )
 def test_weights_elsewhere_are_refused(tmp_path, changes, words):
@@ -209,14 +211,14 @@ def test_weights_that_are_cut_off_are_refused(tmp_path):
     path = external(tmp_path)
     data = (tmp_path / "w.bin").read_bytes()
     (tmp_path / "w.bin").write_bytes(data[:-100])
-    with pytest.raises(InputError, match="it is cut off: fetch it again"):
+    with pytest.raises(InputError, match="this file is cut off: fetch it again"):
         open_model(path)
 
 
 @pytest.mark.parametrize(
     ("shape", "words"),
     [
-        ([3, 16, 16], "without an axis for the batch"),
+        ([3, 16, 16], "without a batch axis"),
         (["n", 3, 16, 16, 1], r"an input of images \(N, C, H, W\)"),
         (["n", 770], "which leaves them open"),
         (["n", 5, 16, 16], "which leaves them open"),

@@ -139,7 +139,7 @@ def test_weights_behind_a_link_are_refused(folder, tmp_path):
         open_model(path)
     (tmp_path / "m.bin").unlink()
     os.mkfifo(tmp_path / "m.bin")
-    with pytest.raises(InputError, match="do not trust it"):
+    with pytest.raises(InputError, match="do not trust this model"):
         open_model(path)
 
 

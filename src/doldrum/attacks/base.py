@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Attack", "AttackResult", "Made", "Setup", "ThreatModel"]
 
 ThreatModel = Literal["data", "data and a surrogate", "training"]
-"""What the attacker controls or has.
+"""The threat model: what the attacker can control or use.
 
 "data": some training samples. "data and a surrogate": some training samples, and a model trained on similar data.
 "training": the whole training.
@@ -51,8 +51,8 @@ class Made:
     """The parts of an attack, ready for training.
 
     `trigger` is None if the hook learns the trigger. A hook that learns the trigger also poisons each batch, and its
-    `trigger()` returns the trigger after training. `train_set` is set if the attack changes clean samples before they
-    are poisoned.
+    `trigger()` returns the trigger after training. If the attack changes clean samples before they are poisoned,
+    `train_set` is the changed training set; else `train_set` is None.
     """
 
     trigger: Trigger | None
@@ -78,7 +78,7 @@ class Attack:
     make
         The function that makes the attack: (Setup, **settings) -> Made.
     note
-        The differences from the paper, or a property of the attack.
+        A text about differences from the paper, or about a property of the attack.
     """
 
     id: str
@@ -94,7 +94,7 @@ class Attack:
 class AttackResult:
     """An attacked model with the trigger and plan of the attack.
 
-    `poisoned` is the model's training set, before changes by a hook.
+    `poisoned` is the poisoned training set of the model, without the changes that a training hook makes.
     """
 
     attack: str

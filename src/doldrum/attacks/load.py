@@ -42,7 +42,7 @@ def load_trigger(record: dict[str, Any]) -> Trigger:
 
 
 def _names(value: Any) -> Iterator[str]:
-    """The name in a trigger's record, and the names of all triggers inside it."""
+    """Yield the name in the record of a trigger, and the names of all triggers inside this trigger."""
     if isinstance(value, dict):
         if isinstance(value.get("name"), str):
             yield value["name"]

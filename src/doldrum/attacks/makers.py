@@ -187,8 +187,8 @@ def _times(ratio: float, setup: Setup, name: str) -> float:
     if ratio < 0 or ratio * setup.rate > 1:
         most = f" to {1 / setup.rate:g}" if setup.rate > 0 else ""
         raise InputError(
-            f"expected {name} from 0{most} (cover samples per poisoned sample; at most the whole training set), got {ratio:g}; "
-            "change it"
+            f"expected {name}, the number of cover samples per poisoned sample, from 0{most} (all cover samples must fit in the "
+            f"training set), got {ratio:g}; change this number"
         )
     return ratio * setup.rate
 

@@ -62,8 +62,8 @@ ATTACKS: dict[str, Attack] = dict(
                "the poison rate can be at most the share of the source class"),
         _entry("adap-blend", "Adap-Blend", "Qi et al. 2023, ICLR", "data", makers.adap_blend),
         _entry("adap-patch", "Adap-Patch", "Qi et al. 2023, ICLR", "data", makers.adap_patch,
-               "the triggers are plain patches, not the paper's pictures; there are half as many cover samples as poisoned ones "
-               "(in the authors' code there are twice as many: cover_ratio=2)"),
+               "the triggers are plain patches, not the paper's pictures; by default there is one cover sample for every two poisoned samples "
+               "(the authors' code has two cover samples for every poisoned sample: cover_ratio=2)"),
         _entry("lsba", "LSBA", "Peng et al. 2022, arXiv 2202.11203", "data", makers.lsba,
                "some of the poisoned samples keep their label, so the ASR is not near 1 if target_probability is near .5"),
         _entry("noise-hardened", "Noise-hardened", "ours", "training", makers.noise_hardened,
@@ -101,7 +101,7 @@ def make_attack(
 
     `checkpoint` is the resume file for the training of a surrogate (the attacker's own clean model), as in `train`. If
     the file exists, an unfinished surrogate is trained further, and a finished one is used again. Only attacks with a
-    surrogate write this file. The file is not deleted automatically.
+    surrogate write this file. The resume file is not deleted automatically.
 
     Raises InputError for an unknown id or setting, and for a plan that the training set does not allow.
 
@@ -156,7 +156,7 @@ def check_attack(
 
 
 class _Enough(Exception):
-    """Raised when all checks of an attack have passed, before anything is trained."""
+    """Raised to end `check_attack` when all checks of an attack have passed, before any model is trained."""
 
     def __init__(self, plan: PoisonPlan) -> None:
         super().__init__()
@@ -179,7 +179,9 @@ def _make(
     _check_arguments(train_set, seed=seed, settings=settings, checkpoint=checkpoint)
     unknown = sorted(set(settings or {}) - set(attack.settings))
     if unknown:
-        raise InputError(f"expected settings of {id} ({', '.join(attack.settings)}), got {unknown[0]!r}; pick one")
+        raise InputError(
+            f"expected settings of {id} (the settings of this attack: {', '.join(attack.settings)}), got {unknown[0]!r}; pick one of these settings"
+        )
     given = {name: _like(value, attack.settings[name], f"{name} of {id}") for name, value in (settings or {}).items()}
 
     def untrained() -> Any:
@@ -281,9 +283,9 @@ def _check_arguments(train_set: Any, *, seed: Any, settings: Any, checkpoint: An
 
 
 def _like(value: Any, default: Any, name: str) -> Any:
-    """Return a setting's value if it has the type of its default, else raise InputError.
+    """Return the value of a setting if the value has the same type as the setting's default, else raise InputError.
 
-    The attack itself checks the range.
+    The attack itself checks the range of the value.
     """
     hint = f"e.g. {default}"
     if isinstance(default, (bool, str)):
@@ -296,6 +298,6 @@ def _like(value: Any, default: Any, name: str) -> Any:
         return finite_number(value, name, hint=hint)
     elif isinstance(default, tuple):
         if not isinstance(value, (tuple, list)) or not all(map(is_number, value)):
-            raise InputError(f"expected several numbers as {name}, got {value!r}; {hint}")
+            raise InputError(f"expected several numbers as the setting {name}, got {value!r}; {hint}")
         return tuple(value)
     return value

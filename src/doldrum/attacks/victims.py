@@ -46,8 +46,8 @@ class VictimSpec:
     attack
         A key of ATTACKS, or "clean".
     data
-        The name of a data set with a split `train`. If `get_victim` gets the images as an argument, this name is only a
-        label.
+        The name of a data set with a split `train`. If `get_victim` gets the images as an argument, no data set is
+        loaded, and this name serves only as a label.
     recipe
         A Recipe or the name of one. The recipe's `threads` become 1, since many victims are trained faster with one
         model per core, and since the weights depend on the number of threads.
@@ -81,7 +81,9 @@ class VictimSpec:
         known = get_attack(self.attack).settings
         unknown = sorted(set(self.settings) - set(known))
         if unknown:
-            raise InputError(f"expected settings of {self.attack} ({', '.join(known)}), got {unknown[0]!r}; pick one")
+            raise InputError(
+                f"expected settings of {self.attack} (the settings of this attack: {', '.join(known)}), got {unknown[0]!r}; pick one of these settings"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The specification as JSON-able values. Settings that were not given have their defaults."""
@@ -148,7 +150,7 @@ def get_victim(spec: VictimSpec, train_set: ImageSet | None = None, *, cache: st
         found = _read(record)
         if train_set is not None and found["data_hash"] != train_set.content_hash():
             raise InputError(
-                f"expected {record} to be trained on the data given, got one that was trained on another set of the name {spec.data!r}; name the data differently or pass another cache"
+                f"expected the victim in {record} to be trained on the given training set, got a victim that was trained on another set with the name {spec.data!r}; give your data set another name or pass another cache"
             )
         trigger = None if found["trigger"] is None else load_trigger(found["trigger"])
         plan = None if found["plan"] is None else PoisonPlan.from_dict(found["plan"])
@@ -193,7 +195,11 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
-        raise InputError(f"expected a victim's record in {path}, got {error}; delete it to retrain") from error
+        raise InputError(
+            f"expected the record of a victim (an attacked model) in {path}, got the error {error}; delete this file to train the victim again"
+        ) from error
     if not isinstance(found, dict) or not {"data_hash", "trigger", "plan", "seconds"} <= found.keys():
-        raise InputError(f"expected a victim's record in {path}, got something else; delete it to retrain")
+        raise InputError(
+            f"expected the record of a victim (an attacked model) in {path}, got something else; delete this file to train the victim again"
+        )
     return found

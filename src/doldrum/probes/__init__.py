@@ -82,9 +82,11 @@ def probe_from_dict(settings: dict[str, Any], *, overlays: Any = None) -> Probe:
             raise InputError("expected the overlays of this probe, got none; pass overlays=")
         probe = Superimpose(overlays, **rest)
     except TypeError as error:
-        raise InputError(f"expected the settings of a {family} probe, got {sorted(rest)}: {error}") from error
+        raise InputError(
+            f"expected the settings of a {family} probe, got the settings {sorted(rest)}: {error}"
+        ) from error
     if found != probe.overlays_hash:
         raise InputError(
-            "expected the overlays with which this probe was made, got overlays with another hash; pass the earlier ones"
+            "expected the overlays with which this probe was made, got overlays with another hash; pass the original overlays"
         )
     return probe

@@ -81,7 +81,8 @@ def glass_blur(x: Picture, setting: tuple[float, int, int], at: Address) -> Pict
 
 @lru_cache(maxsize=64)
 def _shuffled(height: int, width: int, delta: int, times: int, at: Address) -> NDArray[np.int64]:
-    """The order of the pixels after each pixel, in turn, was swapped with a pixel at most `delta` away."""
+    """The order of the pixels after a shuffle. In the shuffle, each pixel in turn is swapped with a pixel at most
+    `delta` rows and columns away."""
     order = np.arange(height * width).tolist()
     generator = rng(*at)
     for _ in range(times):
@@ -109,9 +110,9 @@ def _moved(x: Picture, radius: int, sigma: float, angle: float) -> Picture:
 
 @lru_cache(maxsize=64)
 def _trail(height: int, width: int, radius: int, sigma: float, angle: float) -> tuple[Any, Any, Picture]:
-    """The row and column to read for each pixel at each step, and the steps' weights.
+    """For each step of the blur, the row and the column to read for each pixel, and the weight of the step.
 
-    Steps that read the same pixel are merged.
+    Steps of the blur that read the same pixel are merged into one step.
     """
     steps = np.arange(2 * radius + 1)
     down = np.ceil(steps * np.sin(np.deg2rad(angle)) - 0.5).astype(int)
@@ -133,7 +134,7 @@ def zoom_blur(x: Picture, factors: tuple[float, float, float], at: Address) -> P
 
 @lru_cache(maxsize=64)
 def _zooms(size: int, start: float, stop: float, step: float) -> Picture:
-    """Matrices (Z, size, size), one for each of Z zoom factors.
+    """An array (Z, size, size) with one matrix for each of the Z zoom factors.
 
     Each matrix zooms a line about its middle, with linear interpolation.
     """

@@ -1,9 +1,19 @@
 """The settings of each common corruption at severities 1 to 5, from Hendrycks and Dietterich, arXiv 1903.12261, and their code.
 
-The settings are, in the order of the tables: scale of the noise; photons per pixel; share of pixels; (radius,
-softness); (blur, reach, rounds); (radius, sigma); (first, last, step) of the zoom factors; (mean, scale, zoom,
-threshold, radius, sigma, weight of the image); (thickness, decay); amount that is added; factor; (reach, smoothness,
-affine) in units of the side; share of the side; JPEG quality.
+- For gaussian-noise, the setting is the scale of the noise.
+- For shot-noise, the setting is the number of photons per pixel.
+- For impulse-noise, the setting is the share of changed pixels.
+- For defocus-blur, the setting is the radius of the blur and the softness of its edge.
+- For glass-blur, the setting is the strength of the blur, the reach of the swaps and the number of rounds.
+- For motion-blur, the setting is the radius and the sigma of the blur.
+- For zoom-blur, the setting is the first zoom factor, the last zoom factor and the step.
+- For snow, the setting is (mean, scale, zoom, threshold, radius, sigma, weight of the image).
+- For fog, the setting is the thickness and the decay of the fog.
+- For brightness, the setting is the amount that is added to the image.
+- For contrast, the setting is the factor that reduces the contrast.
+- For elastic-transform, the setting is (reach, smoothness, affine), in units of the image's side.
+- For pixelate, the setting is the size of the reduced image, as a share of the image's side.
+- For jpeg-compression, the setting is the JPEG quality.
 """
 
 from __future__ import annotations

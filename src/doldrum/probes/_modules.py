@@ -23,8 +23,8 @@ def changed_copy(classifier: Classifier, need: str, change: Callable[[nn.Module]
     """A copy of `classifier` with a copied module, which `change` has modified in place."""
     if not hasattr(classifier, "module"):  # asked without torch, which a user of another model may not have
         raise ClassifierError(
-            f"expected a torch module with {need}, got a {type(classifier).__name__}: its layers can't be changed; "
-            "pass the nn.Module, or use a probe of images"
+            f"expected a torch module with {need}, got a {type(classifier).__name__}, whose layers can't be "
+            "changed; pass the nn.Module, or use a probe of images"
         )
     changed = copy.copy(cast("ModuleClassifier", classifier))
     changed.module = copy.deepcopy(changed.module)
@@ -35,7 +35,7 @@ def changed_copy(classifier: Classifier, need: str, change: Callable[[nn.Module]
 def output_shapes(
     module: nn.Module, parts: Sequence[nn.Module], input_shape: tuple[int, int, int]
 ) -> list[list[tuple[int, ...]]]:
-    """The output shapes of each part for one image: one shape per call of the part."""
+    """The output shapes of each module in `parts`, for one image: one shape for each call of the module."""
     import torch
 
     found: list[list[tuple[int, ...]]] = [[] for _ in parts]

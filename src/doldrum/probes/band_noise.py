@@ -57,7 +57,7 @@ class BandNoise(ImageProbe):
         share = self._band(np.hypot(rows, np.fft.fftfreq(width))).mean()
         if share == 0:
             raise InputError(
-                f"expected a band that contains frequencies of a {height}x{width} image, got [{self.low}, {self.high}); widen it"
+                f"expected a band that contains frequencies of a {height}x{width} image, got [{self.low}, {self.high}); widen the band"
             )
 
         def draw(j: int) -> np.ndarray:

@@ -24,7 +24,8 @@ class BoundProbe(Protocol):
     """
 
     def fill(self, image: NDArray[np.float32], condition: int, start: int, stop: int, out: NDArray[np.float32]) -> None:
-        """Write draws start..stop of one condition of `image` (C, H, W) to `out` (stop - start, C, H, W)."""
+        """Perturb `image` (C, H, W) with the draws from `start` up to `stop` of one condition. Write the perturbed
+        images to `out` (stop - start, C, H, W)."""
         ...
 
 
@@ -33,8 +34,8 @@ class Probe(ABC):
 
     A probe perturbs the image (`ImageProbe`) or the model (`ModelProbe`).
 
-    Draw j of a condition depends only on (family, seed, j). So all inputs get the same draws, and so do all strengths
-    if the kind of perturbation allows it.
+    Draw j of a condition depends only on (family, seed, j). So all inputs get the same draws. All strengths get the
+    same draws too, if the kind of perturbation allows it.
 
     Raises InputError for strengths that are missing, negative or not finite, for fewer than one draw, and for a seed
     that is not a whole number.
@@ -72,7 +73,9 @@ class Probe(ABC):
     def check_strengths(self, most: float, unit: str) -> None:
         """Raise InputError for a strength above `most`, the maximum of this kind of perturbation."""
         if max(self.strengths) > most:
-            raise InputError(f"expected strengths of at most {most:g} ({unit}), got {max(self.strengths):g}")
+            raise InputError(
+                f"expected strengths of at most {most:g} ({unit}), got the strength {max(self.strengths):g}"
+            )
 
     def check_whole(self, unit: str) -> None:
         """Raise InputError for a strength that is not a whole number."""
@@ -121,7 +124,7 @@ def make_bank(
         bank = np.empty((draws, *shape), dtype=dtype)
     except (MemoryError, ValueError) as error:  # ValueError: more bytes than an address can name
         raise InputError(
-            f"expected draws whose noise fits in memory, got {draws} of {tuple(shape)}, {size / 2**30:,.1f} GiB; ask for fewer draws"
+            f"expected draws whose noise fits in memory, got {draws} draws of shape {tuple(shape)}, which take {size / 2**30:,.1f} GiB; ask for fewer draws"
         ) from error
     for j in range(draws):
         bank[j] = draw(j)

@@ -82,7 +82,7 @@ class Corruptions(ImageProbe):
 
     @property
     def conditions(self) -> tuple[tuple[str, int], ...]:
-        """The kind and the severity of each condition."""
+        """The conditions, as pairs (kind of corruption, severity)."""
         return tuple((kind, severity) for kind in self.kinds for severity in self.severities)
 
     def to_dict(self) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class Dropout(ModelProbe):
     where : "blocks", "activations", "linear" or names of modules
         The modules whose outputs are features. "blocks": every residual block (a module whose class name ends in Block
         or Bottleneck), or every activation if there are no blocks, as in PSBD. "activations": every activation.
-        "linear": the input of the last linear layer. Names are those of `named_modules()`.
+        "linear": the features are the input of the last linear layer. Names are those of `named_modules()`.
 
     Source: Li et al. 2024 (PSBD), arXiv 2406.05826, section 4; Gal and Ghahramani 2016.
 
@@ -104,7 +104,7 @@ def _parts(module: nn.Module, where: str | tuple[str, ...]) -> list[nn.Module]:
         found = [part for part in named.values() if isinstance(part, activations)]
     if not found:
         raise ClassifierError(
-            f"expected a model with {where} to drop from ('blocks', 'activations', 'linear'), got none; "
-            "pass where=[names of modules]"
+            f"expected a model with {where} to drop from (one of 'blocks', 'activations', 'linear'), got a model "
+            "without them; pass where=[names of modules]"
         )
     return found

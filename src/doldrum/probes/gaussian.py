@@ -35,7 +35,7 @@ class Gaussian(ImageProbe):
 
     def __init__(self, strengths: Sequence[float], *, draws: int = 100, seed: int = 0, clip: bool = False) -> None:
         super().__init__(strengths, draws=draws, seed=seed)
-        self.check_strengths(1e6, "pixels run from 0 to 1, and are lost in stronger float32 noise")
+        self.check_strengths(1e6, "stronger float32 noise loses the pixel values, which are from 0 to 1")
         self.clip = bool(clip)
 
     def bind(self, input_shape: tuple[int, int, int]) -> NoiseBank:

@@ -19,7 +19,8 @@ __all__ = ["Shift", "Warp"]
 
 
 class Shift(ImageProbe):
-    """Move the image by whole pixels, with dy and dx each uniform on -s..s. New pixels repeat the image's edge.
+    """Move the image by whole pixels, with dy and dx each uniform on -s..s. Pixels that move in from outside repeat the
+    image's edge.
 
     `strengths` s are whole numbers, the largest possible movement in pixels; 0 leaves the image unchanged. The
     direction of a draw's movement, and its size relative to s, are common to all inputs and strengths.
@@ -88,7 +89,7 @@ class Warp(ImageProbe):
 
 
 class _Moved:
-    """For each pixel of each draw, the pixel of the image that it copies."""
+    """Copies pixels of an image to new positions: `bank` holds, for each pixel of each draw, the image pixel to copy."""
 
     def __init__(self, bank: NDArray[np.int32]) -> None:
         self.bank = bank
@@ -100,7 +101,11 @@ class _Moved:
 
 
 class _Resampler:
-    """For each pixel of each draw, the upper left one of its four neighbours, and the weights of the lower row and of the right column."""
+    """Reads an image at positions between pixels (bilinear interpolation).
+
+    For each pixel of each draw, the object holds the upper left one of the four image pixels around the position. For
+    the interpolation, the object also holds the weights of the lower row and of the right column of the four pixels.
+    """
 
     def __init__(self, probe: ImageProbe, input_shape: tuple[int, int, int], field: Any) -> None:
         _, height, width = input_shape

@@ -14,8 +14,8 @@ __all__ = ["NoiseBank", "tensor_on"]
 class NoiseBank:
     """The noise of all n draws for one input shape.
 
-    The noise takes n * C * H * W * 4 bytes of memory. If another device, such as a GPU, adds the noise, the noise takes
-    the same amount of memory on that device.
+    The noise takes n * C * H * W * 4 bytes of memory. If a GPU or another device adds the noise, the same amount of
+    memory is needed on that device too.
     """
 
     def __init__(self, bank: NDArray[np.float32], strengths: Sequence[float], *, clip: bool) -> None:
@@ -31,8 +31,9 @@ class NoiseBank:
     def fill_on(self, images: Any, condition: int, start: int, stop: int, out: Any) -> None:
         """Write the noisy images of `fill`, for several images (N, C, H, W), to `out` (N, stop - start, C, H, W).
 
-        `images` and `out` are float32 tensors on one device. The draws are those of `fill`, copied to the device once.
-        As in `fill`, first the product is rounded and then the sum, so that the values are equal bit for bit.
+        `images` and `out` are float32 tensors on one device. The draws are the same as in `fill`, and are copied to the
+        device only once. As in `fill`, the product of strength and noise is rounded first, and then the sum with the
+        image. So `fill` and `fill_on` give the same values, bit for bit.
         """
         import torch
 

@@ -69,7 +69,7 @@ class Superimpose(ImageProbe):
         super().__init__(strengths, draws=len(values) if draws is None else draws, seed=seed)
         self.check_strengths(1, "weights of the overlay")
         if self.draws > len(values):
-            raise InputError(f"expected at least {self.draws} overlays, one per draw, got {len(values)}; pass more")
+            raise InputError(f"expected at least {self.draws} overlays (one per draw), got {len(values)}; pass more")
         if mode not in ("add", "blend"):
             raise InputError(f"expected mode 'add' or 'blend', got {mode!r}")
         self.mode = mode

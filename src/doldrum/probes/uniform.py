@@ -17,8 +17,8 @@ __all__ = ["Uniform"]
 class Uniform(ImageProbe):
     """Add uniform noise: x + s u_j, with u_j ~ U(-1, 1) in every pixel, common to all inputs and all strengths.
 
-    `strengths` s are half-widths, in units of the [0, 1] pixel range (the standard deviation is s / sqrt 3). `clip` has
-    the same meaning as in :class:`Gaussian`.
+    `strengths` holds the half-widths s of the uniform distribution, in units of the [0, 1] pixel range (the standard
+    deviation of the noise is s / sqrt 3). `clip` has the same meaning as in :class:`Gaussian`.
 
     >>> out = np.empty((5, 1, 2, 2), dtype=np.float32)
     >>> Uniform([0.1], draws=5).bind((1, 2, 2)).fill(np.full((1, 2, 2), 0.5, dtype=np.float32), 0, 0, 5, out)

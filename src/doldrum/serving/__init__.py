@@ -2,6 +2,6 @@
 
 Images come in, verdicts go out, and all sizes and times are limited.
 
-This package has the limits, the queue and the answers. Scores are in `detectors`, decoders are in `intake`, and model
-formats are in `opening`.
+This package contains the code for the limits of the service, the queue of images and the answers to clients. Scores are
+in `detectors`, decoders are in `intake`, and model formats are in `opening`.
 """

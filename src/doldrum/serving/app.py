@@ -44,7 +44,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"description": "The form is incomplete."},
     401: {"description": "The token is missing or wrong."},
     408: {"description": "The request took too long to arrive."},
-    413: {"description": "Too many bytes or images."},
+    413: {"description": "The request has too many bytes or images."},
     415: {"description": "The request is not multipart/form-data."},
     422: {"model": Answer, "description": "None of the images could be read; each result says why."},
     429: {"description": "Too many images are in progress; Retry-After says how many seconds to wait."},
@@ -139,7 +139,8 @@ async def _refused(request: Request, error: Any) -> JSONResponse:
 
 
 async def _unless_gone(work: Any, request: Request, seconds: float) -> Answer | None:
-    """The answer to a request, or None if the client left before it. Raises Refusal (504) after `seconds`."""
+    """The answer to a request, or None if the client left before the answer was ready. Raises Refusal (504) after
+    `seconds`."""
     answer, gone = asyncio.ensure_future(work), asyncio.ensure_future(request.receive())
     try:
         done, _ = await asyncio.wait((answer, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

@@ -67,11 +67,12 @@ async def read_images(
             parser.write(data)
         except FormParserError as error:
             raise Refusal(
-                400, f"expected a form, got something else ({visible(str(error), most=200)}); {_EXAMPLE}"
+                400,
+                f"expected a multipart form, got a body that is no such form ({visible(str(error), most=200)}); {_EXAMPLE}",
             ) from error
         more = message.get("more_body", False)
     if not form.whole:
-        raise Refusal(400, f"expected a whole form, got one that is cut off; {_EXAMPLE}")
+        raise Refusal(400, f"expected a complete form, got a form that is cut off; {_EXAMPLE}")
     if not form.files:
         raise Refusal(400, f"expected at least one file in the field {FIELD!r}, got none; {_EXAMPLE}")
     return form.files
@@ -128,7 +129,9 @@ class _Form:
             file = unquote_to_bytes(extended[1])
         if name != FIELD.encode() or file is None:
             what = "a text" if file is None else "a file"
-            raise Refusal(400, f"expected files in the field {FIELD!r}, got {what} in {visible(name)!r}; {_EXAMPLE}")
+            raise Refusal(
+                400, f"expected files in the field {FIELD!r}, got {what} in the field {visible(name)!r}; {_EXAMPLE}"
+            )
         self._part.file = visible(file) or str(len(self.files))
 
     def _data(self, data: bytes, start: int, end: int) -> None:

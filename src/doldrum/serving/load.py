@@ -20,7 +20,8 @@ class Load:
     """The load of the service: accepted images without an answer, bytes in memory, and the time per image.
 
     An image is accepted if there is room in the queue, and if the images before it should be answered within
-    `answer_seconds`. Otherwise, the image is refused at once. The first image of an empty queue is always accepted.
+    `answer_seconds`. If the queue is full or the answer would come too late, the image is refused at once. The first
+    image of an empty queue is always accepted.
     """
 
     def __init__(self, settings: ServeSettings) -> None:
@@ -33,7 +34,7 @@ class Load:
         late = self.images > 0 and (self.images + count) * self._pace > self._seconds
         if self.images + count > self._queue or late:
             raise self._full(
-                f"expected at most {self._queue} images in the queue, got {self.images} that are waiting already and {count} more"
+                f"expected at most {self._queue} images in the queue, got {self.images} waiting images and {count} new images"
             )
 
     @contextmanager
@@ -56,7 +57,8 @@ class Load:
             self._held -= body.size
 
     def hold(self, size: int) -> None:
-        """Count `size` more bytes. Raise Refusal (429) if these bytes do not fit into memory now."""
+        """Count `size` more bytes of requests in memory. Raise Refusal (429) if `size` more bytes do not fit into
+        memory now."""
         if self._held + size > self._most_held:
             raise self._full(f"expected at most {self._most_held} bytes in all open requests together, got more")
         self._held += size
@@ -81,6 +83,7 @@ class Body:
         self._load, self.size = load, 0
 
     def add(self, size: int) -> None:
-        """Count `size` more bytes of this body. Raises Refusal (429) if these bytes do not fit into memory now."""
+        """Count `size` more bytes of this request's body. Raises Refusal (429) if `size` more bytes do not fit into
+        memory now."""
         self._load.hold(size)
         self.size += size

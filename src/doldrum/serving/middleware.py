@@ -24,9 +24,10 @@ class BoundedBody:
     """Refuses a body above `most` bytes (status 413), and a body that is incomplete after `seconds` (status 408).
 
     If a request declares its length, a body that is too large is refused before it arrives. Some answers, such as
-    refusals, are ready before the body is complete. The server then reads and ignores the rest of the body for up to a
-    second. If the server closed the connection at once, the connection could be reset before the client had read the
-    answer. If the body is still incomplete after this waiting time, the connection is closed.
+    refusals, are ready before the body is complete. If an answer is ready early, the server still reads and ignores the
+    rest of the body for up to a second. If the server closed the connection at once, the connection could be reset
+    before the client had read the answer. If the body is still incomplete after this waiting time, the connection is
+    closed.
     """
 
     def __init__(self, app: App, *, most: int, seconds: float) -> None:
@@ -76,7 +77,7 @@ class _Body:
     async def passed_over(self) -> bool:
         """Read and ignore the rest of the body, up to limits of time and bytes.
 
-        Return whether the body is then complete.
+        Return whether the whole body has arrived.
         """
         if self._ended or self._waits_to_send:
             return self._ended

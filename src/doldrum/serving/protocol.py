@@ -26,8 +26,9 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None], *, most: in
 
     A head is a request's line and headers. A head that is incomplete after `seconds` gets the status 408, and a head
     above `MOST_HEAD` bytes gets 431. The server library uvicorn does not limit how long the head or the body of a
-    request may take to arrive: its only timer restarts with every byte. `refused` is called with each status that the application does not see.
-    The application must limit the time of the body.
+    request may take to arrive: its only timer restarts with every byte. `refused` is called with the status of each
+    request that the protocol refuses itself, without the application. The application must limit the time that a
+    request's body takes to arrive.
 
     If there are `most` connections, the connection that has waited longest for its next request is closed. If no
     connection is waiting for a request, a request on a new connection gets the status 503.
@@ -103,7 +104,8 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None], *, most: in
         def timeout_keep_alive_handler(self) -> None:
             """Close the connection.
 
-            If the client has not read an answer, cut the connection, because sending the rest could take for ever.
+            If the client has not read the whole answer, cut the connection, because sending the rest of the answer
+            could take for ever.
             """
             if self.transport.get_write_buffer_size():
                 self.transport.abort()
@@ -111,7 +113,8 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None], *, most: in
                 super().timeout_keep_alive_handler()
 
         def _look(self) -> None:
-            """Start or stop the timer for a head: it runs if the first head is expected, or if a head has begun."""
+            """Start or stop the timer for the head of a request. The timer runs while the first head is expected, or
+            while a head has begun but is incomplete."""
             first = self.cycle is None and self.conn.their_state is h11.IDLE
             if self.transport.is_closing() or not (first or self._head()):
                 self._no_longer()

@@ -88,7 +88,7 @@ class Server(uvicorn.Server):
         """
         if self._service.begun:
             raise InputError(
-                "expected a service that was not run before, got one that was; make another Service and Server"
+                "expected a service that was not run before, got a service that was run already; make a new Service and a new Server"
             )
         settings = self._service.settings
         super().run(sockets or [bound_socket(settings.host, settings.port)])
@@ -110,8 +110,8 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Handle the signals while the server runs.
 
-        uvicorn's own method raises the signal again at the end. With this second signal, a graceful stop would look as
-        if the signal had killed the process.
+        The method of uvicorn raises the received signal a second time at the end. The repeated signal would make a
+        graceful stop look as if the signal had killed the process.
         """
         if threading.current_thread() is not threading.main_thread():
             yield

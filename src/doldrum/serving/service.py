@@ -33,7 +33,8 @@ Pixels = NDArray[np.uint8]
 
 
 class Service:
-    """Judges image files with a Guard, for many requests at a time, while `running`. A service can be run only once.
+    """Judges image files with a Guard, for many requests at a time, while the block of `running` runs. A service can be
+    run only once.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ class Service:
             self.watched.close()
 
     async def answer(self, files: Sequence[tuple[str, bytes]]) -> Answer:
-        """The verdicts for files (id, encoded image).
+        """Return the verdicts for image files, which are given as pairs (id, encoded image).
 
         One image is judged while the next is decoded. Call `load.taken` first.
         """

@@ -1,4 +1,4 @@
-"""`ServeSettings`: where the service listens, and its limits."""
+"""The class `ServeSettings`: the address at which the service listens, and the limits of the service."""
 
 from __future__ import annotations
 
@@ -63,10 +63,17 @@ class ServeSettings:
         whole_number(self.port, "port=", least=0, most=65_535, hint="e.g. 8000")
         for name in ("batch", "max_images", "max_body", "max_pixels"):
             whole_number(getattr(self, name), f"{name}=", least=1)
-        whole_number(self.queue, "queue=", least=self.max_images, hint="a request with max_images= images has to fit")
+        whole_number(
+            self.queue,
+            "queue=",
+            least=self.max_images,
+            hint="the queue needs room for a request with max_images= images",
+        )
         for name in ("receive_seconds", "answer_seconds"):
             if not is_number(value := getattr(self, name)) or value <= 0:
-                raise InputError(f"expected seconds above 0 as {name}=, got {value!r}; pass a larger number")
+                raise InputError(
+                    f"expected a number of seconds above 0 as {name}=, got {value!r}; pass a larger number"
+                )
         if not is_number(self.wait) or not 0 <= self.wait < self.answer_seconds:
             raise InputError(
                 f"expected wait= in seconds, at least 0 and below answer_seconds=, got {self.wait!r}; e.g. 0.002"
@@ -82,7 +89,9 @@ class ServeSettings:
                 )
             return
         if self.without_token:
-            raise InputError("expected no secret with without_token=True, got one; leave either out")
+            raise InputError(
+                "expected no secret with without_token=True, got a secret; leave out the secret or without_token="
+            )
         if (
             len(self.secret) < _SHORTEST
             or not self.secret.isascii()

@@ -42,11 +42,11 @@ class Watched:
 
     `verdict` is the watch's verdict after the last batch. Each change of the verdict is logged.
 
-    If the file `kept` exists, the guard continues the watch from it. The watch's state is written to this file every
-    1,000 images and at `close`. Until `close`, no other service can use the file: an empty file NAME.lock next to it is
-    locked, and stays there. If the watch fails, the error is logged once. The watch is then no longer updated, and the
-    file keeps its last state. Raises InputError for a file of another kind, of a detector with another calibration, or
-    of another running service.
+    If the file `kept` exists, the guard continues the watch from the state in this file. The watch's state is written
+    to this file every 1,000 images and at `close`. Until `close`, no other service can use the file: an empty file
+    NAME.lock next to it is locked, and stays there. If the watch fails, the error is logged once. The watch is then no
+    longer updated, and the file keeps its last state. Raises InputError if the file is not the state of a watch, if it
+    belongs to a detector with another calibration, or if another running service uses it.
     """
 
     def __init__(self, guard: Guard, kept: Path | None = None) -> None:
@@ -101,7 +101,7 @@ class Watched:
 
 
 def _take(kept: Path, held: contextlib.ExitStack) -> None:
-    """Lock the file's name for this service.
+    """Lock the file `kept` for this service.
 
     The file itself is replaced at each write, so the lock is on a second file next to it.
     """

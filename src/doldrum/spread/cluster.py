@@ -21,8 +21,8 @@ _PATIENCE = 60.0  # seconds that a cluster has for another actor
 class RayPool(Pool):
     """A pool of Ray actors.
 
-    An actor that dies is replaced if the cluster has room for a new one within a minute. Otherwise, the other actors do
-    its jobs.
+    An actor that dies is replaced if the cluster has room for a new one within a minute. If the cluster has no room,
+    the remaining actors do the jobs of the dead actor.
     """
 
     def __init__(self, work: Any, workers: int | None, address: str) -> None:
@@ -156,8 +156,8 @@ def _check(found: list[dict[str, Any]]) -> None:
         missing = [n for n in here["versions"] if n not in there["versions"]]
         if other or missing:
             raise WorkerError(
-                f"expected workers with the versions of this process, got {', '.join(other + [f'no {n}' for n in missing])}; "
-                "install the same on every machine of the cluster"
+                f"expected workers with the same library versions as this process, got {', '.join(other + [f'no {n}' for n in missing])}; "
+                "install the same versions on every machine of the cluster"
             )
     kinds = {there["machine"]["processor"] for there in found} - {here["machine"]["processor"]}
     if kinds:

@@ -18,14 +18,14 @@ def interrupts_held() -> Iterator[None]:
 
     Processes started in the block ignore Ctrl-C.
 
-    A terminal sends Ctrl-C to all of its processes. Only the process that started the others should react to Ctrl-C.
-    This needs two steps:
+    A terminal sends Ctrl-C to all processes that run in the terminal. But only the main process, which started the
+    workers, should react to Ctrl-C. This needs two steps:
 
     - SIGINT is blocked in this thread. Processes that the thread starts inherit the blocked signal.
-    - For this process itself, blocking SIGINT is not enough. The system may deliver the signal to another thread (for
-      example a queue's thread), but Python still runs the handler in the main thread. If the handler raised an error
-      between the start of a worker and the message with its work, the worker would get half a message. So the handler
-      only records the signal until the end of the block.
+    - For the main process, blocking SIGINT in one thread is not enough. The system may deliver the signal to another
+      thread (for example a queue's thread), but Python still runs the handler in the main thread. If the handler raised
+      an error while the work is being sent to a new worker, the worker would get half a message. So the handler only
+      records the signal until the end of the block.
 
     >>> before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background may ignore it
     >>> reached = False

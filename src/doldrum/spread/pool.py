@@ -52,7 +52,7 @@ class Pool(ABC):
 
     @abstractmethod
     def outcome(self, future: Future[Any]) -> Any:
-        """Wait for a job's result, and return it. Errors of the work are raised again.
+        """Wait for a job's result, and return it. If the job raised an error, `outcome` raises this error again.
 
         Raises Lost if the worker died, and another WorkerError if no worker ever started.
         """
@@ -73,7 +73,7 @@ class Pool(ABC):
 
 
 def settle() -> None:
-    """Limit a worker to one thread. Called before and after the worker loads its work."""
+    """Limit a worker to one thread. Each worker calls this function before and after it loads its work."""
     os.environ.update(ONE_THREAD)
     torch = sys.modules.get("torch")
     if torch is not None:

@@ -42,10 +42,11 @@ def spread(
     ----------
     work, jobs
         `work`, jobs and results must be picklable (for Ray, with cloudpickle). `jobs` is read as workers become free.
-        If results come in order, each worker has two jobs at a time, otherwise one.
+        Each worker has two jobs at a time if results come in order, and only one job at a time if not.
     workers : int, optional
-        By default 1; on a cluster, one per CPU. On this machine at most 4 per core (8 on a single core). Each worker
-        needs memory for the libraries and for its own copy of the work.
+        The number of workers. The default is 1 worker on this machine, and one worker per CPU on a cluster. On this
+        machine, at most 4 workers per core are allowed (8 on a single core). Each worker needs memory for the libraries
+        and for its own copy of the work.
     ray : str, optional
         The address of a Ray cluster: "auto", "HOST:6379", "ray://HOST:10001", or "local" for an instance on this
         machine that ends with the run. If this process is already connected to a Ray cluster, that cluster is used for
@@ -65,7 +66,7 @@ def spread(
         Raised if workers died three times in a row during one job (for example, out of memory), if a worker died before
         any had started, or if a worker has other library versions than this process.
 
-        Errors that `work` raises are raised again.
+        An error that `work` raises is raised again in the calling process.
 
     In a script the call must be guarded by `if __name__ == "__main__"`, because processes import the script.
 
@@ -88,8 +89,8 @@ def kept_workers(
 ) -> Generator[Callable[[Iterable[Job]], Iterator[Result]], None, None]:
     """Keep the workers while the block runs, for several rounds of jobs.
 
-    The block gets a function from jobs to their results, in order. This function can be called several times. The
-    arguments and errors are those of `spread`.
+    The block gets a function that takes jobs, and yields the results of these jobs in order. This function can be
+    called several times. The arguments and errors are the same as those of `spread`.
 
     >>> with kept_workers(abs) as results_of:
     ...     list(results_of([-1, 2])), list(results_of([-3]))
@@ -117,7 +118,8 @@ def _running(pool: Pool) -> Generator[None, None, None]:
 
 
 def check_workers(workers: int | None, *, ray: str | None = None) -> None:
-    """Raise InputError if the number of workers is not possible on this machine. A cluster has its own limit."""
+    """Raise InputError if the number of workers is not possible on this machine. The number of workers on a cluster is
+    checked when doldrum connects to the cluster."""
     if workers is None:
         return
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
@@ -139,7 +141,7 @@ def results(
     in_order: bool = True,
     one_core: bool = False,
 ) -> Iterator[Result]:
-    """Yield `work(job)` for every job, with the arguments and errors of `spread`.
+    """Yield `work(job)` for every job. The arguments and errors are the same as those of `spread`.
 
     With one worker on this machine, the jobs are done in this process.
 
@@ -155,7 +157,7 @@ def results(
 
 @dataclass(eq=False)
 class _Sent:
-    """A job that is not finished. The job has no future before a worker gets it."""
+    """A job that is not finished. The `future` of a job is None until a worker gets the job."""
 
     job: Any
     future: Future[Any] | None = None
@@ -207,7 +209,7 @@ def _replace(pool: Pool, sent: list[_Sent], error: Lost) -> None:
 def _done(pool: Pool, sent: list[_Sent], in_order: bool) -> Iterator[tuple[Any, Any]]:
     """Yield finished jobs with their results: the first job if results come in order, else all finished jobs.
 
-    At least one job is yielded, unless a worker died or no worker has the first job yet.
+    No job is yielded if a worker died, or if results come in order and no worker has the first job yet.
     """
     futures = {one.future: one for one in sent if one.future is not None}
     if not in_order:

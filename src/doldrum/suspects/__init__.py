@@ -1,6 +1,7 @@
 """Open somebody else's model as a Classifier. Model files are checked before a library reads them, and code in them is not run.
 
-Each model format has its own modules here. The user's own models are in `classifiers`, images in `intake`, and verdicts in `audit`.
+Each model format has its own modules here. The code for the user's own models is in `classifiers`, the code for images
+in `intake`, and the code for verdicts in `audit`.
 """
 
 from __future__ import annotations

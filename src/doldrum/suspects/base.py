@@ -25,9 +25,10 @@ class Preprocessing:
     Parameters
     ----------
     size : (height, width)
-        The size of the model's images, or one number for both.
+        The height and width of the model's images, or one number if both are equal.
     mean, std : one number, or one per channel, in the model's channel order
-        The mean and standard deviation, in units of the scaled pixel. Equal numbers are stored as one number.
+        The mean and standard deviation, in units of the scaled pixel. If the numbers of all channels are equal, only
+        one number is stored.
     channels : "rgb", "bgr" or "grey"
         The model's channels and their order; "grey" is one channel.
     scale : float
@@ -75,19 +76,20 @@ class Preprocessing:
         fine = all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in values)
         if not fine or len(values) not in (1, count):
             raise InputError(
-                f"expected {name} to be one number or {count} numbers, got {visible(repr(given))}; pass one number per channel"
+                f"expected {name} to be one number or {count} numbers (one per channel), got {visible(repr(given))}; pass one number per channel"
             )
         found = tuple(float(v) for v in values)
         return found[:1] if len(set(found)) == 1 else found  # so that what is the same preprocessing is equal
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """The shape (C, H, W) of images for the classifier. Colour images for the classifier are RGB, even if the model takes BGR."""
+        """The shape (C, H, W) of images for the classifier. The classifier takes colour images as RGB, even if the
+        model takes BGR."""
         return (1 if self.channels == "grey" else 3, self.size[0], self.size[1])
 
     @property
     def normalises(self) -> bool:
-        """Whether images need more than resizing."""
+        """Whether images must be scaled, normalised or changed to BGR after resizing."""
         values = (*self.mean, self.scale - 1, *(s - 1 for s in self.std))
         return any(v != 0 for v in values) or self.channels == "bgr"
 
@@ -96,10 +98,10 @@ class Preprocessing:
 class Suspect:
     """Somebody else's model, opened and ready to use.
 
-    `classifier` takes float32 (B, C, H, W) in [0, 1], RGB or grey, of `preprocessing.input_shape`, and normalises them itself.
-    `format` is "onnx", "openvino", "tflite", "safetensors", "state dict", "huggingface", "torchscript", "pt2", "pickle", "skops" or
-    "endpoint".
-    `class_names` are the names in the model's files, with control characters escaped, or None. `notes` say what was assumed or left out.
+    `classifier` takes float32 (B, C, H, W) in [0, 1], RGB or grey, of `preprocessing.input_shape`, and normalises them
+    itself. `format` is "onnx", "openvino", "tflite", "safetensors", "state dict", "huggingface", "torchscript", "pt2",
+    "pickle", "skops" or "endpoint". `class_names` are the names in the model's files, with control characters escaped,
+    or None. `notes` are sentences about what was assumed or left out when the model was opened.
     """
 
     classifier: Classifier

@@ -35,8 +35,9 @@ _VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
 def weights_beside(model: Path) -> list[str]:
     """The sorted names of the files in the model's folder that hold its weights, whether they exist or not.
 
-    The weights of an OpenVINO .xml file are in the .bin file of the same name. An ONNX file names the files of its external data. Names that
-    lead out of the folder are left out, since opening the model refuses them. For all other kinds of files, the list is empty.
+    The weights of an OpenVINO .xml file are in the .bin file of the same name. An ONNX file names the files of its
+    external data. Names that lead out of the folder are left out, since opening the model refuses them. For a file that
+    is neither OpenVINO nor ONNX, the list is empty.
 
     Raises InputError for an ONNX file with more fields than any model has.
     """
@@ -63,7 +64,8 @@ def is_bare_name(name: str) -> bool:
 
 
 def _locations(data: Any, shown: str) -> Iterator[str]:
-    """Yield the value of `location` of each tensor, as far as the bytes can be read as a ModelProto."""
+    """Yield the file name that each tensor with external data has in its field `location`, as far as the bytes can be
+    read as a ModelProto."""
     left, count = [("model", 0, len(data))], 0
     while left:
         what, start, end = left.pop()
@@ -85,7 +87,8 @@ def _locations(data: Any, shown: str) -> Iterator[str]:
 def _fields(data: Any, at: int, end: int) -> Iterator[tuple[int, int, int]]:
     """Yield (number, start, end) for every field of type bytes between `at` and `end`. Stops at bytes that are not a message.
 
-    The fields of a group are treated as fields of the message, so that too many fields may be checked, but never too few.
+    The fields inside a group are treated as fields of the message itself. So too many fields may be checked, but never
+    too few.
     """
     while at < end:
         tag, at = _varint(data, at, end)
@@ -109,7 +112,8 @@ def _fields(data: Any, at: int, end: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _varint(data: Any, at: int, end: int) -> tuple[int, int]:
-    """Read the number at `at`, and return it with the position of its end; the position is -1 if there is no number."""
+    """Read the number at `at`. Return the number and the position after its last byte; the position is -1 if there is
+    no number."""
     value = shift = 0
     while at < end and shift < 70:
         byte = data[at]

@@ -48,15 +48,17 @@ class Endpoint:
     timeout : float
         Seconds for one request, from connecting to the last byte.
     retries : int
-        The number of retries after no answer, or after the status 408, 425, 429, 500, 502, 503 or 504. The wait starts at half a second and
-        doubles with each retry, or is the wait in `Retry-After`. Each wait is at most a minute.
+        The number of retries after no answer, or after the status 408, 425, 429, 500, 502, 503 or 504. The time before
+        a retry is the time in the answer's header `Retry-After`. Without this header, the wait starts at half a second
+        and doubles with each retry. Each wait is at most a minute.
     per_second : float or None
         The largest number of requests per second.
     budget : int or None
         The largest number of images to send, including retries. Sending an image beyond this limit raises InputError. In ModelSettings, this
         limit is `endpoint_queries`.
     token : str or None
-        The name of an environment variable. The variable's value is sent as `Authorization: Bearer ...`, but only over TLS or to this machine.
+        The name of the environment variable that holds the endpoint's secret. The secret is sent as `Authorization:
+        Bearer ...`, but only over TLS or if the endpoint is on this machine.
 
     Raises InputError for an impossible address or limit.
 
@@ -96,7 +98,7 @@ class Endpoint:
             if value is None and name == "per_second":
                 continue
             if value is None or not (is_number(value) and value > 0):
-                raise InputError(f"expected a positive {name}=, got {value!r}; pass a positive number")
+                raise InputError(f"expected a positive number as {name}=, got {value!r}; pass a positive number")
         if self.budget is not None:
             whole_number(self.budget, "budget=", least=1)
         if self.token is not None:
@@ -116,7 +118,10 @@ class EndpointClassifier(Classifier):
     """
 
     costly = True
-    no_gradients = ("a model at an address, which gives only answers", "use methods that need only scores or labels")
+    no_gradients = (
+        "a model at an address, which gives only scores or labels",
+        "use methods that need only scores or labels",
+    )
 
     def __init__(
         self, endpoint: Endpoint, *, input_shape: tuple[int, int, int], num_classes: int, outputs: Outputs
@@ -217,7 +222,7 @@ class EndpointClassifier(Classifier):
     def _read(self, data: bytes, count: int) -> NDArray[Any]:
         def bad(got: str) -> ClassifierError:
             return ClassifierError(
-                f"expected JSON with {wanted!r} for {count} images, got {got} from {self.host}; check the address, outputs= and num_classes="
+                f"expected JSON with the field {wanted!r} for {count} images, got {got} from the host {self.host}; check the address, outputs= and num_classes="
             )
 
         wanted = "labels" if self.outputs == "labels" else "scores"
@@ -270,8 +275,8 @@ def _next_url(url: str, first: Any, response: HTTPResponse) -> str:
         same, target = False, ""
     if not same or response.status not in (307, 308):
         raise ClassifierError(
-            f"expected an answer from {visible(str(first.hostname))}, got a redirect ({response.status}) that leads elsewhere or "
-            "drops the images; pass the address it leads to if you trust it"
+            f"expected an answer from the host {visible(str(first.hostname))}, got a redirect ({response.status}) that leads to another host or "
+            "drops the images; pass the address to which the redirect leads if you trust that address"
         )
     return target
 

@@ -31,8 +31,8 @@ _MOST_NUMBER = 1 << 20
 _MOST_LAYERS = 1000
 _MOST_LIST = 40_000
 _REFUSED = {
-    "auto_map": "its own code (auto_map)",
-    "custom_pipelines": "its own code (custom_pipelines)",
+    "auto_map": "a model with its own code (auto_map)",
+    "custom_pipelines": "a model with its own code (custom_pipelines)",
     "quantization_config": "a quantised model",
     "kernel_config": "external kernels (kernel_config)",
     "use_kernels": "external kernels (use_kernels)",
@@ -104,19 +104,21 @@ def _checked(config: dict[str, Any], shown: str) -> dict[str, Any]:
         if isinstance(value, dict):
             for name, inner in value.items():
                 if name in _REFUSED and inner:
-                    raise InputError(f"expected a plain model, got {_REFUSED[name]} in {shown}; export it as ONNX")
+                    raise InputError(
+                        f"expected a plain model, got {_REFUSED[name]} in the folder {shown}; export the model as ONNX"
+                    )
                 left.append((name, inner, depth + 1))
         elif isinstance(value, list):
             if len(value) > _MOST_LIST:
                 raise InputError(
-                    f"expected a plain configuration, got a list of {len(value)} in {shown}; do not trust it"
+                    f"expected a plain configuration, got a list of {len(value)} values in the folder {shown}; do not trust this folder"
                 )
             left.extend((key, inner, depth + 1) for inner in value)
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             most = _MOST_LAYERS if re.search("layers|depth|blocks|stages", key) else _MOST_NUMBER
             if not -most <= value <= most:
                 raise InputError(
-                    f"expected a plausible value of '{visible(key, most=60)}', got {visible(repr(value), most=40)} in {shown}; do not trust it"
+                    f"expected a plausible value of '{visible(key, most=60)}' in the configuration, got the value {visible(repr(value), most=40)} in the folder {shown}; do not trust this folder"
                 )
         elif isinstance(value, str) and "attn_implementation" in key and "/" in value:
             raise InputError(
@@ -194,7 +196,7 @@ def _preprocessing(root: Path, config: dict[str, Any], shown: str, notes: list[s
         if size is None:
             raise InputError(f"expected preprocessor_config.json in {shown}, got none; pass size=")
         notes.append(
-            "there is no preprocessor_config.json; pixels were passed in [0, 1]. If this is wrong, pass mean= and std="
+            "there is no preprocessor_config.json; pixels were passed in [0, 1]. If the model expects other values, pass mean= and std="
         )
         sides: Any = size if isinstance(size, int) else tuple(size)
         return Preprocessing(size=sides, channels=channels)

@@ -1,4 +1,4 @@
-"""Find out how a model's input takes images: their layout and their preprocessing. The rules are the same for every format."""
+"""Find out how a model's input takes images: their layout and their preprocessing. The rules are the same for every model format."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ ROUNDED = (
 
 @dataclass(frozen=True)
 class ImageInput:
-    """A model's input for images. Sizes that the file leaves open are None. `values` is the D of an input of shape (N, D)."""
+    """A model's input for images. Sizes that the file leaves open are None. For an input of shape (N, D), `values` is
+    D."""
 
     name: str
     layout: Literal["nchw", "nhwc", "nhw", "flat"]
@@ -53,7 +54,8 @@ class ImageInput:
     def preprocessing(
         self, given: Preprocessing | None, said: Mapping[str, Any], *, shown: str, notes: list[str]
     ) -> Preprocessing:
-        """The `given` preprocessing, or else one made from the file's shapes and its metadata `said` (`size`, `mean`, `std`, `order`).
+        """Return the `given` preprocessing, fitted to the model's input. If no preprocessing is given, make it from the
+        file's shapes and its metadata `said` (`size`, `mean`, `std`, `order`).
 
         If the model takes whole numbers, pixels are 0 to 255 (-128 to 127 for int8). Raises InputError if the sizes
         don't fit the file, or if they are neither given nor in the file.
@@ -67,7 +69,7 @@ class ImageInput:
             given = replace(given, scale=255.0, **({"mean": (128.0,)} if signed else {}))
             if signed:
                 notes.append(
-                    "the model takes int8; pixels were passed as values from 0 to 255, minus 128. If this is wrong, pass mean= and scale="
+                    "the model takes int8; pixels were passed as values from 0 to 255, minus 128. If the model expects other values, pass mean= and scale="
                 )
         return given
 
@@ -76,11 +78,11 @@ class ImageInput:
         if any(side is not None and side != said for side, said in zip(want, given.input_shape, strict=True)):
             told = ", ".join("?" if side is None else str(side) for side in want)
             raise InputError(
-                f"expected images of shape ({told}), which {shown} requires, got {given.input_shape} (channels, height, width); {self._advice(given)}"
+                f"expected images of shape ({told}), which {shown} requires, got images of shape {given.input_shape} (channels, height, width); {self._advice(given)}"
             )
         if self.values is not None and math.prod(given.input_shape) != self.values:
             raise InputError(
-                f"expected images of {self.values} values (channels x height x width), which {shown} requires, got {given.input_shape} (channels, height, width); "
+                f"expected images of {self.values} values (channels x height x width), which {shown} requires, got images of shape {given.input_shape} (channels, height, width); "
                 "pass another size"
             )
 
@@ -148,7 +150,7 @@ def image_input(name: str, dims: Sequence[int | None], kind: str, *, last: bool 
             return ImageInput(name, "nhw", kind, batch, 1, *sizes)
         if len(sizes) == 2:
             raise ClassifierError(
-                f"expected images (N, C, H, W), got {tuple(dims)} without an axis for the batch in {shown}; export it with a batch axis"
+                f"expected an input of images (N, C, H, W), got an input of shape {tuple(dims)} without a batch axis in {shown}; export the model with a batch axis"
             )
         if len(sizes) == 1:
             return ImageInput(name, "flat", kind, batch, values=sizes[0])

@@ -19,19 +19,19 @@ __all__ = ["model_kind", "refused"]
 _STARTS = (
     (b"version https://git-lfs", "a Git LFS pointer", "fetch the file itself with: git lfs pull"),
     (b"GGUF", "a GGUF file, a language model", "pass an image classifier"),
-    (b"\x7fELF", "a program", "do not trust its source"),
-    (b"MZ", "a program", "do not trust its source"),
-    (b"#!", "a script", "do not trust its source"),
-    (b"\xcf\xfa\xed\xfe", "a program", "do not trust its source"),
+    (b"\x7fELF", "a program", "do not trust the source of this file"),
+    (b"MZ", "a program", "do not trust the source of this file"),
+    (b"#!", "a script", "do not trust the source of this file"),
+    (b"\xcf\xfa\xed\xfe", "a program", "do not trust the source of this file"),
 )
 _OVC = "convert it with OpenVINO (ovc {} --output_model model.xml), and pass model.xml"
 _KINDS = {
     "HDF5": ("an HDF5 file (Keras?)", KERAS),
-    "gzip": ("a compressed file (joblib?)", "unpack it, and pass the model in it"),
-    "xz": ("a compressed file (joblib?)", "unpack it, and pass the model in it"),
-    "bzip2": ("a compressed file (joblib?)", "unpack it, and pass the model in it"),
-    "zstd": ("a compressed file", "unpack it, and pass the model in it"),
-    "tar": ("a tar archive", "if you trust it, unpack it, and pass the model in it"),
+    "gzip": ("a compressed file (joblib?)", "unpack the file, and pass the model in it"),
+    "xz": ("a compressed file (joblib?)", "unpack the file, and pass the model in it"),
+    "bzip2": ("a compressed file (joblib?)", "unpack the file, and pass the model in it"),
+    "zstd": ("a compressed file", "unpack the file, and pass the model in it"),
+    "tar": ("a tar archive", "if you trust the archive, unpack it, and pass the model in it"),
     "HTML": ("a web page", "download the file itself"),
     "Parquet": ("a Parquet table", "pass images with --images"),
     "npy": ("an array", "pass images with --images"),
@@ -45,10 +45,11 @@ def model_kind(path: str | os.PathLike[str]) -> str:
     """The kind of the file or folder at `path`: "onnx", "openvino", "tflite", "safetensors", "torch", "torchscript", "pt2", "pickle",
     "skops" or "huggingface" (a folder).
 
-    Only a few hundred bytes of a file are read. For a zip, the table of contents is read too, and for ONNX, the outermost field tags.
+    Only a few hundred bytes of a file are read. For a zip file, the table of contents is read too. For an ONNX file,
+    the tags of the outermost fields are read too.
 
-    Raises InputError for any other kind, for a path that does not exist, and for anything that is not a regular file. If the kind is known,
-    the message names it.
+    Raises InputError for any other kind, for a path that does not exist, and for anything that is not a regular file.
+    If doldrum recognises the kind, the message names this kind.
     """
     shown = visible(path)
     try:
@@ -90,7 +91,7 @@ def _file(file: BinaryIO, head: bytes, size: int, shown: str, path: str | os.Pat
     if IR_START.match(head):
         return "openvino"
     if head[4:8] == b"ORTM":
-        raise refused("an ONNX Runtime file (.ort)", shown, "pass the .onnx file that it was made from")
+        raise refused("an ONNX Runtime file (.ort)", shown, "pass the .onnx file from which the .ort file was made")
     kind = kind_of(head)
     if kind == "zip":
         return zip_kind(path, shown)
@@ -104,11 +105,12 @@ def _file(file: BinaryIO, head: bytes, size: int, shown: str, path: str | os.Pat
         raise refused(what, shown, advice)
     if Path(path).suffix == ".pdmodel":
         raise refused("a PaddlePaddle model", shown, _OVC.format("FILE.pdmodel"))
-    raise refused("a file of an unknown kind, or a broken file", shown, "check it, or export the model again")
+    raise refused("a file of an unknown kind, or a broken file", shown, "check the file, or export the model again")
 
 
 def _is_onnx(file: BinaryIO, size: int) -> bool:
-    """Whether the outermost fields are those of a ModelProto, and one of them is a graph. The fields' contents are not read."""
+    """Whether the outermost fields of a file are fields of an ONNX ModelProto, and one of these fields is a graph. The
+    fields' contents are not read."""
     position, graph = 0, False
     for _ in range(10_000):
         if position == size:
@@ -129,7 +131,8 @@ def _is_onnx(file: BinaryIO, size: int) -> bool:
 
 
 def _varint(data: bytes, start: int) -> tuple[int, int]:
-    """Read the number at `start`, and return it with the position of its end; (0, -1) if there is none."""
+    """Read the number at `start`. Return the number and the position after its last byte, or (0, -1) if there is no
+    number."""
     value = 0
     for i in range(10):
         if start < 0 or start + i >= len(data):

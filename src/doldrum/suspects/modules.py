@@ -40,7 +40,8 @@ class Prepared(nn.Module):
         return self.model((x - self.mean) / self.std)
 
     def extra_repr(self) -> str:
-        """The settings that are not stored in buffers, as text. A classifier's fingerprint includes this text."""
+        """The module's settings that are not stored in its buffers, as text. The fingerprint of the classifier includes
+        this text."""
         told = ["bgr"] if self.flip else []
         return ", ".join(told + ([f"scale={self.scale:g}"] if self.scale != 1 else []))
 
@@ -55,8 +56,9 @@ def module_classifier(
 ) -> ModuleClassifier:
     """Turn `model` into a classifier of images in [0, 1]. The number of classes is found by running the model.
 
-    Running the model also shows where the scores are in its output, and whether the model takes only one image at a time. The caller's own
-    modules are examined in the same way (:func:`doldrum.classifiers.adapters.module_forms.plain_module`).
+    Running the model also shows where the scores are in the model's output, and whether the model takes only one image
+    at a time. The caller's own modules are examined in the same way
+    (:func:`doldrum.classifiers.adapters.module_forms.plain_module`).
 
     Raises ClassifierError if the model can't take such images, or returns no row of scores (or no label) per image.
     """
@@ -77,8 +79,8 @@ def module_classifier(
         why = visible(str(error).partition("\n")[0], most=200) or type(error).__name__
         size = "x".join(map(str, preprocessing.input_shape))
         raise ClassifierError(
-            f"expected {shown} to take images of {size}, got {why}; check the size and the channels, and that it was exported "
-            "for one image or for any number of images at once"
+            f"expected the model {shown} to take images of {size} values, got the error {why}; check the size and the channels, and export "
+            "the model for one image or for any number of images at once"
         ) from error
     if not isinstance(out, torch.Tensor) or out.ndim not in (1, 2) or len(out) != 2:
         got = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
@@ -87,7 +89,9 @@ def module_classifier(
         )
     labels = out.ndim == 1
     if labels and num_classes is None:
-        raise InputError(f"expected num_classes= for {shown}, which gives labels, got none; pass the number of classes")
+        raise InputError(
+            f"expected num_classes= for the model {shown}, which gives labels, got none; pass the number of classes"
+        )
     return ModuleClassifier(
         prepared,
         input_shape=preprocessing.input_shape,

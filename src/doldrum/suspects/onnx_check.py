@@ -54,7 +54,7 @@ class _Check:
         self.model, self.shown, self.newest = model, shown, newest
 
     def bad(self, what: str, advice: str) -> InputError:
-        return InputError(f"expected a plain ONNX model, got {what} in {self.shown}; {advice}")
+        return InputError(f"expected a plain ONNX model, got a model with {what} in {self.shown}; {advice}")
 
     def run(self, path: str | os.PathLike[str]) -> bool:
         model = self.model
@@ -62,7 +62,7 @@ class _Check:
         version = opsets.get("", opsets.get("ai.onnx"))
         if version is None or not _OLDEST <= version <= self.newest:
             raise self.bad(
-                f"opset {version}", f"export it with an opset from {_OLDEST} to {self.newest}, or {_CONVERT}"
+                f"opset {version}", f"export the model with an opset from {_OLDEST} to {self.newest}, or {_CONVERT}"
             )
         if len(model.training_info):
             raise self.bad("graphs for training", "export it for inference")
@@ -74,9 +74,9 @@ class _Check:
             for node in _nodes(body):
                 if node.domain not in _DOMAINS and (node.domain, node.op_type) not in own:
                     name = f"'{visible(node.domain, most=60)}' (operator '{visible(node.op_type, most=60)}')"
-                    advice = "its operators are external code: export the model without them"
+                    advice = "the operators of this domain are external code: export the model without these operators"
                     if node.domain == "com.microsoft":
-                        advice = "its operators work only in ONNX Runtime: quantise with QuantFormat.QDQ, or save the model before it is optimised"
+                        advice = "the operators of this domain work only in ONNX Runtime: quantise the model with QuantFormat.QDQ, or save the model before it is optimised"
                     raise self.bad(f"the custom domain {name}", advice)
         room = _MOST_BYTES - model.ByteSize() - (1 << 20)  # for what is put around the graph
         outside = read_external(_tensors(graphs), path, widths=_WIDTHS, most=room, shown=self.shown)
@@ -87,12 +87,13 @@ class _Check:
             dims = [max(d, 0) for d in dims]  # some exporters write -1 for an open size
             if any(d > _MOST_SIDE for d in dims) or math.prod(d or 1 for d in dims) > _MOST_VALUES:
                 raise self.bad(
-                    f"the shape {dims} for '{visible(value.name, most=60)}'", "no image and no score has this shape"
+                    f"the shape {dims} for '{visible(value.name, most=60)}'", "no images and no scores have this shape"
                 )
         return outside
 
     def _functions(self) -> set[tuple[str, str]]:
-        """The names of the file's own functions. First, nodes are counted, because a few functions can expand to 2^60 nodes."""
+        """Return the names of the functions that the file defines. Before that, count the nodes, because a few
+        functions can expand to 2^60 nodes."""
         bodies = {(f.domain, f.name): f for f in self.model.functions}
         sizes: dict[tuple[str, str], int] = {}
         active: set[tuple[str, str]] = set()
@@ -104,7 +105,9 @@ class _Check:
                 total += 1
                 if key in bodies:
                     if depth > 50:
-                        raise self.bad("functions nested more than 50 deep", "no image classifier has that")
+                        raise self.bad(
+                            "functions nested more than 50 levels deep", "no image classifier has such functions"
+                        )
                     if key in active:
                         raise self.bad(
                             f"the function '{visible(key[1], most=60)}', which calls itself", "do not trust it"
@@ -115,7 +118,7 @@ class _Check:
                         active.discard(key)
                     total += sizes[key]
                 if total > _MOST_NODES:
-                    raise self.bad(f"more than {_MOST_NODES} nodes", "no image classifier has so many")
+                    raise self.bad(f"more than {_MOST_NODES} nodes", "no image classifier has so many nodes")
             return total
 
         size(self.model.graph, 0)
@@ -132,7 +135,7 @@ class _Check:
         width = _WIDTHS.get(tensor.data_type)
         shape = f"the tensor '{name}' of shape {visible(str(list(tensor.dims)), most=60)}"
         if not 0 <= count <= _MOST_VALUES:
-            raise self.bad(shape, "no weight looks like that")
+            raise self.bad(shape, "no weight has such a shape")
         if width is not None and tensor.HasField("raw_data"):
             if len(tensor.raw_data) != math.ceil(count * width):
                 raise self.bad(f"{shape} with {len(tensor.raw_data)} bytes", "the file is broken")
@@ -161,7 +164,8 @@ _FLOATS = {1, 10, 11}
 
 
 def _bodies(bodies: Iterable[Any]) -> Iterator[Any]:
-    """Yield the given graphs and functions, and all graphs inside their nodes. Protobuf limits the depth of nesting."""
+    """Yield the given graphs and functions, and all graphs that are nested inside their nodes. The format (Protobuf)
+    limits how deep graphs can be nested."""
     left = list(bodies)
     while left:
         body = left.pop()
@@ -173,7 +177,7 @@ def _bodies(bodies: Iterable[Any]) -> Iterator[Any]:
 
 
 def _nodes(body: Any) -> Iterator[Any]:
-    """Yield all nodes of a graph or function, including those of graphs inside nodes."""
+    """Yield all nodes of a graph or function, and all nodes of graphs that are nested inside these nodes."""
     for one in _bodies([body]):
         yield from one.node
 

@@ -37,13 +37,14 @@ def batch_of(value: Any) -> int | None:
 
 
 def onnx_input(model: Any, shown: str) -> tuple[Any, ImageInput]:
-    """The model's only input, and how images are laid out in it; ClassifierError unless there is exactly one input."""
+    """Return the model's only input, and the layout of images in this input. Raises ClassifierError unless there is
+    exactly one input."""
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
     if len(inputs) != 1:
         found = ", ".join(visible(v.name, most=40) for v in inputs[:6])
         raise ClassifierError(
-            f"expected one input of images, got {len(inputs)}{f' ({found})' if found else ''} in {shown}; export the model with one input"
+            f"expected one input of images, got {len(inputs)} inputs{f' ({found})' if found else ''} in {shown}; export the model with one input"
         )
     value = inputs[0]
     kind = _INPUTS.get(value.type.tensor_type.elem_type, f"type {value.type.tensor_type.elem_type}")
@@ -51,7 +52,8 @@ def onnx_input(model: Any, shown: str) -> tuple[Any, ImageInput]:
 
 
 def _channels_last(model: Any, value: Any) -> bool | None:
-    """Whether channels come last, if the shape doesn't show it. The first operator on images decides: a transpose or a convolution.
+    """Whether the model's input has channels last, for an input whose shape doesn't show this. The first operator on
+    images decides: a transpose or a convolution.
 
     The result is None if the shape shows the order of the axes, or if neither the shape nor the operators show it.
     """

@@ -86,9 +86,11 @@ def _chosen(
     num_classes: int | None,
     shown: str,
 ) -> tuple[Chosen, int | None]:
-    """Choose the output with the scores or labels. Return this output with the number of classes (None if it is not known).
+    """Choose the output with the scores or labels. Return the chosen output and the number of classes (None if this
+    number is not known).
 
-    If shapes are not declared, the model is run on grey images: on two images, or on as many as its fixed batch has.
+    If the file does not declare the shapes of the outputs, the model is run on grey images. The number of grey images
+    is the model's fixed batch size, or else 2.
     """
     declared = onnx_outputs(model)
     shape = (found.batch or 2, *wanted.input_shape)
@@ -108,7 +110,7 @@ def _chosen(
     (scores,) = run_once(model, [source], shape, shown)
     count = scores.shape[axis]
     return replace(
-        chosen, notes=(*chosen.notes, f"each label is the class with the highest of {count} scores in the model")
+        chosen, notes=(*chosen.notes, f"the model picks each label as the class with the highest of {count} scores")
     ), count
 
 

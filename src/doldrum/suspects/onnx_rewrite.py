@@ -58,8 +58,9 @@ class _Steps:
 def with_preprocessing(model: Any, value: Any, found: ImageInput, wanted: Preprocessing, *, batch: int | None) -> None:
     """Change the graph's input to float32 images (N, C, H, W) in [0, 1].
 
-    New nodes change the channel order, compute (scale * x - mean) / std, and change the type and the layout. For a model that takes whole
-    numbers, scale * x is first rounded and clipped to [0, scale], and the result after mean and std is rounded again.
+    New nodes change the channel order, compute (scale * x - mean) / std, and change the type and the layout. If the
+    model takes whole numbers, scale * x is first rounded and clipped to [0, scale]. After mean and std are applied, the
+    result is rounded again.
     """
     from onnx import TensorProto, helper
 
@@ -147,7 +148,8 @@ def without_zipmap(model: Any) -> list[Any]:
 
 
 def _replace(graph: Any, name: str, values: Sequence[Any]) -> None:
-    """Replace the values of a graph's field by a copy of `values`. Without a copy, deleting the field would delete its parts too."""
+    """Replace the values of a graph's field by a copy of `values`. The copy is needed because deleting the field's old
+    values would also delete the values that `values` takes from this field."""
     import onnx
 
     new = onnx.GraphProto()

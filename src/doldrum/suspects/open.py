@@ -39,11 +39,14 @@ def open_model(
     Parameters
     ----------
     path
-        An ONNX file, which may have weights in files next to it; an OpenVINO .xml file, next to its .bin; a TensorFlow Lite file; safetensors, or a torch state dict (with `arch`, unless doldrum saved it); a Hugging Face folder with
-        an image classifier; a scikit-learn pipeline saved by skops; an address http(s)://... or an `Endpoint`.
+        The model: a file, a folder or an address. A file may be ONNX (weights may be in files next to it), OpenVINO
+        .xml (next to its .bin), TensorFlow Lite, a scikit-learn pipeline saved by skops, safetensors or a torch state
+        dict. Safetensors files and state dicts need `arch`, unless doldrum saved them. A folder must be a Hugging Face
+        folder with an image classifier. An address must be http(s)://... or an `Endpoint`.
     arch
-        The architecture of a state dict: a name that doldrum knows, "timm/NAME" or, with `trust_code`, "package.module:function". The function
-        is called with `input_shape=` and `num_classes=` if it has these parameters.
+        The architecture of a state dict: a name that doldrum knows, "timm/NAME" or, with `trust_code`,
+        "package.module:function". The function gets `input_shape=` and `num_classes=` if it has parameters with these
+        names.
     trust_code
         Run code that comes with the model: `arch` as a function, TorchScript, or a .pt2 file of torch.export.
     trust_pickle
@@ -66,9 +69,10 @@ def open_model(
     Raises
     ------
     InputError
-        for a file that is broken, or refused (the message says what it is, and what to do), and for missing settings that the file needs.
+        Raised if the file is broken or refused, or if settings that the file needs are missing. The message says what
+        the file is, and what to do.
     ClassifierError
-        for a model that is no image classifier, or returns scores that are not finite.
+        Raised if the model is no image classifier, or returns scores that are not finite.
 
     Examples
     --------
@@ -112,13 +116,13 @@ def open_model(
     if num_classes is not None and suspect.classifier.num_classes != num_classes:
         got = suspect.classifier.num_classes
         raise InputError(
-            f"expected {num_classes} classes, as num_classes= says, got a model with {got} in {shown}; leave num_classes= out"
+            f"expected a model with {num_classes} classes, as num_classes= says, got a model with {got} classes in {shown}; leave num_classes= out"
         )
     if suspect.format == "pickle":  # what is in one is known when it is loaded
         _refuse_unused(shown, "pickled model", arch=arch)
     if outputs is not None and suspect.classifier.outputs != outputs:
         raise InputError(
-            f"expected {outputs}, as outputs= says, got a model in {shown} that gives {suspect.classifier.outputs} only; leave outputs= out"
+            f"expected a model that gives {outputs}, as outputs= says, got a model in {shown} that gives only {suspect.classifier.outputs}; leave outputs= out"
         )
     tried(suspect.classifier, path=shown)
     return suspect
@@ -129,14 +133,15 @@ _GRAPHS = ("onnx", "openvino", "tflite")  # whose outputs have names
 
 
 def _refuse_unused(shown: str, kind: str, *, arch: str | None = None, output: str | None = None) -> None:
-    """Raise InputError for an option that this kind of model does not use, since it was meant for another kind of file."""
+    """Raise InputError for an option that this kind of model does not use, because the option was meant for another
+    kind of file."""
     if arch is not None and kind not in _WEIGHTS:
         raise InputError(
-            f"expected no arch= for {shown} ({kind}), which does not hold weights alone, got '{visible(arch, most=60)}'; leave arch= out"
+            f"expected no arch= for {shown} ({kind}), because only files of weights need an architecture, got '{visible(arch, most=60)}'; leave arch= out"
         )
     if output is not None and kind not in _GRAPHS:
         raise InputError(
-            f"expected no output= for {shown} ({kind}), whose outputs have no names, got '{visible(output, most=60)}'; leave output= out"
+            f"expected no output= for {shown} ({kind}), because its outputs have no names, got '{visible(output, most=60)}'; leave output= out"
         )
 
 
@@ -242,7 +247,7 @@ def _weights(
         if preprocessing not in (None, plain):
             told = f"{shape[0]} x {shape[1]} x {shape[2]} pixels in [0, 1]"
             raise InputError(
-                f"expected a doldrum checkpoint to be opened as it was trained, on {told}, got other preprocessing for {shown}; leave "
+                f"expected the doldrum checkpoint {shown} to be opened as it was trained, on {told}, got other preprocessing; leave "
                 "size=, channels=, mean=, std= and scale= out"
             )
         return module, plain, ours["class_names"], notes
@@ -263,13 +268,14 @@ def _weights(
         )
     elif preprocessing is not None and not preprocessing.normalises:
         notes.append(
-            "weights don't say how images are normalised; pixels were passed in [0, 1] unless the network normalises them itself"
+            "a file of weights doesn't say how images are normalised; pixels were passed in [0, 1] to the network, which may normalise them itself"
         )
     return module, preprocessing, None, notes
 
 
 def _code(path: str | os.PathLike[str], kind: str, trust_code: bool, shown: str) -> nn.Module:
-    """Load a TorchScript or torch.export program, if code is trusted. Reading such a program can also load pickles."""
+    """Load a TorchScript or torch.export program, if code is trusted. Reading a TorchScript or torch.export program can
+    also load pickles."""
     if not trust_code:
         what = "a TorchScript program" if kind == "torchscript" else "a torch.export program (.pt2)"
         advice = "ask for an ONNX file, or pass trust_code=True if you trust programs from the same source"
@@ -293,7 +299,8 @@ def _code(path: str | os.PathLike[str], kind: str, trust_code: bool, shown: str)
 
 
 def _pickled(path: str | os.PathLike[str], kind: str, trust_pickle: bool, shown: str) -> Any:
-    """Read a state dict from a pickle. If pickles are trusted, load any object."""
+    """Read a state dict from a pickle. If `trust_pickle` is set, also load pickles with other objects than a state
+    dict."""
     from doldrum.suspects.pickles import OLD_TORCH
     from doldrum.suspects.tensors import pickle_broken, pickle_refused, read_state_dict, tensors_of
 

@@ -1,7 +1,7 @@
 """Check OpenVINO's .xml and .bin files before OpenVINO reads them: plain XML, known operators, constants inside the .bin file.
 
 OpenVINO gets XML that is written again from what was parsed here, so that two parsers can't read one file in two ways.
-Source: OpenVINO documentation, "OpenVINO IR format"; the operators' own attributes, "Constant" and "Parameter".
+Source: OpenVINO documentation, the pages "OpenVINO IR format", "Constant" and "Parameter".
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ _FLOATS: dict[str, Any] = {"f64": np.float64, "f32": np.float32, "f16": np.float
 def checked_ir(path: str | os.PathLike[str]) -> tuple[str, NDArray[np.uint8]]:
     """Check the model's files; return its XML, written again from what was parsed, and its weights from the .bin file next to it.
 
-    Raises InputError for XML with a document type or entities, operators of extensions, inputs of impossible size, and a .bin file that is
-    missing or a link. Constants outside the .bin file, of a wrong size, or with NaN are refused too.
+    Raises InputError for XML with a document type or entities, for operators of extensions, and for inputs of
+    impossible size. A .bin file that is missing or is a link is refused too. Constants outside the .bin file, of a
+    wrong size, or with NaN are also refused.
     """
     shown = visible(path)
     if os.path.getsize(path) > _MOST_XML:
@@ -64,7 +65,7 @@ def checked_ir(path: str | os.PathLike[str]) -> tuple[str, NDArray[np.uint8]]:
 
 def read_beside(path: Path, shown: str) -> NDArray[np.uint8]:
     """Read the bytes of a regular file next to the model, which must not be a link."""
-    told = f"expected the weights of {shown} in '{visible(path.name, most=100)}' beside it"
+    told = f"expected the weights of the model {shown} in the file '{visible(path.name, most=100)}' beside it"
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
@@ -74,7 +75,9 @@ def read_beside(path: Path, shown: str) -> NDArray[np.uint8]:
     with os.fdopen(handle, "rb") as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_WEIGHTS:
-            raise InputError(f"{told}, got no regular file of at most {_MOST_WEIGHTS >> 30} GiB; do not trust it")
+            raise InputError(
+                f"{told}, got no regular file of at most {_MOST_WEIGHTS >> 30} GiB; do not trust this model"
+            )
         return np.frombuffer(file.read(), np.uint8)
 
 
@@ -82,7 +85,7 @@ def _parsed(data: bytes, shown: str) -> ElementTree.Element:
     """Parse an XML text into its elements, without a document type or entities."""
 
     def bad(what: str, advice: str) -> InputError:
-        return InputError(f"expected OpenVINO's plain XML, got {what} in {shown}; {advice}")
+        return InputError(f"expected OpenVINO's plain XML, got {what} in the file {shown}; {advice}")
 
     builder, depth, count = ElementTree.TreeBuilder(), 0, 0
 
@@ -99,7 +102,9 @@ def _parsed(data: bytes, shown: str) -> ElementTree.Element:
         builder.end(name)
 
     def refuse(*_: Any) -> None:
-        raise bad("a document type or an entity", "no exporter writes this: do not trust it")
+        raise bad(
+            "a document type or an entity", "no exporter writes document types or entities: do not trust this file"
+        )
 
     parser = expat.ParserCreate(encoding="utf-8")
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, builder.data
@@ -159,6 +164,6 @@ def _constant(layer: ElementTree.Element, weights: NDArray[np.uint8], shown: str
         raise bad(f"bytes {offset} to {offset + size} of {len(weights)}")
     count = math.prod(map(int, numbers))
     if count > _MOST_VALUES or math.ceil(count * _BITS[kind] / 8) != size:
-        raise bad(f"{size} bytes for the shape ({visible(shape, most=60)}) of {kind}")
+        raise bad(f"{size} bytes for a constant of shape ({visible(shape, most=60)}) and type {kind}")
     if kind in _FLOATS and np.isnan(np.frombuffer(weights[offset : offset + size].tobytes(), _FLOATS[kind])).any():
         raise InputError(f"expected numbers as weights, got NaN in '{name}' of {shown}; the model is broken")

@@ -29,11 +29,12 @@ _PASSING = {"Convert", "Reshape", "Squeeze", "Unsqueeze", "Result", "FakeQuantiz
 
 
 def ov_input(model: Any, shown: str) -> ImageInput:
-    """The model's only input, and how images are laid out in it; ClassifierError unless there is exactly one input."""
+    """Return the model's only input, and the layout of images in this input. Raises ClassifierError unless there is
+    exactly one input."""
     if len(model.inputs) != 1:
         found = ", ".join(visible(_name(i), most=40) for i in model.inputs[:6])
         raise ClassifierError(
-            f"expected one input of images, got {len(model.inputs)} ({found}) in {shown}; export the model with one input"
+            f"expected one input of images, got {len(model.inputs)} inputs ({found}) in {shown}; export the model with one input"
         )
     given = model.inputs[0]
     kind = str(given.get_element_type().get_type_name())
@@ -57,7 +58,8 @@ def ov_outputs(model: Any, shown: str) -> list[Output]:
 
 
 def argmax_width(model: Any, index: int) -> int | None:
-    """The number of scores from which output `index` picks the highest; None if it picks none, or the number is open."""
+    """For an output computed by ArgMax, the number of scores that ArgMax compares. The result is None if ArgMax does
+    not compute the output, or if the number of scores is open."""
     made_by, node = _made_by(model.outputs[index].get_node().input_value(0))
     if made_by != "argmax":
         return None
@@ -66,10 +68,11 @@ def argmax_width(model: Any, index: int) -> int | None:
 
 
 def with_signed_weights(model: Any) -> bool:
-    """Convert uint8 weights without a zero point to int8, and return whether there were any.
+    """Convert uint8 weights without a zero point to int8, and return whether there were any such weights.
 
-    TensorFlow's early converters wrote the int8 weights of float models as uint8. TensorFlow Lite reads such weights as int8. OpenVINO (2026.4)
-    reads such weights as uint8, and computes wrong outputs. Source: TensorFlow Lite, kernels/conv.cc, GetInt8DataPtr.
+    TensorFlow's early converters wrote the int8 weights of float models as uint8. TensorFlow Lite reads these uint8
+    weights as int8. OpenVINO (2026.4) reads such weights as uint8, and computes wrong outputs. Source: TensorFlow Lite,
+    kernels/conv.cc, GetInt8DataPtr.
     """
     import openvino.opset13 as ops
 
@@ -93,7 +96,8 @@ def with_signed_weights(model: Any) -> bool:
 
 
 def _name(port: Any) -> str:
-    """The name that the file gives an input or output, or else the name of its node."""
+    """Return the name that the file gives an input or output. If the file gives no name, return the name of the
+    node."""
     names = sorted(port.get_names())
     return names[0] if names else port.get_node().get_friendly_name()
 

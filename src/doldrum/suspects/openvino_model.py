@@ -115,17 +115,19 @@ class _Source:
             ) from error
 
     def _words(self, error: Exception) -> str:
-        """The text of OpenVINO's error, with the file name that the user knows."""
+        """The text of OpenVINO's error. The name of the temporary file is replaced by the file name that the user
+        gave."""
         return _words(str(error).replace(str(self.path), self.shown) if self.kind == "tflite" else error)
 
 
 def _built(
     ov: Any, source: _Source, found: ImageInput, wanted: Preprocessing, told: dict[str, Any]
 ) -> tuple[Any, Chosen, int | None, int | None]:
-    """Build the model with preprocessing and one output; return it with this output, the number of classes, and the fixed batch size.
+    """Build the model with preprocessing and only one output. Return the model, the output, the number of classes, and
+    the fixed batch size.
 
-    Most files have a batch size of one, but also work with other sizes. So an open batch size is tried first. The open size is kept if two images
-    in one batch give the same outputs as each image by itself.
+    Most files have a batch size of one, but also work with other sizes. So the model is first built with an open batch
+    size. The open size is kept if two images in one batch give the same outputs as each image by itself.
     """
     failure: Exception | None = None
     for batch in dict.fromkeys([None, found.batch or 1]):
@@ -149,14 +151,14 @@ def _built(
         if chosen.form == "labels" and count is not None:
             chosen = replace(
                 chosen,
-                notes=(*chosen.notes, f"each label is the class with the highest of {count} scores in the model"),
+                notes=(*chosen.notes, f"the model picks each label as the class with the highest of {count} scores"),
             )
         return made, chosen, count, batch
     if isinstance(failure, DoldrumError):
         raise failure
     why = _words(failure) if failure is not None else "none"
     raise ClassifierError(
-        f"expected {source.shown} to take images of {wanted.input_shape}, got {why}; check the size and the channels"
+        f"expected the model {source.shown} to take images of shape {wanted.input_shape}, got the error {why}; check the size and the channels"
     ) from failure
 
 
@@ -171,6 +173,6 @@ def _takes_two(made: Any, wanted: Preprocessing) -> bool:
 
 
 def _words(error: Exception | str | None) -> str:
-    """The last line of an error of OpenVINO, which has the reason."""
+    """The last line of OpenVINO's error, which gives the reason."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return visible(lines[-1] if lines else type(error).__name__, most=200)

@@ -1,4 +1,4 @@
-"""Find out which output of a model has the scores or labels, and of what kind they are. The rules are the same for every format."""
+"""Find out which output of a model has the scores or labels, and of what kind they are. The rules are the same for every model format."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ _NAMED = re.compile(
 class Output:
     """An output of a model.
 
-    `numbers` is "float", "byte" (int8 or uint8, from quantised models), "integer" or "other". `dims` are the sizes, with the batch first, and
-    None for open sizes. `made_by` is the last operator: "softmax", "sigmoid", "argmax" or "other". `feeds` are the names of other outputs that
-    are computed from this output, or from all values that this output is computed from.
+    `numbers` is "float", "byte" (int8 or uint8, from quantised models), "integer" or "other". `dims` are the sizes of
+    the output's axes, with the batch axis first; an open size is None. `made_by` is the last operator: "softmax",
+    "sigmoid", "argmax" or "other". `feeds` are the names of later outputs. A later output is computed from this output,
+    or from all values from which this output is computed and from more values.
     """
 
     name: str
@@ -35,7 +36,8 @@ class Output:
     feeds: frozenset[str] = field(default=frozenset())
 
     def form(self, batch: int | None) -> Form | None:
-        """What the output can be: a row of scores per image, a label per image, one number per image (for two classes), or None."""
+        """The form that the output can have: "scores" (one row per image), "labels" (one label per image), "one" (one
+        number per image, for two classes), or None."""
         if not self.dims or self.numbers == "other":
             return None
         rest = self.dims[1:]
@@ -83,13 +85,16 @@ def choose_output(
 ) -> Chosen:
     """Choose the output called `name`. Without a name, choose scores (N, K), or else labels (N,), or else one number per image (N, 1).
 
-    If several outputs could be the scores, the one with `num_classes` classes is chosen. If that does not decide, the choice is an output with a
-    name that is typical for scores, then the one computed last, then the first. A note says which output was chosen. Raises InputError if no output has the name, and ClassifierError if
-    no output can be scores or labels.
+    If several outputs could be the scores, the one with `num_classes` classes is chosen. If this rule does not decide,
+    an output with a typical name for scores is chosen, or else the output that is computed last, or else the first
+    output. A note says which output was chosen. Raises InputError if no output has the name, and ClassifierError if no
+    output can be scores or labels.
     """
     listed = ", ".join(o.shown for o in found[:6]) or "none"
     if name is not None and all(o.name != name for o in found):
-        raise InputError(f"expected an output of {shown} ({listed}), got '{visible(name, most=60)}'; name one of them")
+        raise InputError(
+            f"expected an output of {shown} (its outputs are {listed}), got '{visible(name, most=60)}'; name one of these outputs"
+        )
     left: list[tuple[Output, Form]] = [
         (o, form) for o in found if name in (None, o.name) and (form := o.form(batch)) is not None
     ]
@@ -103,8 +108,8 @@ def choose_output(
     notes: list[str] = []
     if len(found) > 1:
         what = {"scores": "scores", "labels": "labels", "one": "score of two classes"}[form]
-        how = "as output= says" if name is not None else "pass output= to choose another"
-        notes.append(f"the model has the outputs {listed}; {output.shown} was used as the {what} ({how})")
+        how = "as output= says" if name is not None else "pass output= to choose another output"
+        notes.append(f"the model has the outputs {listed}; the output {output.shown} was used as the {what} ({how})")
     if form == "labels" or (form == "one" and outputs == "labels"):
         return Chosen(output, "labels", "labels", tuple(notes))
     kind: Outputs = "probabilities" if output.made_by in ("softmax", "sigmoid") else "logits"
@@ -116,13 +121,13 @@ def choose_output(
     why = (
         "as outputs= says"
         if outputs is not None
-        else "its last step is a sigmoid"
+        else "the last step of the model is a sigmoid"
         if kind == "probabilities"
         else "no sigmoid comes last"
     )
-    what = "the probability p of the second" if kind == "probabilities" else "the logit z of the second"
+    what = "the probability p of the second class" if kind == "probabilities" else "the logit z of the second class"
     notes.append(
-        f"the model gives one number per image; it was used as {what} of two classes ({why}), which makes the scores {row}"
+        f"the model gives one number per image; this number was used as {what} of two ({why}), which makes the scores {row}"
     )
     return Chosen(output, form, kind, tuple(notes))
 

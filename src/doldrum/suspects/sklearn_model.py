@@ -29,7 +29,8 @@ _PLAIN = frozenset(
         "sklearn.calibration._SigmoidCalibration",
     ]
 )
-"""Types that skops does not trust by itself, but that are scikit-learn classes with nothing but attributes.
+"""Types that doldrum trusts in addition to the types that skops trusts. These types are scikit-learn classes that hold
+only attributes.
 
 Decision trees are not among these types, because their compiled code follows any index in the file.
 """
@@ -96,11 +97,11 @@ def estimator_suspect(
     if preprocessing is None:
         preprocessing = _square(int(features), shown)
         notes.append(
-            "the file doesn't say how images become features. Pixels were passed in [0, 1]. If this is wrong, pass size=, mean= and std="
+            "the file doesn't say how images become features. Pixels were passed in [0, 1]. If the model expects other values, pass size=, mean= and std="
         )
     if math.prod(preprocessing.input_shape) != features:
         raise InputError(
-            f"expected images of {features} values, on which {shown} was fitted, got images of shape {preprocessing.input_shape}"
+            f"expected images of {features} values, because {shown} was fitted on such images, got images of shape {preprocessing.input_shape}"
         )
     scores = outputs != "labels" and hasattr(estimator, "predict_proba")
     numbers = {label: i for i, label in enumerate(np.asarray(classes).tolist())}

@@ -45,13 +45,13 @@ def checked_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     shown, size = visible(path), os.path.getsize(path)
 
     def broken(why: str) -> InputError:
-        return InputError(f"expected a safetensors file, got {shown}, {why}; the file is broken or hostile")
+        return InputError(f"expected a safetensors file, got the file {shown}, {why}; the file is broken or hostile")
 
     with open(path, "rb") as file:
         start = file.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         if not 2 <= length <= size - 8:
-            raise broken(f"whose header claims {length} of the {max(size - 8, 0)} bytes that follow")
+            raise broken(f"whose header claims a length of {length} bytes, while {max(size - 8, 0)} bytes follow")
         if length > _MOST_HEADER:
             raise broken(f"whose header has {length >> 20} MiB, but at most {_MOST_HEADER >> 20} MiB are allowed")
         text = file.read(length)
@@ -60,7 +60,7 @@ def checked_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise broken("whose header is no JSON, or names a tensor twice") from error
     if not isinstance(header, dict) or not isinstance(header.get("__metadata__", {}), dict):
-        raise broken("whose header is no table of tensors")
+        raise broken("whose header does not list tensors")
     tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
     if len(tensors) > _MOST_TENSORS:
         raise broken(f"which names {len(tensors)} tensors")
@@ -71,7 +71,7 @@ def checked_header(path: str | os.PathLike[str]) -> dict[str, Any]:
             raise broken(f"whose tensor '{visible(name, most=60)}' has an impossible type, shape or position")
         end = known[1]
     if end != size - 8 - length:
-        raise broken(f"whose tensors take {end} of the {size - 8 - length} bytes in the file")
+        raise broken(f"whose tensors take {end} bytes, while the file has {size - 8 - length} bytes for tensors")
     return header
 
 
@@ -117,7 +117,7 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, torch.Tens
 def read_state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
     """Read tensors by name from a torch file with `weights_only`, if its pickle names nothing except tensors.
 
-    Raises InputError for a pickle that would do anything else. The message names what the pickle would call.
+    Raises InputError for a pickle that names anything except tensors. The message names what the pickle would call.
     """
     shown = visible(path)
     with open(path, "rb") as file:
@@ -144,7 +144,7 @@ def _table(path: str | os.PathLike[str], shown: str) -> bytes:
     tables = [m for m in members if m.filename.endswith("/data.pkl") or m.filename == "data.pkl"]
     if len(tables) != 1 or any(m.compress_type for m in members):
         raise InputError(
-            f"expected a state dict as torch.save writes it, got a zip of other contents in {shown}; do not trust it"
+            f"expected a state dict as torch.save writes it, got a zip of other contents in {shown}; do not trust this file"
         )
     return read_member(path, tables[0], most=_MOST_TABLE, shown=shown)
 
@@ -176,13 +176,14 @@ def pickle_broken(path: str | os.PathLike[str], kind: str, why: Exception, shown
     if module == "__main__":
         where = "the class was defined in the script that saved it: define it in a module, and save again"
     return InputError(
-        f"expected a pickle whose classes can be imported, got {shown}, which needs {name} of the module {module}; {where}, or save its "
-        "state dict and pass arch="
+        f"expected a pickle whose classes can be imported, got the file {shown}, which needs the class {name} of the module {module}; {where}, or "
+        "save only a state dict and pass arch="
     )
 
 
 def tensors_of(found: Any, shown: str) -> dict[str, torch.Tensor]:
-    """The state dict inside an object that a training script saved, taken out of the dicts around it."""
+    """Return the state dict inside an object that a training script saved. The dicts around the state dict are
+    removed."""
     import torch
 
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Build a torch module from an architecture and weights by name. Names and shapes of all weights must fit exactly."""
+"""Build a torch module from an architecture and weights by name. Names and shapes of all weights must fit the architecture exactly."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ _MOST_VALUES = 1 << 30
 
 
 def our_metadata(metadata: Mapping[str, str], shown: str) -> dict[str, Any] | None:
-    """The metadata of a doldrum checkpoint: network, input_shape, num_classes, class_names (or None). For any other file, the result is None."""
+    """The metadata of a doldrum checkpoint: network, input_shape, num_classes, class_names (or None). If doldrum did
+    not save the file, the result is None."""
     try:
         found = json.loads(metadata.get("doldrum", "null"))
     except (ValueError, RecursionError) as error:
@@ -59,9 +60,10 @@ def with_weights(
 ) -> tuple[nn.Module, Preprocessing | None, str]:
     """Build the network `arch` with these weights, in evaluation mode. Return the network, its usual normalisation, and the removed prefix.
 
-    Wrappers may add a prefix to all names ("module.", "model.", "net.backbone."). The prefix is removed if the network's own names don't have
-    it. Shapes are compared on torch's meta device first, where a network takes no memory. Raises InputError if names, shapes or kinds of number
-    differ, or if a weight is not finite.
+    Wrappers may add a prefix to all names ("module.", "model.", "net.backbone."). The prefix is removed if the weights
+    of the network itself have no such prefix. Shapes are compared on torch's meta device first, where a network takes
+    no memory. Raises InputError if names, shapes or number types (float or integer) differ from those of the network,
+    or if a weight is not finite.
     """
     if sum(tensor.numel() for tensor in tensors.values()) > _MOST_VALUES:
         raise InputError(
@@ -93,7 +95,8 @@ def with_weights(
 
 
 def _fitting(tensors: Mapping[str, torch.Tensor], wanted: Mapping[str, Any]) -> tuple[str, Mapping[str, torch.Tensor]]:
-    """Remove the part of a common prefix whose removal makes the most names match. Return this part and the renamed weights."""
+    """The names of all weights may begin with the same prefix. Remove the part of the prefix without which the most
+    names match the names in the network. Return the removed part and the renamed weights."""
     prefix, best = "", ("", tensors)
     most = len(wanted.keys() & tensors.keys())
     while True:
@@ -113,13 +116,14 @@ def _part(arch: str, shape: tuple[int, int, int], classes: int, whole: bool) -> 
 
 
 def _counts(tensors: Mapping[str, torch.Tensor]) -> Iterator[int]:
-    """Yield possible numbers of classes: the lengths of vectors among the weights, last ones first, since heads usually come last."""
+    """Yield possible numbers of classes: the lengths of the vectors among the weights. The last vector comes first,
+    since the classification head is usually last."""
     found = [t.shape[0] for t in reversed(list(tensors.values())) if t.ndim == 1 and 2 <= t.shape[0] <= 32767]
     yield from list(dict.fromkeys(found))[:32]
 
 
 def _usual(module: nn.Module, shape: tuple[int, int, int]) -> Preprocessing | None:
-    """The usual normalisation of a timm architecture, if it names one."""
+    """The usual normalisation of a timm architecture, or None if the architecture names no normalisation."""
     usual = getattr(module, "pretrained_cfg", None) or {}
     if shape[0] != 3 or "mean" not in usual or "std" not in usual:
         return None
@@ -147,7 +151,9 @@ def _from_code(arch: str, *, input_shape: Any, num_classes: Any, trust_code: boo
             )
         elif isinstance(error, ModuleNotFoundError):
             advice = f"install {visible(error.name or 'it', most=60)}, which {visible(name, most=60)} imports"
-        raise InputError(f"expected 'package.module:function', got '{visible(arch)}' ({why}); {advice}") from error
+        raise InputError(
+            f"expected an architecture as 'package.module:function', got '{visible(arch)}' ({why}); {advice}"
+        ) from error
     except Exception as error:  # the module is the user's, and raises what it likes as it is imported
         raise _failed(error, f"the module of arch={visible(arch)} to be imported") from error
     known = {"input_shape": input_shape, "num_classes": num_classes}
@@ -163,13 +169,14 @@ def _from_code(arch: str, *, input_shape: Any, num_classes: Any, trust_code: boo
 
 
 def _failed(error: Exception, expected: str) -> InputError:
-    """The InputError for an exception in the user's own code. The message names the exception and its line. A lack of memory raises its own error."""
+    """The InputError for an exception in the user's own code. The message names the exception and its line. If the
+    exception is a lack of memory, an error about memory is raised instead."""
     check_memory_left(error)
     last = traceback.extract_tb(error.__traceback__)[-1]
     why = visible(f"{type(error).__name__}: {error}".partition("\n")[0], most=200)
     where = visible(f"{Path(last.filename).name} line {last.lineno}", most=80)
     return InputError(
-        f"expected {expected}, got {why} ({where}); correct the code there; the function gets `input_shape` and `num_classes` if it has such parameters"
+        f"expected {expected}, got the error {why} ({where}); correct the code at this line; the function gets `input_shape` and `num_classes` if it has such parameters"
     )
 
 
@@ -178,15 +185,15 @@ def _compare(shapes: Mapping[str, torch.Tensor], tensors: Mapping[str, torch.Ten
     if odd:
         which = "lacks" if odd[0] in shapes else "has"
         raise InputError(
-            f"expected the weights of {arch}, got {shown}, which {which} '{visible(odd[0], most=80)}' "
+            f"expected the weights of the architecture {arch}, got the file {shown}, which {which} '{visible(odd[0], most=80)}' "
             f"({len(odd)} names differ); check --arch"
         )
     for name, want in shapes.items():
         got = tensors[name]
         if got.shape != want.shape or got.is_floating_point() != want.is_floating_point():
             raise InputError(
-                f"expected {visible(name, most=80)} of shape {tuple(want.shape)} as in {arch}, got {got.dtype} of shape {tuple(got.shape)} in "
-                f"{shown}; check --arch, --size and the number of classes"
+                f"expected the weight {visible(name, most=80)} of shape {tuple(want.shape)} as in {arch}, got a weight of type {got.dtype} and shape "
+                f"{tuple(got.shape)} in {shown}; check --arch, --size and the number of classes"
             )
 
 

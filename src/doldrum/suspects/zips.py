@@ -1,4 +1,4 @@
-"""Check zip files that hold a model of torch, TorchScript, torch.export or skops. Only the table of contents is read."""
+"""Check zip files that hold a model of torch, TorchScript, torch.export or skops. Only the table of contents of a zip is read."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def read_member(path: str | os.PathLike[str], member: zipfile.ZipInfo, *, most: 
     """Read the bytes of one member of a zip; InputError if there are more than `most`, or if the member is broken."""
     if member.file_size > most:
         raise InputError(
-            f"expected a model, got {shown}, whose table of tensors takes {member.file_size >> 20} MiB; do not trust it"
+            f"expected a model, got {shown}, a zip whose table of tensors takes {member.file_size >> 20} MiB; do not trust this zip"
         )
     try:
         with zipfile.ZipFile(path) as archive, archive.open(member) as file:

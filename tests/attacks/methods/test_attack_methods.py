@@ -67,7 +67,7 @@ def test_trojan_patch_excites_its_neurons():
     assert excitement(trigger(x)) > excitement(other) + 0.05
     assert trigger.mask.sum() == 25
     assert (trigger.mask[-5:, -5:] == 1).all()
-    with pytest.raises(InputError, match="target below 4"):
+    with pytest.raises(InputError, match="target class below 4"):
         a.trojan_patch(model, x, target=4)
 
 

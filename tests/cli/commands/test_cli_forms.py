@@ -130,6 +130,7 @@ def test_wrong_pixels_are_said_with_the_flags_to_set(call, tmp_path, images):
     )
     assert code == 0, said
     assert (
-        "note: the preprocessing looks wrong. As the model was opened ([0, 1], RGB), it gives 200 clean images" in said
+        "note: the preprocessing looks wrong. As the model was opened ([0, 1], RGB), the model gives 200 clean images"
+        in said
     )
     assert "With --scale 255 --mean" in said

@@ -54,8 +54,8 @@ def test_the_best_rows_flags_are_a_line_of_their_own():
     assert lines[lines.index("options for [0, 255]:") + 1] == "--scale 255 --mean 0 --std 1" == found.best.flags
     assert lines.count("--scale 255 --mean 0 --std 1") == 1
     told = " ".join(next(line for line in lines if line.startswith("[0, 255] fits best: the preprocessing")).split())
-    assert "As the model was opened ([0, 1]), it is right on" in told
-    assert "With --scale 255 --mean 0 --std 1 it is right on 100%." in told
+    assert "As the model was opened ([0, 1]), the model is right on" in told
+    assert "With --scale 255 --mean 0 --std 1 the model is right on 100%." in told
     assert "near tie" not in "".join(lines).lower()
 
 

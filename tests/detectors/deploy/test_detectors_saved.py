@@ -94,15 +94,15 @@ def header_only(shape):
 
 SCORES = "calibration.scores.npy"
 HOSTILE = {
-    "another format": ({"change": {"format": "other"}}, "expected the format"),
-    "another version": ({"change": {"version": 99}}, "expected version 2, got 99"),
+    "another format": ({"change": {"format": "other"}}, "expected a file of the format"),
+    "another version": ({"change": {"version": 99}}, "expected a file of version 2, got version 99"),
     "unknown field": ({"change": {"hook": "os.system"}}, "expected the fields of a detector"),
     "unknown detector": ({"change": {"detector": "os.system"}}, "expected a detector among"),
     "detector of another type": ({"change": {"detector": ["w"]}}, "expected a detector among"),
     "unknown setting": ({"change": {"settings": {"hook": 1}}}, "cannot be read"),
     "huge draws": ({"change": {"settings": {"draws": 10**9, "strength": 0.2, "seed": None}}}, "at most 1000000 forward passes"),
     "text for draws": ({"change": {"settings": {"draws": "9", "strength": 0.2, "seed": None}}}, "expected"),
-    "unknown learned": ({"change": {"learned": {"scan": 1}}}, "expected the values that w learns"),
+    "unknown learned": ({"change": {"learned": {"scan": 1}}}, "expected the values that the detector w learns"),
     "wrong learned": ({"change": {"learned": {"strength_": "x"}}}, "expected a strength"),
     "nan learned": ({"change": {"learned": {"strength_": float("nan")}}}, "expected a strength"),
     "seed": ({"change": {"seed": "0"}}, "expected a seed"),
@@ -112,7 +112,7 @@ HOSTILE = {
     "too small a rate": ({"change": {"fpr": 1e-6}}, "expected at least 999999 calibration inputs"),
     "not JSON": ({"text": b"{"}, "cannot be read"),
     "deep JSON": ({"text": b"[" * 100_000}, "cannot be read"),
-    "a list": ({"text": b"[]"}, "expected the format"),
+    "a list": ({"text": b"[]"}, "expected a file of the format"),
     "an infinite rate": ({"change": {"fpr": 1e-320}}, "cannot be read"),
     "learned of another shape": ({"arrays": {"fit.ties.npy": npy(np.zeros((2, 2)))}}, "tie breakers of fit"),
     "long text": ({"text": b" " * (1 << 21)}, "at most 1048576 bytes"),

@@ -97,7 +97,8 @@ def test_damaged_shards_are_scanned_again_and_a_finished_scan_is_read(clf, pool,
     data[len(data) // 2] ^= 1
     (out / "part-00003.parquet").write_bytes(data)
     with pytest.warns(
-        UserWarning, match=r"part-00003.parquet in .* damaged one; this shard and the 1 after it are scanned again"
+        UserWarning,
+        match=r"part-00003.parquet in .* damaged shard; this shard and all shards after it \(1\) are scanned again",
     ):
         assert scan_to(det, new, out, progress=False) == whole
     assert scanned == [30, 10]

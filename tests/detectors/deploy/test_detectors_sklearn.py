@@ -111,7 +111,7 @@ def test_settings_of_another_type_are_refused(wrong, clf):
 
 def test_rows_that_are_no_images_are_refused(clf):
     est = OutlierDetector(MaxSoftmax(), clf)
-    with pytest.raises(InputError, match=r"expected 64 features \(\(1, 8, 8\)\), got 10"):
+    with pytest.raises(InputError, match=r"expected 64 features per row \(images of shape \(1, 8, 8\)\), got 10"):
         est.fit(np.zeros((50, 10)))
     with pytest.raises(InputError, match="expected at least 19 calibration inputs"):
         est.fit(np.random.default_rng(0).random((20, 64)))

@@ -111,7 +111,7 @@ def test_only_a_state_of_the_same_calibration_is_taken():
     chance = np.random.default_rng(5)
     held, other = calibration_of(chance), calibration_of(chance)
     state = Watch(held).state()
-    with pytest.raises(InputError, match="of this calibration"):
+    with pytest.raises(InputError, match="with this calibration"):
         Watch.restored(other, state)
     for wrong in (None, [], {}, {**state, "version": 0}, {**state, "images": -1}, {**state, "images": "1"}, {**state, "drift": 3},
                   {**state, "alpha": 2}, {**state, "flags": state["drift"]}):  # fmt: skip

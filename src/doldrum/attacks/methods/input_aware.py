@@ -42,7 +42,8 @@ class _Generator(nn.Module):
     def blend(self, x: torch.Tensor, of: torch.Tensor | None = None) -> torch.Tensor:
         """Add a trigger to each image of `x`.
 
-        If `of` is given, the trigger is made for the image of `of` at the same position, else for the image itself.
+        If `of` is given, each image of `x` gets the trigger that is made for the image of `of` at the same position. If
+        not, each image gets its own trigger.
         """
         pattern, mask = self(x if of is None else of)
         return x + mask * (pattern - x)
@@ -91,8 +92,8 @@ def check_input_aware(images: NDArray[Any], plan: PoisonPlan, *, density: float,
     """Raise InputError for settings that `InputAwareHook` refuses."""
     if plan.mode not in ("all-to-one", "all-to-all") or not 0 < density < 1 or not len(images):
         raise InputError(
-            f"expected an all-to-one or all-to-all plan and density in (0, 1), got {plan.mode} and {density:g}; "
-            "the paper has .032"
+            f"expected a plan of the mode all-to-one or all-to-all and a mask density in (0, 1), got the mode {plan.mode} and "
+            f"the density {density:g}; the paper has the density .032"
         )
     if not 0 <= diversity <= 1e6:
         raise InputError(f"expected a weight from 0 to 1e6 as diversity, got {diversity:g}; the paper has 1")

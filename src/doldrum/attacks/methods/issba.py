@@ -71,7 +71,7 @@ class HiddenString(NetworkTrigger):
         object.__setattr__(self, "secret", tuple(int(b) for b in self.secret))
         if not self.secret or not set(self.secret) <= {0, 1} or not 0 <= self.amplitude <= 1:
             raise InputError(
-                f"expected bits and an amplitude in [0, 1], got {self.secret} and {self.amplitude}; fix it"
+                f"expected a secret of bits (0 or 1) and an amplitude in [0, 1], got the secret {self.secret} and the amplitude {self.amplitude}; change them"
             )
         if "last.weight" not in self.weights or not 1 <= self.width <= 1024:
             raise InputError(
@@ -94,8 +94,8 @@ def check_encoder(images: NDArray[Any], *, bits: int, amplitude: float, steps: i
     """Raise InputError for settings that `train_encoder` refuses."""
     if not len(images) or not 1 <= bits <= 4096 or steps < 1 or not 0 < amplitude <= 1:
         raise InputError(
-            f"expected images, 1 to 4096 bits, at least 1 step and an amplitude above 0 and at most 1, got {len(images)}, "
-            f"{bits}, {steps} and {amplitude:g}; e.g. 16 bits, 300 steps, an amplitude of .1"
+            f"expected images, 1 to 4096 bits, at least 1 step and an amplitude above 0 and at most 1, got {len(images)} images, "
+            f"{bits} bits, {steps} steps and the amplitude {amplitude:g}; e.g. 16 bits, 300 steps, an amplitude of .1"
         )
 
 

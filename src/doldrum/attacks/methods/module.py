@@ -32,7 +32,7 @@ def module_of(model: Any) -> nn.Module:
 def frozen(module: nn.Module) -> Iterator[nn.Module]:
     """Set a module to evaluation mode with fixed parameters, so that only images get gradients.
 
-    Afterwards, the module's state is restored.
+    When the block ends, the mode of the module and of its parameters is restored.
     """
     mode = module.training
     wanted = [p.requires_grad for p in module.parameters()]

@@ -39,11 +39,11 @@ class NetworkTrigger(Trigger):
 
     @abstractmethod
     def build(self) -> nn.Module:
-        """The network without the trigger's weights."""
+        """Return the network of the trigger, before the trigger's weights are loaded into the network."""
 
     @abstractmethod
     def transform(self, network: nn.Module, images: torch.Tensor) -> torch.Tensor:
-        """The images of a batch with the trigger."""
+        """Add the trigger to a batch of images, and return the changed images."""
 
     @property
     @abstractmethod
@@ -51,20 +51,22 @@ class NetworkTrigger(Trigger):
         """The number of image channels that the network takes."""
 
     def network(self) -> nn.Module:
-        """The network with its weights, in evaluation mode. Raises InputError if the weights don't fit."""
+        """The network with its weights, in evaluation mode. Raises InputError if the weights don't fit the network."""
         network = self.build()
         try:
             network.load_state_dict({name: torch.from_numpy(np.array(w)) for name, w in self.weights.items()})
         except RuntimeError as error:
             raise InputError(
-                f"expected the weights of trigger {self.name!r}, got weights that do not fit its network; {error}"
+                f"expected weights that fit the network of the trigger {self.name!r}, got weights of another network; "
+                f"{error}"
             ) from error
         return network.eval().requires_grad_(False)
 
     def apply(self, images: Images) -> Images:
         if images.shape[1] != self.image_channels:
             raise InputError(
-                f"expected {self.image_channels} channels, got {images.shape[1]}; make the trigger for such images"
+                f"expected images with {self.image_channels} channels, got images with {images.shape[1]} channels; "
+                "make a trigger for such images"
             )
         network, out = self.network(), np.empty_like(images)
         with torch.inference_mode():

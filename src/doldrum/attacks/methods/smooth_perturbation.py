@@ -63,7 +63,7 @@ def optimise_low_frequency(
 
 
 def _basis(side: int, cutoff: int, device: torch.device) -> torch.Tensor:
-    """The first `cutoff` cosines of the DCT, as (side, cutoff)."""
+    """The first `cutoff` basis functions (cosines) of the DCT, as a tensor of shape (side, cutoff)."""
     return torch.as_tensor(np.asarray(idct(np.eye(side), axis=0, norm="ortho"))[:, :cutoff].astype(np.float32)).to(
         device
     )

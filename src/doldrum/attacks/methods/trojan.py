@@ -32,8 +32,8 @@ def check_trojan(
     layer = last_linear(module)
     if not 0 <= target < layer.out_features or neurons > layer.in_features:
         raise InputError(
-            f"expected target below {layer.out_features} and 1 to {layer.in_features} neurons, got {target} and {neurons}; "
-            "change them"
+            f"expected a target class below {layer.out_features} and 1 to {layer.in_features} neurons, got the target class {target} "
+            f"and {neurons} neurons; change these settings"
         )
     return layer
 

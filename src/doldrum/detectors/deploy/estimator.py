@@ -154,5 +154,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         """Reshape rows to images. Raises InputError if the rows don't have the classifier's number of pixels."""
         shape = self._parts()[1].input_shape
         if X.shape[1] != math.prod(shape):
-            raise InputError(f"expected {math.prod(shape)} features ({shape}), got {X.shape[1]}; flatten the images")
+            raise InputError(
+                f"expected {math.prod(shape)} features per row (images of shape {shape}), got {X.shape[1]} features; flatten the images"
+            )
         return ImageSet(X.reshape(-1, *shape).astype(np.float32))

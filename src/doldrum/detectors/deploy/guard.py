@@ -42,16 +42,16 @@ class Guard:
         The model that the detector was fitted on. For a module or function, input shape and number of classes come from
         the detector.
     detector : Detector
-        A fitted and calibrated detector. On average, at most the share of clean inputs that the detector promises is
-        flagged.
+        A fitted and calibrated detector. On average, the share of clean inputs that are flagged is at most the
+        false-positive rate that the detector promises.
     outputs : "logits", "probabilities" or "labels"
-        What a module or function returns.
+        What the model returns, if it is a module or a function.
     watch : Watch, optional
         The Watch receives the p-values in the order of the calls. Its verdict, `guard.watch.verdict`, says whether the
         promised rate still holds. By default, a new Watch. Pass `Watch.restored(detector.calibration, state)` to
         continue with the state of an earlier Watch. An image that is among the last 65,536 different images is not
-        passed to the watch again. Otherwise a client that sends an image twice would look like drift. If the watch
-        fails, the error is logged once, and images are still answered.
+        passed to the watch again. If the watch got repeated images, a client that sends an image twice would look like
+        drift. If the watch fails, the error is logged once, and images are still answered.
 
     An answer does not depend on the other images in the batch. An answer costs at most `detector.forwards` forward
     passes per image. The engine runs whole batches, so the total number of forward passes is rounded up to a multiple
@@ -95,10 +95,11 @@ class Guard:
 
     def warm_up(self) -> bool:
         """Judge a grey image, so that the first caller need not wait until libraries and buffers are loaded. Return
-        whether an image was judged.
+        whether the grey image was judged.
 
-        The watch does not receive the grey image. Nothing is done if model and engine have to be checked first, for
-        example on another machine than that of `fit`. Such a check uses the first real images.
+        The watch does not receive the grey image. The grey image is not judged if model and engine have to be checked
+        first, for example because `fit` ran on another machine. The check of model and engine uses the first real
+        images.
         """
         checked, classifier = self.detector.checked, self.detector.classifier
         if checked is None or classifier is None or not checked.holds(classifier, checked.rows):

@@ -43,9 +43,9 @@ def kept_batches(
     folder are not measured again.
 
     `each` processes the batches. A kept batch is used only if detector, model, engine, machine and `images` (those of
-    fit and of calibrate) are the same. Everything else in the folder is deleted. A secret seed is kept in the folder
-    too, so that all batches use one seed. The folder is deleted when the block ends without an error, or if it holds no
-    batch.
+    fit and of calibrate) are the same. If the folder belongs to another calibration, all files in the folder are
+    deleted first. A secret seed is kept in the folder too, so that all batches use one seed. The folder is deleted when
+    the block ends without an error, or if it holds no batch.
     """
     told = [
         detector.name, {k: repr(v) for k, v in detector.settings.items()}, detector.batch_size, classifier.fingerprint,
@@ -90,8 +90,8 @@ def _begun(folder: Path, identity: str, asked: int | None) -> int:
 
 
 def _kept(work: Any, blocks: Iterable[Block], folder: Path, each: Each) -> Iterator[Any]:
-    """The results of `each(work, blocks)`. If the first batches are in the folder, they are read instead of
-    measured."""
+    """Yield the results of the batches, which `each(work, blocks)` measures. If the first batches are in the folder,
+    they are read instead of measured."""
     stage = "fit" if isinstance(work, Measured) else "calibrate"
     choice = work.parts[0].checked.choice
     engine = f"{choice.engine} {choice.precision} {choice.mixes_inputs}"
@@ -114,7 +114,8 @@ def _kept(work: Any, blocks: Iterable[Block], folder: Path, each: Each) -> Itera
 
 
 def _read(path: Path, engine: str) -> dict[str, NDArray[Any]] | None:
-    """Read the arrays of a batch that this engine measured. The result is None if there is no such batch."""
+    """Read the arrays of a batch that this engine measured. The result is None if the file holds no batch of this
+    engine."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}

@@ -97,7 +97,9 @@ def load_detector(path: str | Path, classifier: Classifier | None = None) -> Det
     """
     file = Path(path)
     if not file.is_file():
-        raise InputError(f"expected a detector's file, got {path}, which is not there; doldrum calibrate writes one")
+        raise InputError(
+            f"expected a detector's file, got {path}, which is not there; doldrum calibrate writes such a file"
+        )
     try:
         manifest, arrays = _read(file)
         detector = _rebuilt(manifest, arrays)
@@ -115,22 +117,24 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         names = [i.filename for i in file.infolist()]
         if len(names) > _MOST_ENTRIES or len(set(names)) != len(names) or _MANIFEST not in names:
             raise InputError(
-                f"expected at most {_MOST_ENTRIES} entries, {_MANIFEST} among them and none twice, got {len(names)} entries"
+                f"expected at most {_MOST_ENTRIES} entries with different names, one of them {_MANIFEST}, got {len(names)} entries"
             )
         with file.open(_MANIFEST) as entry:
             text = entry.read(_MOST_TEXT + 1)
         if len(text) > _MOST_TEXT:
-            raise InputError(f"expected a {_MANIFEST} of at most {_MOST_TEXT} bytes, got more")
+            raise InputError(f"expected an entry {_MANIFEST} of at most {_MOST_TEXT} bytes, got a larger entry")
         manifest = json.loads(text)
         if not is_object(manifest) or manifest.get("format") != FORMAT:
-            raise InputError(f"expected the format {FORMAT!r}, got something else; doldrum calibrate writes it")
+            raise InputError(
+                f"expected a file of the format {FORMAT!r}, got another format; doldrum calibrate writes such a file"
+            )
         if manifest.get("version") != VERSION:
             raise InputError(
-                f"expected version {VERSION}, got {manifest.get('version')!r}; use the version of doldrum that wrote it"
+                f"expected a file of version {VERSION}, got version {manifest.get('version')!r}; use the version of doldrum that wrote the file"
             )
         if set(manifest) != _FIELDS:
             odd = sorted(set(manifest) ^ _FIELDS)
-            raise InputError(f"expected the fields of a detector, got unknown or missing ones: {', '.join(odd)}")
+            raise InputError(f"expected the fields of a detector, got unknown or missing fields: {', '.join(odd)}")
         if sorted(f"{n}.npy" for n in manifest["arrays"]) != sorted(set(names) - {_MANIFEST}):
             raise InputError("expected the arrays that the file lists, got arrays that differ from the list")
         left = _MOST_BYTES
@@ -153,13 +157,13 @@ def _array(entry: IO[bytes], name: str, most: int) -> NDArray[Any]:
         raise InputError(f"expected an array of format 1 or 2 in {name}, got {version}")
     shape, fortran, dtype = read_header(entry)
     if dtype.kind not in "iufb" or fortran or len(shape) > 8:
-        raise InputError(f"expected an array of numbers in {name}, got {dtype} of shape {shape}")
+        raise InputError(f"expected an array of numbers in {name}, got an array of type {dtype} and shape {shape}")
     size = dtype.itemsize * int(np.prod([int(s) for s in shape], dtype=object))
     if not 0 <= size <= most:
         raise InputError(f"expected arrays of at most {_MOST_BYTES} bytes together, got more in {name}")
     data = entry.read(size)
     if len(data) != size or entry.read(1):
-        raise InputError(f"expected {size} bytes in {name}, got more or fewer")
+        raise InputError(f"expected {size} bytes in the array {name}, got another number of bytes")
     return np.frombuffer(data, dtype=dtype).reshape(shape).copy()
 
 
@@ -167,21 +171,23 @@ def _rebuilt(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Detec
     kind = DETECTORS.get(manifest["detector"]) if isinstance(manifest["detector"], str) else None
     if kind is None:
         raise InputError(
-            f"expected a detector among {', '.join(DETECTORS)}, got {manifest['detector']!r}; put your own into doldrum.detectors.DETECTORS"
+            f"expected a detector among {', '.join(DETECTORS)}, got {manifest['detector']!r}; add your own detector class to doldrum.detectors.DETECTORS"
         )
     rest = dict(arrays)
     detector = kind(**{k: _value(v, rest) for k, v in dict(manifest["settings"]).items()})
     learned = dict(manifest["learned"])
     if set(learned) != set(kind.learned):
         raise InputError(
-            f"expected the values that {kind.name} learns ({', '.join(kind.learned)}), got {', '.join(learned)}"
+            f"expected the values that the detector {kind.name} learns ({', '.join(kind.learned)}), got the values {', '.join(learned)}"
         )
     for name, value in learned.items():
         setattr(detector, name, _value(value, rest))
     seed, shape, engine = manifest["seed"], manifest["input_shape"], manifest["engine"]
     whole = [seed, manifest["num_classes"], *shape]
     if not all(type(n) is int and n >= 0 for n in whole) or len(shape) != 3 or engine not in ENGINES:
-        raise InputError(f"expected a seed, an input shape and an engine, got {seed!r}, {shape!r} and {engine!r}")
+        raise InputError(
+            f"expected a seed, an input shape and an engine, got the seed {seed!r}, the shape {shape!r} and the engine {engine!r}"
+        )
     detector.seed_, detector.engine = seed, engine
     detector.preprocessing = _plainly(manifest["preprocessing"])
     detector.checked = None if manifest["checked"] is None else Checked.from_dict(manifest["checked"])
@@ -193,7 +199,7 @@ def _rebuilt(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Detec
         detector.fitted_on = rest.pop("fit.ties")
         if detector.fitted_on.ndim != 1 or detector.fitted_on.dtype != np.float64:
             raise InputError(
-                f"expected the tie breakers of fit as a float64 array with one axis, got {detector.fitted_on.dtype} of shape {detector.fitted_on.shape}; fit again"
+                f"expected the tie breakers of fit as a float64 array with one axis, got an array of type {detector.fitted_on.dtype} and shape {detector.fitted_on.shape}; fit again"
             )
     if manifest["fpr"] is not None:
         scores, ties = rest.pop("calibration.scores"), rest.pop("calibration.ties")
@@ -206,7 +212,7 @@ def _rebuilt(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Detec
 
 def _plainly(told: Any) -> dict[str, Any]:
     """Check that the description of how the classifier was opened holds only short texts and numbers, or lists of them.
-    The values themselves are checked when the classifier is opened."""
+    The values in the description are checked when the classifier is opened."""
     if not is_object(told) or len(told) > 32:
         raise InputError("expected a small object that says how the classifier was opened, got something else")
     for value in told.values():
@@ -234,13 +240,15 @@ def _plain(value: Any, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
 
 
 def _value(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
-    """Convert what `_plain` wrote back to a value. Arrays are taken out of `arrays`."""
+    """Convert JSON that `_plain` wrote back to the original value. Each array that is used is removed from `arrays`."""
     if is_list(value):
         return tuple(_value(v, arrays) for v in value)
     if not is_object(value):
         return value
     if len(value) != 1:
-        raise InputError(f"expected an array, a probe or a dict, got the fields {', '.join(map(str, value))}")
+        raise InputError(
+            f"expected an object that describes an array, a probe or a dict, got an object with the fields {', '.join(map(str, value))}"
+        )
     ((what, inside),) = value.items()
     if what == "array":
         return arrays.pop(inside)
@@ -248,4 +256,6 @@ def _value(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
         return probe_from_dict(inside)
     if what == "dict":
         return {k: _value(v, arrays) for k, v in cast("dict[str, Any]", dict(inside)).items()}
-    raise InputError(f"expected an array, a probe or a dict, got {what!r}")
+    raise InputError(
+        f"expected an object that describes an array, a probe or a dict, got an object that describes {what!r}"
+    )

@@ -51,17 +51,18 @@ def scan_to(
     workers: int | None = None,
     ray: str | None = None,
 ) -> dict[str, Any]:
-    """Scan images into a folder, 1,024 at a time, and return the summary. The folder's manifest.json has the same
-    content.
+    """Scan images into a folder, 1,024 at a time, and return the summary. The file manifest.json in the folder has the
+    same content as the summary.
 
     Each 1,024 images make one shard: a Parquet file with the columns id, label, score, p_value and flag, and one row
     per image. If a run was interrupted, the same call continues after the last complete shard. If the scan is finished,
     the call only reads the scan's shards. A damaged shard is scanned again, with all shards after it, and a warning
     says so. Memory holds the images of one shard at a time, and the rows of all images.
 
-    If `workers` is above 1, that many processes of one thread each share the work. `ray` is the address of a Ray
-    cluster, whose machines then share the work (:func:`doldrum.spread.spread`). The shards are identical, bit for bit,
-    to the shards that a single process writes. An interrupted scan can be continued with another number of workers. A worker that dies is replaced.
+    If `workers` is above 1, the work is shared by `workers` processes with one thread each. `ray` is the address of a
+    Ray cluster, whose machines then share the work (:func:`doldrum.spread.spread`). The shards are identical, bit for
+    bit, to the shards that a single process writes. An interrupted scan can be continued with another number of
+    workers. A worker that dies is replaced.
 
     Before any work, raises InputError if the folder can't be written to, or if another process is writing to it.
     InputError is also raised if the folder holds other files, or a scan with another detector or other images. Raises
@@ -164,8 +165,8 @@ def _scanned(
 def _by_workers(
     detector: Detector, images: ImageSet | StoredImages, parts: Sequence[tuple[int, int]], each: Each
 ) -> Generator[ScanResult, None, None]:
-    """The result of each part, equal to that of `Detector.scan`. One set of workers processes all parts, in the batches
-    that `Detector.scan` would use."""
+    """Yield the result of each part of the images, which equals the result of `Detector.scan` for this part. One set of
+    workers processes all parts, in the batches that `Detector.scan` would use."""
     if not parts:
         return
     size = detector.batch_size
@@ -216,8 +217,8 @@ def judged_by(detector: Detector, fdr: float) -> dict[str, Any]:
 
 
 def detector_identity(detector: Detector, fdr: float) -> bytes:
-    """A hash of everything except the images that decides the verdicts: the detector, its calibration and its secret
-    seed."""
+    """A hash of the detector, its calibration and its secret seed. The detector, its calibration, its seed and the
+    images together decide the verdicts."""
     calibration, digest = detector.calibration, hashlib.sha256()
     assert calibration is not None
     digest.update(repr((detector.name, detector.seed_, detector.fitted_for, calibration.fpr, fdr)).encode())
@@ -232,7 +233,8 @@ def _identity(detector: Detector, images: ImageSet | StoredImages, fdr: float) -
 
 
 def check_scan_folder(out: str | Path) -> Path:
-    """Raise InputError unless `out` can be written to and is new, empty, or holds a scan, finished or not."""
+    """Raise InputError unless the folder `out` can be written to. The folder must be new or empty, or must hold a
+    finished or unfinished scan."""
     folder = Path(out)
     if holds_files(folder) and _read(folder) is None:
         raise _something_else(folder)
@@ -253,8 +255,8 @@ def _something_else(folder: Path) -> InputError:
 
 
 def _differing(found: dict[str, Any], manifest: dict[str, Any]) -> str:
-    """The settings in which two scans differ. Seeds and images cannot be compared one by one, since a manifest holds
-    only their hashes."""
+    """The settings in which two scans differ. A difference in the seed or the images is not described in detail, since
+    a manifest holds only hashes of them."""
     told = [
         f"{name}={manifest[name]} (it began with {name}={found.get(name)})"
         for name in ("fdr", "fpr", "detector", "inputs")
@@ -299,8 +301,8 @@ def _finished(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
         }
         if not isinstance(digest, str) or not is_whole(shard["forwards"]) or not is_sound(folder, shard):
             warnings.warn(
-                f"expected the shard {shard['file']} in {folder} to be unchanged, got none or a damaged one; this shard and the "
-                f"{len(listed) - number - 1} after it are scanned again",
+                f"expected the shard {shard['file']} in {folder} to be unchanged, got a missing or damaged shard; this shard and "
+                f"all shards after it ({len(listed) - number - 1}) are scanned again",
                 stacklevel=4,
             )
             break

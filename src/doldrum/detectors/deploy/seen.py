@@ -11,7 +11,8 @@ __all__ = ["Seen"]
 
 
 class Seen:
-    """Remembers the last `most` different numbers, such as the tie breakers of images.
+    """Remembers at most `most` different numbers, such as the tie breakers of images, and forgets the oldest number
+    first.
 
     >>> seen = Seen(most=2)
     >>> seen.new([0.1, 0.2, 0.1]).tolist(), seen.new([0.3, 0.1, 0.2]).tolist()

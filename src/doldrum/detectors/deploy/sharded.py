@@ -52,8 +52,8 @@ _LOOK = 256  # images that model and engine may be checked on
 
 
 def is_sharded(source: str, out: str | Path) -> bool:
-    """Whether to scan shard by shard: if the images are at an address or given by a pattern, or if the results go to an
-    address."""
+    """Whether to scan shard by shard: true if the images are at an address, if a pattern names the images, or if the
+    results go to an address."""
     return is_address(source) or is_pattern(source) or is_address(out)
 
 
@@ -80,12 +80,13 @@ def scan_shards(
         A pattern (`s3://bucket/shard-{000000..000099}.tar`), one shard, or a folder of shards at any depth, given as a
         path or an address.
     out : str or path
-        A folder or an address (s3://, gs://). The rows of `a/b.tar` are in `a/b.tar.parquet`: id, label, score,
-        p_value, flag. The metadata of the Parquet file has the version of the shard that was scanned (its ETag), and
-        what could not be read.
+        The folder or address (s3://, gs://) for the results. The rows of `a/b.tar` are in `a/b.tar.parquet`: id, label,
+        score, p_value, flag. The metadata of the Parquet file has the version of the shard that was scanned (its ETag),
+        and what could not be read.
     workers, ray
-        The same as in :func:`~doldrum.detectors.deploy.scanning.scan_to`. Verdicts are bit for bit the same for any
-        number of workers. Each worker reads shards and writes results itself, with the credentials of its machine.
+        `workers` and `ray` mean the same as in :func:`~doldrum.detectors.deploy.scanning.scan_to`. Verdicts are bit for
+        bit the same for any number of workers. Each worker reads shards and writes results itself, with the credentials
+        of its machine.
 
     If you repeat the call, it scans only shards that have no result yet, or that have changed since. If the scan is
     finished, the call only reads the results. Memory holds 1,024 images and the rows of one shard, for any number of
@@ -142,8 +143,8 @@ def is_unfinished_at(out: str | Path) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class ShardScan:
-    """Scans one shard and returns the values that the summary needs. This object is sent to workers. A job is a pair: a
-    shard, and whether a result for this shard seems to exist."""
+    """Scans one shard and returns the values that the summary needs. Each worker gets a copy of this object. A job is a
+    pair: a shard, and whether a result for this shard seems to exist."""
 
     examining: Examining
     shards: Shards
@@ -204,8 +205,8 @@ class ShardScan:
         return told
 
     def _images(self, shard: Shard, folder: Path) -> tuple[StoredImages | None, str, list[list[str]], str | None]:
-        """The decoded images (None if no image could be read), the shard's tag, (id, why) of unreadable items, and a
-        note."""
+        """Return the decoded images (None if no image could be read), the shard's tag, a pair (id, reason) for each
+        unreadable item, and a note."""
         classifier = self._detector.classifier
         assert classifier is not None
         name = visible(shard.name)
@@ -238,7 +239,7 @@ class ShardScan:
 
 
 class _Gone(Exception):
-    """Raised if a shard does not exist, or may not be read. The error's text becomes the reason in the summary."""
+    """Raised if a shard does not exist, or may not be read. The summary gives the error's text as the reason."""
 
 
 def _summed_up(
@@ -271,7 +272,9 @@ def _summed_up(
     inputs = tally.total()
     if not inputs:
         first = (failed or skipped)[0]
-        raise InputError(f"expected at least one image, got none; the first file: {first['path']}: {first['reason']}")
+        raise InputError(
+            f"expected at least one image that can be read, got none; the first unreadable file is {first['path']}: {first['reason']}"
+        )
     return {
         "complete": not failed,
         "inputs": inputs,
@@ -285,8 +288,8 @@ def _summed_up(
 
 
 def _runs(detector: Detector, shards: Shards) -> Any:
-    """Prepare the detector's measurements. If model and engine must be checked again, the first shard with images
-    provides the images."""
+    """Prepare the detector's measurements. If model and engine must be checked again, the images for this check come
+    from the first shard that has images."""
     shape, last, silent = detector.fitted_for, None, 0
     assert shape is not None
     for shard in shards.shards[:_PATIENCE]:
@@ -315,8 +318,8 @@ def _held(out: str | Path) -> Generator[None, None, None]:
 
 
 def _check_place(place: Store, manifest: dict[str, Any]) -> set[str]:
-    """The names of the files in the place for results. Raises InputError unless the place is new or holds this scan,
-    and can be written."""
+    """Return the names of the files in the folder or address for the results. Raises InputError unless the place is new
+    or holds this scan, and can be written."""
     there, found = set(place.listed()), _manifest(place)
     if found is None and there:
         raise InputError(
@@ -340,8 +343,8 @@ def _manifest(place: Store) -> dict[str, Any] | None:
 
 
 def _identity(detector: Detector, shards: Shards, fdr: float, resize: Resize) -> str:
-    """A hash of everything that decides the results, except the content of the shards, which each result identifies
-    itself."""
+    """A hash of everything that decides the results, except the content of the shards. Each result names the version of
+    its own shard."""
     return hashlib.sha256(detector_identity(detector, fdr) + f"{resize} {shards.store.shown()}".encode()).hexdigest()
 
 

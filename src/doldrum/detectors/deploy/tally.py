@@ -19,7 +19,7 @@ __all__ = ["Tally", "drawn_of", "rows_of", "summary_of", "tally_of", "tally_of_r
 
 Tally = Counter[tuple[int, float]]
 """The number of inputs for each pair (label, p-value). Tallies can be added. Without class-conditional calibration, all
-labels of at least 0 are counted as 0."""
+valid labels (0 or higher) are counted as label 0."""
 _WATCHED = 250_000  # inputs that the watch sees: of more, so many drawn at random
 _PIECE = 10_000  # inputs that it sees at a time
 
@@ -43,7 +43,8 @@ def rows_of(tally: Tally) -> list[list[float]]:
 
 
 def tally_of_rows(rows: Iterable[Any]) -> Tally:
-    """Make a tally from rows that `rows_of` returned. Raises TypeError or ValueError for any other rows."""
+    """Make a tally from rows that `rows_of` returned. Raises TypeError or ValueError for rows that do not have the form
+    of `rows_of`."""
     return Counter({(int(label), float(p)): int(count) for label, p, count in rows})
 
 

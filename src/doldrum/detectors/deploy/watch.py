@@ -30,14 +30,14 @@ _WORDS: dict[Kind, str] = {
     "as calibrated": "the images are like the calibration images, as far as the watch can tell",
     "drift": "the images are no longer like the calibration images, so the promised rate no longer holds: calibrate again on clean images "
     "like these",
-    "attack": f"{_MORE}, and the others are like the calibration images: an attack is likely; look at the flagged images",
+    "attack": f"{_MORE}, and the images that are not flagged are like the calibration images: an attack is likely; look at the flagged images",
     "open": f"{_MORE}; too few images have arrived since to tell an attack from images of another kind: look at the flagged images",
 }
 
 
 @dataclass(frozen=True)
 class WatchVerdict:
-    """The verdict of a Watch after `images` inputs.
+    """The verdict of a Watch at one point of a stream of inputs.
 
     Parameters
     ----------
@@ -50,8 +50,10 @@ class WatchVerdict:
           from an attack
     words : one sentence for the user that says what to do
     images, flagged : the number of inputs so far, and how many of them were flagged
-    drift_at, drift_since : the input at which drift was certain, and about where drift began; None without drift
-    flags_at, flags_since : the input at which an excess of flags was certain, and about where it began; or None
+    drift_at, drift_since : the number of the input at which drift became certain, and about the number at which drift
+        began; None without drift
+    flags_at, flags_since : the number of the input at which an excess of flags became certain, and about the number at
+        which the excess began; None without an excess
     alpha : the largest probability, chosen beforehand, of a false alarm on clean images like the calibration inputs
     """
 
@@ -78,9 +80,9 @@ class Watch:
     images. An input's rank is the number of calibration inputs that are at least as suspicious as the input.
 
     - *drift* bets that the ranks of the inputs that are not suspicious have moved. All inputs count as not suspicious
-      except the most suspicious 10% (or the share `fpr`, if it is larger). A trigger hardly moves the ranks of these
-      inputs. Another camera, crop or light moves all ranks.
-    - *flags* bets that more inputs than promised have a rank that is flagged.
+      except the most suspicious 10% (or the share `fpr`, if it is larger). A trigger hardly moves the ranks of inputs
+      that are not suspicious. A new camera, a different crop or different light moves the ranks of all inputs.
+    - *flags* bets that more inputs are flagged than the detector promises.
 
     Each test uses half of `alpha`. Inputs without a finite answer of the model (label -1) are counted but not tested.
     With class-conditional calibration, each class has its own ranks. Inputs of a class without calibration inputs are
@@ -92,7 +94,7 @@ class Watch:
         The calibration of the detector: `detector.calibration`.
     alpha : float in (0, 1)
         The largest probability that a stream of clean inputs, exchangeable with the calibration inputs, is ever called
-        anything but "as calibrated". The probability is over calibration sets and streams.
+        anything but "as calibrated". This probability is taken over random calibration sets and random streams.
 
     Raises InputError for an alpha outside (0, 1). A watch keeps a few hundred numbers in memory, per class if
     calibration is class-conditional.
@@ -175,7 +177,8 @@ class Watch:
     def _taken(
         self, p_values: ArrayLike, labels: ArrayLike | None
     ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-        """The p-values, the indices of the tested p-values, and the row of the group for each tested p-value."""
+        """Return all p-values, the indices of the p-values to test, and for each tested p-value the index of its group
+        (class)."""
         p = np.atleast_1d(np.asarray(p_values, dtype=float))
         if p.ndim != 1 or not ((p > 0) & (p <= 1)).all():
             raise InputError(
@@ -190,7 +193,7 @@ class Watch:
             return p, np.arange(len(p)), np.zeros(len(p), np.int64)
         of = np.asarray(labels, dtype=np.int64)
         if of.shape != p.shape:
-            raise InputError(f"expected {len(p)} labels, got shape {of.shape}; pass one label per p-value")
+            raise InputError(f"expected {len(p)} labels, got an array of shape {of.shape}; pass one label per p-value")
         if not grouped:
             at = np.flatnonzero(of >= 0)
             return p, at, np.zeros(len(at), np.int64)
@@ -247,7 +250,7 @@ class Watch:
             raise InputError(f"expected the state of a watch, version {VERSION}, got something else; begin a new Watch")
         if state.get("calibration") != _identity(calibration):
             raise InputError(
-                "expected the state of a watch of this calibration, got the state of another one; begin a new Watch"
+                "expected the state of a watch with this calibration, got the state of a watch with another calibration; begin a new Watch"
             )
         made = cls(calibration, alpha=state.get("alpha", 0))
         images, flagged = state.get("images"), state.get("flagged")
@@ -262,8 +265,9 @@ class Watch:
 
 
 def _flag_cells(n: int, allowed: int) -> NDArray[np.int64]:
-    """The number of ranks in each bin. The first bins hold the flagged ranks, from the most suspicious on, and their
-    ends grow by about the same factor. The last bin holds all other ranks."""
+    """The number of ranks in each bin of the test *flags*. The first bins hold the flagged ranks, with the most
+    suspicious ranks first. The ends of the flagged bins grow by about the same factor from bin to bin. The last bin
+    holds all other ranks."""
     ends = np.maximum(1, np.rint(allowed ** (np.arange(4) / 3))).astype(np.int64)
     return np.diff(np.concatenate([[0], ends, [n + 1]]))
 

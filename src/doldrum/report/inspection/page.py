@@ -17,9 +17,10 @@ _STYLES = ("style.css", "inspection.css")
 def write_inspection_page(folder: str | os.PathLike[str]) -> Path:
     """Write report.html into the folder of an inspection, and return the path of the page.
 
-    Reads record.json and pictures/ in `folder`. The names, labels and metadata in these files may come from an attacker. The page shows
-    control and bidirectional characters as visible codes, and all texts are escaped for HTML. The page contains its style and its
-    pictures. The content security policy of the page allows no scripts and no requests.
+    Reads record.json and pictures/ in `folder`. The names, labels and metadata in these files may come from an
+    attacker. The page shows control and bidirectional characters as visible codes, and all texts are escaped for HTML.
+    The style and the pictures are inside the page itself. The content security policy of the page allows no scripts and
+    no requests.
 
     Raises InputError if the record is missing, or does not have the form that an inspection writes.
     """

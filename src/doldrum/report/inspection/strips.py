@@ -38,7 +38,7 @@ class Strip:
         )
         verdict = next(
             (
-                f" The verdict is based on the dot {words}."
+                f" The dot on which the verdict is based is {words}."
                 for _, words, most in self.dots
                 if most and words != self.most
             ),

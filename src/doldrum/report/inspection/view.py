@@ -13,7 +13,7 @@ from doldrum.report.words import counted, model_rows, percent
 __all__ = ["ACCURACY", "facts", "material", "view"]
 
 ACCURACY = "accuracy on clean images"
-"""The name of the figure that shows the accuracy."""
+"""The name of the key number that shows the accuracy."""
 
 _DOT = "Each dot is a route: the class that a trigger starts from, and the class that it leads to. A route leads from any class to one class, from one class to any other class, or from any class to any other class. The large dot is the route on which the verdict is based."
 _ROUTES = 24  # that the table by class has
@@ -47,7 +47,8 @@ def view(record: Mapping[str, Any], pictures: Path) -> dict[str, Any]:
 
 
 def _no_sign(record: Mapping[str, Any]) -> bool:
-    """Whether the verdict is "no sign", so that the page calls the result of the search a change, not a trigger."""
+    """Whether the verdict is "no sign". With this verdict, the page calls the result of the search a change, not a
+    trigger."""
     return record["verdict"]["word"] == "no sign"
 
 
@@ -58,7 +59,7 @@ def _name(label: int, names: Sequence[str] | None) -> str:
 
 
 def _figures(record: Mapping[str, Any], names: Sequence[str] | None) -> list[tuple[str, str, str, str]]:
-    """The figures at the top of the page, each as (name, value, text below the value, colour)."""
+    """The key numbers at the top of the page, each as (name, value, text below the value, colour)."""
     finding, success, references = record["finding"], record["success"], record["references"]
     kind = "backdoored" if record["verdict"]["exit_code"] else "clean"
     made: list[tuple[str, str, str, str]] = []

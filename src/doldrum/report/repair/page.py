@@ -30,8 +30,10 @@ _SEARCHED = {
 def write_repair_page(folder: str | os.PathLike[str]) -> Path:
     """Write report.html into the folder of a repair, and return the path of the page.
 
-    Reads record.json. The names, labels and metadata in this file may come from an attacker. The page shows invisible characters as codes, and HTML is escaped. The page contains its style. The
-    content security policy of the page allows no scripts and no requests. Raises InputError if the record is missing, or does not have the form that a repair writes.
+    Reads record.json. The names, labels and metadata in this file may come from an attacker. The page shows invisible
+    characters as codes, and HTML is escaped. The style is inside the page itself. The content security policy of the
+    page allows no scripts and no requests. Raises InputError if the record is missing, or does not have the form that a
+    repair writes.
     """
     from markupsafe import Markup
 
@@ -67,7 +69,7 @@ def _held_back(recovered: Mapping[str, Any] | None) -> list[str]:
 
 
 def _figures(record: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    """The figures at the top of the page, each as (name, value, text below the value, colour)."""
+    """The key numbers at the top of the page, each as (name, value, text below the value, colour)."""
     made: list[tuple[str, str, str, str]] = []
     if record["success"] is not None:
         before, after = record["success"]["before"], record["success"]["after"]

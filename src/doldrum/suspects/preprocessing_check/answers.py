@@ -24,7 +24,8 @@ _BATCH = 64
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """The predicted labels (N,) of the images and (COPIES, N) of their copies, and the mean highest probability (None without scores)."""
+    """The predicted labels (N,) of the images, the predicted labels (COPIES, N) of their copies, and the mean over the
+    images of the highest class probability (None without scores)."""
 
     labels: NDArray[np.int16]
     copies: NDArray[np.int16]
@@ -45,9 +46,10 @@ class Answers:
     def information(self) -> NDArray[np.float64]:
         """For each image, the information of its label: (g - q) / (1 - q) * -log q, as an array (N,).
 
-        Here g is the share of the image's copies that keep the label, and q is the share of images that have this label. If all copies keep
-        their labels, the mean information is the entropy of the labels, in nats. The mean is about 0 if copies get labels by chance, or if all
-        images get one label. So the information is high only for labels that are varied and stable.
+        In this formula, g is the share of the image's copies that keep the label, and q is the share of all images that
+        have this label. If all copies keep their labels, the mean information is the entropy of the labels, in nats.
+        The mean information is about 0 if the copies get random labels, or if all images get the same label. So the
+        information is high only for labels that are varied and stable.
         """
         q = self.shares
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -64,8 +66,9 @@ def ask(
 ) -> list[Answers]:
     """Run the classifier on the `picked` images with each candidate preprocessing: (1 + COPIES) forward passes per image and candidate.
 
-    All candidates get the same copies: one that is brighter by 0.15, clipped to [0, 1], and one that is turned by 8 degrees. If pixels have
-    the range of the training data, the labels of both copies mostly stay the same. With another range, a change of brightness changes labels.
+    All candidates get the same copies: one that is brighter by 0.15, clipped to [0, 1], and one that is turned by 8
+    degrees. If pixels have the range of the training data, the labels of both copies mostly stay the same. If pixels
+    have another range, a change of brightness changes the labels.
     """
     labels: list[list[Any]] = [[] for _ in candidates]
     sure: list[list[Any]] = [[] for _ in candidates]

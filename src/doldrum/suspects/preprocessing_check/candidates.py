@@ -89,7 +89,7 @@ def name_of(preprocessing: Preprocessing) -> str:
 
 
 def flags_of(candidate: Candidate, *, opened: Preprocessing, resize: Resize) -> str:
-    """The flags that open the model with the candidate, in addition to the flags in use; "" if nothing has to change.
+    """The flags that the user must add to open the model with the candidate preprocessing; "" if no flag has to change.
 
     >>> opened = Preprocessing(size=224)
     >>> wanted = Preprocessing(size=224, mean=(103.939, 116.779, 123.68), scale=255, channels="bgr")

@@ -25,8 +25,9 @@ __all__ = ["PreprocessingCheck", "Sample", "check_preprocessing", "sample_of"]
 class PreprocessingCheck:
     """The result of a check: one row per candidate preprocessing. Candidates that are shown to be better come first, then the preprocessing in use, then the other candidates.
 
-    `shown` says whether `best` is better than the preprocessing in use, beyond chance and by enough to matter. `warning` is a text that names
-    the flags to set, or None. `verdict` is always a text. `labelled` says whether accuracies were compared, or the information of predicted labels.
+    `shown` says whether `best` is better than the preprocessing in use, beyond chance and by enough to matter.
+    `warning` is a text that names the flags to set, or None. `verdict` is always a text. `labelled` is True if
+    accuracies were compared, and False if the information of predicted labels was compared.
     """
 
     rows: tuple[Row, ...]
@@ -40,12 +41,13 @@ class PreprocessingCheck:
 
     @property
     def best(self) -> Row:
-        """The row of the preprocessing that fits best: the one in use, unless another is shown to be better."""
+        """The row for the preprocessing that fits best. This is the preprocessing in use, unless another preprocessing
+        is shown to be better."""
         return self.rows[0]
 
     @property
     def opened(self) -> Row:
-        """The row of the preprocessing that the model was opened with."""
+        """The row for the preprocessing with which the model was opened."""
         return next(row for row in self.rows if row.opened)
 
 
@@ -73,21 +75,23 @@ def check_preprocessing(
 ) -> PreprocessingCheck:
     """Try the usual preprocessings on clean images, and say which fits best.
 
-    The model is not opened again for a candidate. Instead, images are changed so that the model gets the same input values. With labels,
-    accuracies are compared. A candidate is better if an exact McNemar test shows it, and its accuracy is at least 5 points higher.
+    The model is not opened again for a candidate. Instead, images are changed so that the model gets the input values
+    that the candidate preprocessing would give. With labels, accuracies are compared. A candidate is better if an exact
+    McNemar test shows it, and its accuracy is at least 5 points higher.
 
-    Without labels, the information of the predicted labels is compared (:attr:`Answers.information`). The information is -log of a label's share
-    among the images, for labels that don't change if the image is turned by 8 degrees or made brighter by 0.15. A candidate is better if it has
-    at least half of the largest possible information, and if a z-test over 20 or more images shows that the preprocessing in use has less than
-    85% of the candidate's information. The McNemar test and the z-test are at 1% over all candidates.
+    Without labels, the information of the predicted labels is compared (:attr:`Answers.information`). The information
+    is -log of a label's share among the images, for labels that don't change if the image is turned by 8 degrees or
+    made brighter by 0.15. A candidate is better if it has at least half of the largest possible information, and if a
+    z-test over 20 or more images shows that the preprocessing in use has less than 85% of the candidate's information.
+    The McNemar test and the z-test each have an error probability of at most 1% over all candidates.
 
     Parameters
     ----------
     classifier : Classifier
         A classifier that was opened with the preprocessing `opened` and applies it itself. A classifier that returns only labels is enough.
     images : (N, C, H, W), uint8 or float in [0, 1], RGB or grey
-        Images of the classifier's size. Or a dict {"stretch": images, "crop": images} with two versions of the same images; `resize` names the
-        version in use.
+        Clean images of the size that the classifier takes. Or a dict {"stretch": images, "crop": images} with two
+        versions of the same images; `resize` names the version in use.
     labels : integers (N,), optional
         The class of each image; -1 for an image without a class, which is left out.
     more : (name, Preprocessing) pairs
@@ -95,7 +99,8 @@ def check_preprocessing(
     fixed_range : bool
         Whether the model takes bytes or clips its input. If the model does one of these, only orders of channels (and resizing) are tried.
     open_layout : bool
-        Whether the model takes rows of pixels in an unknown order. If the order is unknown, channels last is tried too.
+        Whether the model takes each image as a row of pixels, and the order of these pixels is unknown. If the order is
+        unknown, channels last is tried too.
     most : int
         The largest number of images, drawn at random. There are (1 + 2) forward passes per image and candidate, and about 13 candidates.
 

@@ -20,9 +20,11 @@ from doldrum.suspects.preprocessing_check.candidates import Candidate, Resize, f
 __all__ = ["ALPHA", "FEWEST", "Row", "could_be_better", "figure", "rows_of"]
 
 ALPHA = 0.01
-"""The highest probability that, by chance, a check calls any candidate better than the preprocessing in use."""
+"""The error probability of a check: the highest probability that the check, by chance, calls some candidate better than
+the preprocessing in use."""
 FEWEST = 20
-"""The smallest number of images without labels with which a candidate can be called better. The test needs a mean that is about normal."""
+"""The smallest number of images without labels with which a candidate can be called better. The test needs so many
+images because the mean over the images must be about normally distributed."""
 _TIED = 0.05
 _POINTS = 0.05  # of accuracy: less is not worth a word
 _SHARE = (
@@ -35,15 +37,17 @@ _COVERED = 0.5  # of the most information there could be: with less, the images 
 class Row:
     """One candidate preprocessing of a check, with its results.
 
-    `flags` are the flags that open the model with this candidate; "" for the preprocessing in use. `accuracy` has 95% Clopper-Pearson limits, if
-    labels were given. `confidence` is the mean highest probability, if the model returns scores. `classes` is the number of different predicted
-    labels. `largest` is the share of the most frequent label. `kept` is the share of slightly changed copies that keep their label. `information`
-    is the mean of :attr:`Answers.information`, in nats.
+    `flags` are the flags that open the model with this candidate; "" for the preprocessing in use. `accuracy` has 95%
+    Clopper-Pearson limits, if labels were given. `confidence` is the mean over the images of the highest class
+    probability, if the model returns scores. `classes` is the number of different predicted labels. `largest` is the
+    share of the most frequent label. `kept` is the share of slightly changed copies that keep their label.
+    `information` is the mean of :attr:`Answers.information`, in nats.
 
-    `p` is a one-sided p-value, times the number of candidates. With labels, the hypothesis is that the candidate is right no more often than the
-    preprocessing in use. Without labels, the hypothesis is that the preprocessing in use has at least 85% of the candidate's information. `better` says that
-    `p` is below ALPHA, and that the difference matters. `tied` says that a row differs from the first row by less than the uncertainty: a
-    one-sided test at 5%, for each row separately, does not show that the row is worse.
+    `p` is a one-sided p-value, times the number of candidates. With labels, the hypothesis is that the candidate is
+    right no more often than the preprocessing in use. Without labels, the hypothesis is that the information of the
+    preprocessing in use is at least 85% of the candidate's information. `better` says that `p` is below ALPHA, and that
+    the difference matters. `tied` says that a row differs from the first row by less than the uncertainty: a one-sided
+    test at 5%, for each row separately, does not show that the row is worse.
     """
 
     name: str
@@ -64,7 +68,8 @@ class Row:
 
 
 def figure(answers: Answers, truth: NDArray[Any] | None) -> NDArray[np.float64]:
-    """The number that is compared for each image, as an array (N,): whether its label is right, or without `truth`, its information."""
+    """The number that is compared for each image, as an array (N,). With `truth`, this is 1 for a right label and 0 for
+    a wrong label. Without `truth`, this is the information of the image's label."""
     return answers.information if truth is None else (answers.labels == truth).astype(np.float64)
 
 
@@ -78,9 +83,10 @@ def rows_of(
 ) -> tuple[Row, ...]:
     """Make one row per candidate, sorted with the best first. The first of `candidates` is the preprocessing in use.
 
-    Candidates that are shown to be better come first, then the preprocessing in use, then the other candidates. Among equally good candidates,
-    the more common one comes first. Of the best candidate and its near ties, the one most similar to the preprocessing in use is put first. So
-    chance alone changes as little as possible, and above all not the order of channels.
+    Candidates that are shown to be better come first, then the preprocessing in use, then the other candidates. Among
+    equally good candidates, the more common one comes first. Of the best candidate and its near ties, the one most
+    similar to the preprocessing in use is put first. So chance alone changes the preprocessing as little as possible,
+    and above all does not change the order of channels.
     """
     opened, before = candidates[0].preprocessing, answers[0]
     tests = max(len(candidates) - 1, 1)

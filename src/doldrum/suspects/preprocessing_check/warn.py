@@ -64,7 +64,8 @@ def preprocessing_warning(
 def preprocessing_note(
     suspect: Suspect, images: Any, labels: ArrayLike | None = None, *, resize: Resize = "stretch", seed: int = 0
 ) -> str | None:
-    """The text of :func:`preprocessing_warning`, or else a "note: ..." if all of at least 8 images got one label, or else None."""
+    """Return the warning of :func:`preprocessing_warning`. If there is no warning, return a "note: ..." if there are at
+    least 8 images and all images got the same label; else None."""
     warning, one_label = _looked_at(suspect, images, labels, resize=resize, most=None, seed=seed)
     return warning or one_label
 
@@ -72,7 +73,8 @@ def preprocessing_note(
 def _looked_at(
     suspect: Suspect, images: Any, labels: ArrayLike | None, *, resize: Resize, most: int | None, seed: int
 ) -> tuple[str | None, str | None]:
-    """The warning, and the note about images that all got one label. Each of these two texts is None if there is no reason for it."""
+    """The warning, and the note about images that all got one label. The warning is None if there is no reason for a
+    warning, and the note is None if there is no reason for a note."""
     classifier = suspect.classifier
     if classifier.costly:
         return None, None

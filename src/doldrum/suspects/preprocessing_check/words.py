@@ -17,12 +17,12 @@ def warning_of(rows: Sequence[Row], *, images: int, labelled: bool, num_classes:
     then = (
         f"With {best.flags}"
         if best.flags
-        else f"With {best.name} (no option sets this: change it in the exported model)"
+        else f"With {best.name} (no option sets this preprocessing: change the preprocessing in the exported model)"
     )
     if best.accuracy is not None and opened.accuracy is not None:
-        found = f"it is right on {opened.accuracy.value:.0%} of {images} clean images. {then} it is right on {best.accuracy.value:.0%}."
+        found = f"the model is right on {opened.accuracy.value:.0%} of {images} clean images. {then} the model is right on {best.accuracy.value:.0%}."
     else:
-        found = f"it gives {images} clean images {_answers(opened)}. {then} it gives them {_answers(best)}."
+        found = f"the model gives {images} clean images {_answers(opened)}. {then} the model gives these images {_answers(best)}."
     return f"note: the preprocessing looks wrong. As the model was opened ({opened.name}), {found}"
 
 
@@ -32,7 +32,8 @@ def _answers(row: Row) -> str:
 
 
 def one_label_note(label: int, images: int) -> str:
-    """A note about images that all got one label. The note claims no error, since the images may be of one class.
+    """A note about images that all got one label. The note does not claim an error, since all images may be of the same
+    class.
 
     >>> one_label_note(3, 10)
     'note: all 10 images that were checked got one label, class 3. If they are of several classes, check how the model is opened'
@@ -42,7 +43,8 @@ def one_label_note(label: int, images: int) -> str:
 
 
 def verdict_of(rows: Sequence[Row], *, images: int, labelled: bool, num_classes: int) -> str:
-    """The verdict of a check: which preprocessing fits best, how sure that is, and which ones fit about as well."""
+    """The verdict of a check: which preprocessing fits best, how certain this is, and which other preprocessings fit
+    about as well."""
     best, opened = rows[0], next(row for row in rows if row.opened)
     warning = warning_of(rows, images=images, labelled=labelled, num_classes=num_classes)
     if not labelled and images < FEWEST:
