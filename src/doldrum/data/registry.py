@@ -180,7 +180,7 @@ def is_dataset(spec: str | Path) -> bool:
 def find_dataset(spec: str) -> Named:
     """Parse a name such as "fashion-mnist", "digits:test" or "textures,classes=400,size=64:train".
 
-    The data set is not loaded.
+    This function does not load the images of the data set.
 
     Raises InputError for an unknown name, option or split, and for an option out of its range.
 
@@ -193,7 +193,7 @@ def find_dataset(spec: str) -> Named:
 def load_dataset(spec: str) -> ImageSet:
     """Load a split of a data set by name, such as "fashion-mnist:test".
 
-    If the name contains no split, the split "test" is loaded, or else the last split.
+    If the name contains no split, the split "test" is loaded; for a data set without a split "test", the last split.
 
     Options are written between the name and the split: "textures,classes=400,size=64:train". `doldrum datasets` lists
     the names, splits and options.

@@ -49,14 +49,15 @@ class DeviceFill(ABC):
 
     @abstractmethod
     def on(self, buffer: Any) -> None:
-        """Write the same rows, bit for bit, into a float32 tensor (rows, C, H, W) on the tensor's device."""
+        """Write the tile's rows into a float32 tensor (rows, C, H, W) on its device, with the same bits as into a
+        buffer."""
 
 
 class Engine(ABC):
     """A classifier compiled for one tile shape. `run` classifies many tiles, and may return the answers in any order.
 
-    Several inputs may share a tile only if this does not change their labels. `engines/choose.py` tests this, and
-    stores the result as `mixes_inputs`, for which False is always safe.
+    Several inputs may share a tile only if this does not change their labels. `engines/choose.py` tests whether labels
+    change, and stores the result as `mixes_inputs`; the value False is always safe.
     """
 
     name: ClassVar[str]

@@ -81,8 +81,8 @@ class CompiledEngine(Engine):
             self._hand_over(waiting, sink)
 
     def _fetch(self, out: Any) -> tuple[Any, Any]:
-        """Copy the output to the host, since a CUDA graph overwrites it at its next replay. Return the copy and the
-        event that marks its end."""
+        """Copy the output to the host, since a CUDA graph overwrites it at its next replay. Return the copy, and the
+        CUDA event that marks the end of the copying."""
         if not self._cuda:
             return out.clone(), None
         torch = self._torch

@@ -46,7 +46,9 @@ def npz_pictures(file: IO[bytes], budget: Budget, limits: ImageLimits) -> Iterat
         label_key = next((k for k in LABEL_KEYS if k in entries), None)
         if image_key is None:
             names = ", ".join(visible(k, most=40) for k in sorted(entries)[:5]) or "none"
-            raise InputError(f"expected an array named {' or '.join(IMAGE_KEYS[:3])}, got {names}; rename it")
+            raise InputError(
+                f"expected an array named {' or '.join(IMAGE_KEYS[:3])}, got arrays named {names}; rename the array of images"
+            )
         labels = None
         if label_key is not None:
             with _entry(archive, entries[label_key], budget) as member:
@@ -59,7 +61,9 @@ def idx_pictures(stream: Reader, limits: ImageLimits) -> Iterator[Picture]:
     """The images in an IDX file (MNIST's format) of unsigned bytes with three axes."""
     head = _exactly(stream, 16)
     if head[:4] != b"\0\0\x08\x03":
-        raise InputError("expected an IDX file of images, got one with other contents; name the file of images")
+        raise InputError(
+            "expected an IDX file of images, got an IDX file with other contents; give the path of the file of images"
+        )
     yield from _rows(stream, struct.unpack(">3I", head[4:]), np.dtype(np.uint8), None, limits)
 
 
@@ -115,7 +119,9 @@ def _labels(stream: Reader, limits: ImageLimits) -> list[str]:
         raise InputError(f"expected one class number or name per image, got {dtype} of shape {visible(str(shape))}")
     total = shape[0] * dtype.itemsize
     if total > limits.member_bytes:
-        raise InputError(f"expected labels of at most {limits.member_bytes} bytes, got {total}; save fewer")
+        raise InputError(
+            f"expected labels of at most {limits.member_bytes} bytes, got labels of {total} bytes; save fewer labels"
+        )
     values = np.frombuffer(_exactly(stream, total), dtype=dtype)
     return [visible(v if isinstance(v, bytes) else str(v)) for v in values.tolist()]
 

@@ -58,7 +58,7 @@ class ImageSource:
         for count, item in enumerate(items):
             if count >= self.limits.members:
                 yield Skipped(
-                    f"{name}: the rest", f"expected at most {self.limits.members} entries, got more; split it"
+                    f"{name}: the rest", f"expected at most {self.limits.members} entries, got more; split the source"
                 )
                 return
             if _is_of_macos(item.id):
@@ -147,7 +147,7 @@ def _kind(file: IO[bytes], name: str, limits: ImageLimits) -> str:
     inner = "tar" if is_tar_header(head) else "IDX" if head[:4] == b"\0\0\x08\x03" else None
     if inner is None:
         got = (
-            f"a {packed} file with something else in it"
+            f"a {packed} file that holds neither a tar nor an IDX file"
             if packed
             else kind or ("an empty file" if not head else "other bytes")
         )
@@ -165,9 +165,9 @@ def _first(stream: Reader) -> bytes:
 
 
 def _file(path: str, name: str, limits: ImageLimits, *, alone: bool) -> Iterator[Picture | Skipped]:
-    """The items of one file.
+    """Yield the pictures and the skipped entries of one file.
 
-    A file without items is an error if this file is the whole source (`alone`). In a folder, a file without items is
+    If the file is the whole source (`alone`), a file without items is an error. In a folder, a file without items is
     skipped.
     """
     begun = False

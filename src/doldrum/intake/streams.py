@@ -54,7 +54,7 @@ class Budget:
 
 
 def open_regular(path: str | os.PathLike[str], *, follow: bool = False) -> IO[bytes]:
-    """Open a regular file for reading. Links are followed only with `follow`; pipes and devices are never opened.
+    """Open a regular file for reading. A link is followed only if `follow` is true; pipes and devices are never opened.
 
     Raises InputError for anything but a regular file, and for a file that may not be read.
     """
@@ -128,7 +128,7 @@ class _Counted:
 
 
 class _Xz:
-    """Like lzma.LZMAFile, with a limit on the memory that a header can request."""
+    """Reads an xz file like lzma.LZMAFile, but limits the memory that the file's header can request."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self._packed = file, b""

@@ -111,7 +111,9 @@ def _check_groups(metadata: Any, limits: ImageLimits) -> None:
     most = limits.member_bytes * _GROUP
     for group in range(metadata.num_row_groups):
         if (size := metadata.row_group(group).total_byte_size) > most:
-            raise InputError(f"expected groups of rows of at most {most} bytes, got {size}; write smaller ones")
+            raise InputError(
+                f"expected groups of rows of at most {most} bytes, got a group of {size} bytes; write smaller groups"
+            )
 
 
 def _cell(values: Any, i: int, nested: bool, limits: ImageLimits) -> tuple[bytes | str, str]:

@@ -35,7 +35,7 @@ _NAMED = {
 class TarMember:
     """An entry of a tar: its unchanged name, and its bytes unless `size` is too large.
 
-    If the entry is not a regular file, `other` says what it is.
+    If the entry is not a regular file, `other` says what kind of entry it is, such as a link.
     """
 
     name: bytes

@@ -57,7 +57,7 @@ def read_entry(
 ) -> bytes:
     """The bytes of one entry. `most` is the maximum number of bytes.
 
-    With `peek`, only the first 512 bytes are returned for an entry that does not look like an image.
+    If `peek` is true and the entry does not look like an image, only the first 512 bytes of the entry are returned.
 
     Raises InputError for an entry that is a link, encrypted, too long or damaged, or uses an unsupported compression
     method.

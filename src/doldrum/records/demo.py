@@ -71,7 +71,9 @@ class DemoRecord(Record):
             raise InputError(f"expected one curve for each of {sorted(wanted)}, got {[c.key for c in self.curves]}")
         mapping(self.w_at_half, "w_at_half")
         if set(self.w_at_half) != wanted:
-            raise InputError(f"expected w_at_half for {sorted(wanted)}, got {sorted(self.w_at_half)}; give all four")
+            raise InputError(
+                f"expected w_at_half with the keys {sorted(wanted)}, got the keys {sorted(self.w_at_half)}; give all four"
+            )
         put("w_at_half", {k: numbers(v, f"w_at_half of {k}") for k, v in self.w_at_half.items()})
         if not all(self.w_at_half.values()):
             raise InputError("expected W of at least one input for each combination, got none; measure at least one")

@@ -132,7 +132,11 @@ def read_manifest(folder: Path) -> StudyManifest:
     path = folder / MANIFEST
     if not path.is_file():
         lost = (folder / RECORDS).is_file()
-        do = "run the same doldrum study again, which writes the file again" if lost else "make one with doldrum study"
+        do = (
+            "run the same doldrum study again, which writes the missing file"
+            if lost
+            else "make a study's folder with doldrum study"
+        )
         raise InputError(
             f"expected a study's folder with {MANIFEST}, got {folder}{' without it' if lost else ''}; {do}"
         )

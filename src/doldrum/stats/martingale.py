@@ -64,9 +64,9 @@ class ConformalMartingale:
     Two gamblers use each row of bets. The first gambler applies the bets to the urn's probabilities p_t, which become
     exact in a long stream. The second gambler applies the bets to the bins' probabilities p_0 in the calibration set,
     which the stream cannot change. At each score, a gambler's capital is multiplied by q(bin) / p_t(bin). Here q =
-    bets * p / sum(bets * p), where p is p_t for the first gambler and p_0 for the second gambler. The martingale is the mean
-    capital over all gamblers, and over the times at which they begin to bet. Raises InputError if `cells`, `bets` or
-    `limit` has a wrong shape or value.
+    bets * p / sum(bets * p), where p is p_t for the first gambler and p_0 for the second gambler. The martingale is the
+    mean capital over all gamblers, and over the times at which they begin to bet. Raises InputError if `cells`, `bets`
+    or `limit` has a wrong shape or value.
 
     >>> m = ConformalMartingale([1, 1], [[1.0, 3.0]], limit=100)
     >>> np.exp(m.update([1, 1])).round(2).tolist()  # half of it bets: at 3 / 2, then at 9 / 7 and 9 / 8
@@ -103,9 +103,11 @@ class ConformalMartingale:
         self.count = 0
         """The number of scores so far."""
         self.alarm = 0
-        """The place (from 1) of the score at which the capital first reached the limit; 0 if the limit was never reached."""
+        """The place (from 1) of the score at which the capital first reached the limit; 0 if the limit was never
+        reached."""
         self.since = 0
-        """After an alarm: the place at which the stream probably changed, where the best gambler's winnings were lowest.
+        """After an alarm: the place at which the stream probably changed, where the best gambler's winnings were
+        lowest.
         """
 
     def update(
@@ -162,7 +164,8 @@ class ConformalMartingale:
         return path
 
     def _odds(self, bins: NDArray[np.int64], group: int) -> NDArray[np.float64]:
-        """The factors q(bin) / p_t(bin) for a group's scores (m, 2 K): K gamblers with p_t, then K gamblers with p_0."""
+        """The factors q(bin) / p_t(bin) for a group's scores (m, 2 K): K gamblers with p_t, then K gamblers with
+        p_0."""
         urn = self._cells[group] + self._counts[group]
         if len(bins) > 1:
             hit = np.zeros((len(bins), len(urn)))

@@ -126,7 +126,8 @@ class MeanEntropy:
         self._without, self._having = np.zeros((2, groups))
 
     def add(self, first: ArrayLike, second: ArrayLike | None = None) -> None:
-        """Add inputs, given the labels (N, n) of their draws. With `second`, the mean is that of W(first) - W(second)."""
+        """Add inputs, given the labels (N, n) of their draws. With `second`, the mean is that of W(first) -
+        W(second)."""
         k = self.num_classes
         arrays = [_check(a, k) for a in (first, second) if a is not None]
         totals = [_counts(a, k) for a in arrays]

@@ -69,7 +69,7 @@ _HUNDRED = _Version(
 
 def _how(v: _Version) -> str:
     return (
-        f"fetch https://www.cs.toronto.edu/~kriz/{v.archive} (MD5 {v.md5}) and put it, or {v.folder} from it, "
+        f"fetch https://www.cs.toronto.edu/~kriz/{v.archive} (MD5 {v.md5}) and put the archive, or the folder {v.folder} from the archive, "
         f"in $DOLDRUM_DATA/{v.name}"
     )
 
@@ -189,5 +189,7 @@ def _unpack(path: Path, v: _Version, names: list[str]) -> dict[str, bytes]:
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:
         raise InputError(f"expected the archive of {v.title} at {path}, got {error}; fetch it again") from error
     if missing := [n for n in names[:-1] if n not in contents]:
-        raise InputError(f"expected {', '.join(missing)} in {path}, got an archive without it; fetch it again")
+        raise InputError(
+            f"expected the files {', '.join(missing)} in the archive {path}, got an archive without these files; fetch it again"
+        )
     return contents

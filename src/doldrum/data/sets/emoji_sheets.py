@@ -220,5 +220,7 @@ def _cut(sheet: NDArray[np.uint8], x: int, y: int) -> NDArray[np.uint8]:
     """
     left, top = x * (_CELL + 2) + 1, y * (_CELL + 2) + 1
     if x < 0 or y < 0 or top + _CELL > sheet.shape[0] or left + _CELL > sheet.shape[1]:
-        raise InputError(f"expected a position on the sheet, got column {x}, row {y}; install the package again")
+        raise InputError(
+            f"expected a drawing inside the sprite sheet, got a drawing in column {x} and row {y}; install the package again"
+        )
     return sheet[top : top + _CELL, left : left + _CELL].transpose(2, 0, 1)

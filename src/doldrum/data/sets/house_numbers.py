@@ -72,11 +72,13 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
         shapes = {str(name): (tuple(shape), kind) for name, shape, kind in whosmat(path)}
         shape, kind = shapes.get("X", ((), "none"))
         if len(shape) != 4 or shape[:3] != (32, 32, 3) or not 0 < shape[3] <= _MOST_IMAGES or kind != "uint8":
-            raise InputError(f"expected X (32, 32, 3, N) of uint8 in {path}, got {shape} of {kind}; fetch it again")
+            raise InputError(
+                f"expected an array X (32, 32, 3, N) of uint8 in {path}, got shape {shape} of {kind}; fetch it again"
+            )
         labels_shape, labels_kind = shapes.get("y", ((), "none"))
         if labels_shape != (shape[3], 1) or labels_kind not in ("uint8", "double"):
             raise InputError(
-                f"expected y ({shape[3]}, 1) of uint8 or double in {path}, got {labels_shape} of {labels_kind}; fetch it again"
+                f"expected an array y ({shape[3]}, 1) of uint8 or double in {path}, got shape {labels_shape} of {labels_kind}; fetch it again"
             )
         if not fits_in_memory(2 * math.prod(shape)):  # as it is unpacked, and unpacked
             raise InputError(

@@ -38,7 +38,7 @@ def read_idx(path: str | Path) -> NDArray[Any]:
                 raise InputError(f"expected an IDX file of unsigned bytes at {path}, got header {head!r}")
             sizes = file.read(4 * head[3])
             if len(sizes) < 4 * head[3]:
-                raise InputError(f"expected {head[3]} sizes in the header of {path}, got the end of the file")
+                raise InputError(f"expected {head[3]} sizes of axes in the header of {path}, got the end of the file")
             shape = struct.unpack(f">{head[3]}I", sizes)
             total = math.prod(shape)
             if not 0 < total <= _LARGEST:

@@ -86,7 +86,8 @@ def locate(folder: str | Path | None = None, *, split: str | None = None) -> Pat
 
 
 def _train_folder(root: Path) -> Path | None:
-    """The folder of the training images: its name differs between the competition's archive and a later, corrected one."""
+    """The folder of the training images. Its name depends on the archive: the competition's, or a later, corrected
+    archive."""
     return next((p for p in (root / "Final_Training" / "Images", root / "Training") if p.is_dir()), None)
 
 
@@ -100,7 +101,9 @@ def _train(root: Path) -> Iterator[ListedImage]:
             )
         for one in _rows(folder / f"GT-{folder.name}.csv", folder, f"gtsrb:train/{folder.name}"):
             if one.label != int(folder.name):
-                raise InputError(f"expected class {int(folder.name)} in {folder}, got {one.label}; unpack it again")
+                raise InputError(
+                    f"expected only images of class {int(folder.name)} in {folder}, got class {one.label}; unpack it again"
+                )
             yield one
     if not found:
         raise InputError(f"expected a folder for each class in {_train_folder(root)}, got none")
@@ -149,6 +152,6 @@ def _rows(path: Path, folder: Path, prefix: str) -> Iterator[ListedImage]:
             raise InputError(f"expected numbers in line {number} of {path}, got {error}; fetch it again") from error
         if not 0 <= label < _CLASSES or not is_plain_name(name):
             raise InputError(
-                f"expected a file name and a class in line {number} of {path}, got {name!r:.100}, {label!r:.20}; fetch it again"
+                f"expected a file name and a class in line {number} of {path}, got the name {name!r:.100} and the class {label!r:.20}; fetch it again"
             )
         yield ListedImage(folder / name, f"{prefix}/{Path(name).stem}", label, (y1, y2 + 1, x1, x2 + 1))
