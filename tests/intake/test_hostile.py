@@ -79,7 +79,7 @@ TABLE: dict[str, tuple[int, list[str]]] = {
     "zip64_zip": (0, ["expected a zip's table of contents inside the file, got one of 1152921504606846976 bytes"]),
     "directory_zip": (0, ["expected a zip's table of contents inside the file, got one of 2147483647 bytes"]),
     "overlapping_zip": (16, ["overlapping.zip: the rest", BOMB]),
-    "method_zip": (0, ["expected an entry stored, deflated or bzip2, got method 14"]),
+    "method_zip": (0, ["expected an entry that is stored, deflated or packed with bzip2, got compression method 14"]),
     "damaged_zip": (1, ["a.png: expected a whole entry, got Bad CRC-32"]),
     "cut_zip": (0, ["expected a whole zip, got one without its end"]),
     "names_zip": (2, []),

@@ -107,8 +107,8 @@ class ImageSet:
     def take(self, indices: Sequence[int] | NDArray[Any] | range) -> ImageSet:
         """The images at `indices`, in the given order, with their labels and ids. `indices` can also be a boolean mask.
 
-        A range with step 1 gives a view, so that a memory-mapped array is not loaded. For all indices except such a
-        range, the images are copied.
+        A range with step 1 gives a view, so that a memory-mapped array is not loaded. If `indices` is anything but a
+        range with step 1, the images are copied.
 
         Raises InputError for indices that are out of range or of another type, and for an empty list.
         """

@@ -193,7 +193,8 @@ def find_dataset(spec: str) -> Named:
 def load_dataset(spec: str) -> ImageSet:
     """Load a split of a data set by name, such as "fashion-mnist:test".
 
-    If the name contains no split, the split "test" is loaded; for a data set without a split "test", the last split.
+    If the name contains no split, the split "test" is loaded; if the data set has no split "test", the last split is
+    loaded.
 
     Options are written between the name and the split: "textures,classes=400,size=64:train". `doldrum datasets` lists
     the names, splits and options.

@@ -49,7 +49,7 @@ class CompiledEngine(Engine):
             self._call(torch.zeros((rows, *classifier.input_shape), device=self.device))
         except Exception as error:  # the compiler raises many kinds: no C++ compiler, a graph it can't take
             raise EngineError(
-                f"expected a module that torch.compile takes here, got {error}; use engine='eager'"
+                f"expected a module that torch.compile can compile on this machine, got {error}; use engine='eager'"
             ) from error
 
     def _call(self, batch: Any) -> Any:

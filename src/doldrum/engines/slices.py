@@ -17,7 +17,8 @@ def slice_rows(rows: int, *, weights: int, layers: Sequence[int]) -> int:
 
     `weights` is the number of bytes of all weights, which are read from memory once per slice. `layers` has the bytes
     that go into and out of each layer for one row. If a layer's bytes for a whole slice do not fit into the cache,
-    these bytes are written to memory. With slices of s rows, the number of bytes of memory traffic per row is
+    these bytes are written to memory. With slices of s rows, the memory traffic per row is the following number of
+    bytes:
 
         weights / s + the sum of all entries of `layers` that are larger than cache / s
 

@@ -107,7 +107,7 @@ def _npy_header(stream: Reader) -> tuple[tuple[int, ...], np.dtype[Any]]:
     if fortran and len(shape) > 1:
         raise InputError("expected an array in C order, got Fortran order; save numpy.ascontiguousarray of it")
     if not all(isinstance(n, int) and n >= 0 for n in shape):
-        raise InputError(f"expected a shape of numbers from 0 up, got {visible(str(shape))}; save it again")
+        raise InputError(f"expected a shape of numbers from 0 up, got {visible(str(shape))}; save the array again")
     return shape, dtype
 
 

@@ -117,7 +117,7 @@ def _check_groups(metadata: Any, limits: ImageLimits) -> None:
 
 
 def _cell(values: Any, i: int, nested: bool, limits: ImageLimits) -> tuple[bytes | str, str]:
-    """The bytes of a row, or the reason why there are none, and the file name in the row."""
+    """The image bytes of a row (or the reason why the row has none), and the file name in the row."""
     data, path = values[i], ""
     if nested:
         if not data.is_valid:

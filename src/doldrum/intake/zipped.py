@@ -87,7 +87,9 @@ def check_entry(info: zipfile.ZipInfo) -> None:
         what = "a link" if kind == _LINK else "a special file"
         raise InputError(f"expected a file, got {what}, which is not followed; leave out this file")
     if info.compress_type not in _METHODS:
-        raise InputError(f"expected an entry stored, deflated or bzip2, got method {info.compress_type}; pack it again")
+        raise InputError(
+            f"expected an entry that is stored, deflated or packed with bzip2, got compression method {info.compress_type}; pack it again"
+        )
 
 
 def _directory_size(file: IO[bytes]) -> int:

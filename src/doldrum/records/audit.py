@@ -170,7 +170,9 @@ def _concentration(found: dict[str, Any]) -> dict[str, Any]:
     whole(found["label"], "label", least=-1)
     share(found["p_value"], "p_value")
     if whole(found["flagged"], "flagged") > whole(found["scanned"], "scanned"):
-        raise InputError(f"expected no more flagged than scanned images, got {found['flagged']} of {found['scanned']}")
+        raise InputError(
+            f"expected no more flagged than scanned images, got {found['flagged']} flagged and {found['scanned']} scanned images"
+        )
     return found
 
 

@@ -64,7 +64,7 @@ class DemoRecord(Record):
             put(name, tuple(getattr(self, name)))
         if tuple(m.name for m in self.models) != MODELS:
             raise InputError(
-                f"expected models {MODELS}, got {tuple(m.name for m in self.models)}; give them in this order"
+                f"expected the models {MODELS}, got the models {tuple(m.name for m in self.models)}; give the models in this order"
             )
         wanted = {f"{model}/{inputs}" for model, inputs in COMBINATIONS}
         if len(self.curves) != len(wanted) or {c.key for c in self.curves} != wanted:

@@ -119,9 +119,9 @@ class Explanation(Record):
         A conformal p-value: among this image and the controls, the share that stand out at least as much as this image
         does.
     holds : float or None
-        A conformal p-value for a pattern that several images share. The p-value is a share of the trusted images of the
-        class, with this image counted among these images. It is the share of images that contain at least as much of
-        the pattern as this image does, and change their class if the pattern is subtracted.
+        A conformal p-value for a pattern that several images share. This image and the trusted images of its class are
+        counted. The p-value is the share of the counted images that contain at least as much of the pattern as this
+        image does, and change their class if the pattern is subtracted.
     labels : {clean, found, control} or None
         The classes predicted for three versions of the held-back images in `shown`: the unchanged image, the image with the found part put in, and the image with the best control's part put in.
     shown : Shown or None

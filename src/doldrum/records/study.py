@@ -149,7 +149,7 @@ def read_manifest(folder: Path) -> StudyManifest:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the number, from 1, and the object of each complete line of a file of JSON lines.
+    """For each complete line of a file of JSON lines, yield the line's number (from 1) and its object.
 
     A last line without a line break comes from a write that was interrupted, and is ignored.
     """

@@ -206,10 +206,10 @@ def flags_interval(m: int, n: int, fpr: float, *, level: float = 0.95) -> tuple[
 def flags_limit(m: int | Sequence[int], n: int | Sequence[int], fpr: float, *, level: float = 0.95) -> int:
     """The upper limit of the number of flags among m clean inputs at the promised rate.
 
-    The number of flags is above this limit with probability at most 1 - level. For class-conditional calibration, m and
-    n are lists with the numbers of inputs and of calibration inputs per group, and the flags of all groups are added. A
-    group without calibration inputs flags nothing. For more than four million inputs, the result for four million is
-    scaled up, which is a little too high.
+    The number of flags is above the returned limit with probability at most 1 - level. For class-conditional
+    calibration, m and n are lists with the numbers of inputs and of calibration inputs per group, and the flags of all
+    groups are added. A group without calibration inputs flags nothing. For more than four million inputs, the limit for
+    four million inputs is scaled up, so the result is slightly too high.
 
     >>> flags_limit(1000, 500, 0.01), flags_limit([1000], [500], 0.01)
     (20, 20)

@@ -151,5 +151,5 @@ def superiority(lower: ArrayLike, higher: ArrayLike) -> float:
     """
     a, b = np.asarray(lower, dtype=float), np.asarray(higher, dtype=float)
     if a.shape != b.shape or a.ndim != 1:
-        raise InputError(f"expected two lists of one length, got {a.shape} and {b.shape}; pair them")
+        raise InputError(f"expected two lists of the same length, got shapes {a.shape} and {b.shape}; pair them")
     return float(((a < b) + 0.5 * (a == b)).mean()) if len(a) else math.nan

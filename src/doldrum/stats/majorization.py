@@ -10,20 +10,21 @@ probable classes, and T_m the total count of the m classes with the largest coun
   all sets of m classes together: :func:`~doldrum.stats.proportions.sets_lower`. P_m is at least the probability of
   every set of m classes.
 
-Only a few m get limits. Any upper limit is wrong with probability at most alpha / 2, and any lower limit too. So with
-probability at least 1 - alpha, all limits l_m <= P_m <= u_m are right. P_m is a concave function of m, with P_0 = 0 and
-P_K = 1. So P_m is above the straight lines between the lower limits l_m. For a size m without own limits, P_m <= u_t
-for every t >= m, and P_m <= u_s m / s for every s <= m. So P_m is between two curves: the least concave majorant of the
-lower limits, and the least concave majorant of the upper limits. The steps of each curve are the probabilities of a
-distribution. The true distribution majorizes `wild`, which comes from the lower limits, and is majorized by `calm`,
-which comes from the upper limits. The entropy and the collision statistic are Schur-concave: they decrease when a
-distribution becomes more unequal in the order of majorization. So the entropy of `calm` is a lower limit of the true
-entropy, and the entropy of `wild` an upper limit, for every p. The collision statistic has limits of the same kind.
+Only a few m get limits. With probability at most alpha / 2, one or more upper limits are wrong; with probability at
+most alpha / 2, one or more lower limits are wrong. So with probability at least 1 - alpha, all limits l_m <= P_m <= u_m
+are right. P_m is a concave function of m, with P_0 = 0 and P_K = 1. So P_m is above the straight lines between the
+lower limits l_m. For a size m without own limits, P_m <= u_t for every t >= m, and P_m <= u_s m / s for every s <= m.
+So P_m is between two curves: the least concave majorant of the lower limits, and the least concave majorant of the
+upper limits. The steps of each curve are the probabilities of a distribution. The true distribution majorizes `wild`,
+which comes from the lower limits, and is majorized by `calm`, which comes from the upper limits. The entropy and the
+collision statistic are Schur-concave: they decrease when a distribution becomes more unequal in the order of
+majorization. So the entropy of `calm` is a lower limit of the true entropy, and the entropy of `wild` an upper limit,
+for every p. In the same way, `calm` and `wild` give limits of the collision statistic.
 
-A simpler method would compute one Clopper-Pearson interval at alpha / K for each class. The limits of this module are
-almost always tighter than the simpler limits, because they use sums over classes. The number of classes K widens them
-little. The observed proportions satisfy all limits, so the plug-in value is always between the lower and the upper
-limit.
+A simpler method would compute one Clopper-Pearson interval at alpha / K for each class. This module's limits use sums
+over classes, and are almost always tighter than one interval per class. With more classes, this module's limits become
+only a little wider. The observed proportions satisfy all limits, so the plug-in value is always between the lower and
+the upper limit.
 
 Source: Marshall, Olkin, Arnold, Inequalities: Theory of Majorization, 2011 (Schur-concavity). The limits themselves are
 this project's.
@@ -97,7 +98,7 @@ def calmest_steps(
 
     The width of a step is its number of classes, which can be 0. Between two neighbouring `sizes`, the upper limit of
     P_m is the minimum of a straight line and a constant. So the majorant of the upper limits is computed from few
-    points, even for a large K: those where the line and the constant begin, cross and end.
+    points, even for a large K: the points where the line and the constant begin, cross and end.
     """
     m = _where_it_bends(sizes, high, k)
     values = np.where(m == 0, 0.0, np.where(m == k, 1.0, _at_size(m, high, sizes)))
@@ -111,7 +112,8 @@ def _partial_sum_limits(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """A few sizes m, and the lower and upper limits of P_m for these sizes, each of shape (R, number of sizes).
 
-    With probability at least 1 - alpha / 2, all lower limits are right. The same is true of all upper limits.
+    With probability at least 1 - alpha / 2, all lower limits are right; with probability at least 1 - alpha / 2, all
+    upper limits are right.
     """
     k, n = rows.shape[1], int(rows[0].sum())
     sizes = limited_sizes(k)
@@ -167,7 +169,7 @@ def least_concave_majorant(x: NDArray[np.int64], values: NDArray[np.float64]) ->
     """The smallest concave function of x that is nowhere below `values` (R, S), evaluated at x.
 
     x has the shape (S,) or (R, S) and must not decrease. If two entries of x are equal, their values must be equal too.
-    The algorithm is a monotone chain over all rows at once. Each new point removes the earlier points that lie below a
+    The algorithm is a monotone chain over all rows at once. Each new point removes the earlier points that are below a
     straight line between two points that stay.
 
     >>> least_concave_majorant(np.array([0, 1, 2, 4]), np.array([[0.0, 0.1, 0.8, 1.0]])).round(3).tolist()

@@ -4,9 +4,9 @@ The test is valid at every number of scores, however often it is checked.
 
 Conformal p-values that are all computed from one fixed calibration set are not independent uniform numbers. For a given
 calibration set, the p-values are independent, but only nearly uniform. So a martingale that bets well against uniform
-p-values grows without limit, even if the stream is clean. This module avoids this problem exactly, without more memory,
-by bets on cells. The n calibration scores divide the real line into n + 1 intervals, which are called cells. By
-exchangeability, the probability that the next score falls into a given cell is
+p-values grows without limit, even if the stream is clean. Bets on cells, as in this module, avoid the growth exactly,
+and need no more memory. The n calibration scores divide the real line into n + 1 intervals, which are called cells. By
+exchangeability, the next score falls into a given cell with the probability
 
     (1 + number of earlier scores of the stream in this cell) / (n + 1 + number of all earlier scores of the stream).
 
@@ -56,8 +56,8 @@ class ConformalMartingale:
         The number of cells in each bin. With G groups, each with its own calibration set, `cells` has one row per
         group. No score falls into a bin without cells.
     bets : floats (K, B), or (G, K, B), > 0
-        The factor by which each bin's probability changes if the gambler is right. Only the ratios of the factors in a
-        row matter.
+        The factor by which each bin's probability changes if the gambler is right. Multiplying all factors of a row by
+        one number changes nothing.
     limit : float > 1
         The capital that raises an alarm: 1 / alpha, where alpha is the probability of a false alarm.
 
@@ -217,7 +217,7 @@ class ConformalMartingale:
     def _can_be(
         self, arrays: dict[str, NDArray[np.float64]], whole: dict[str, int], logs: dict[str, float], last: int
     ) -> bool:
-        """Whether a state is possible: whether calls of `update` can lead to its numbers."""
+        """Whether calls of `update` can lead to the numbers in a saved state."""
         counts, capital, won, least, places = (arrays[name] for name in _FLOATS)
         count, alarm, since = (whole[name] for name in _WHOLE)
         waiting = float(_waiting(np.array([count]))[0])

@@ -91,7 +91,9 @@ def paired_mean_difference(first: ArrayLike, second: ArrayLike, num_classes: int
     """
     a, b = _check(first, num_classes), _check(second, num_classes)
     if a.shape != b.shape:
-        raise InputError(f"expected two arrays of one shape, got {a.shape} and {b.shape}; pair inputs and draws")
+        raise InputError(
+            f"expected two arrays of the same shape, got shapes {a.shape} and {b.shape}; pair inputs and draws"
+        )
     mean = MeanEntropy(np.any((a >= 0) | (b >= 0), axis=0), num_classes)
     mean.add(a, b)
     value, half, spread = mean.half_width(level)

@@ -3,7 +3,7 @@
 For p ~ Dirichlet(beta, ..., beta), the expected entropy is xi(beta) = psi(K beta + 1) - psi(beta + 1), and the entropy
 of p is almost always close to xi(beta). So a prior with a fixed beta would almost determine the estimated entropy
 before any data. The NSB prior is a mixture of Dirichlet distributions over beta, chosen so that the expected entropy
-xi(beta) is uniform in [0, log K]. After label counts c, the posterior of beta is proportional to
+xi(beta) is uniform in [0, log K]. For label counts c, the posterior of beta is proportional to the following product:
 
     xi'(beta) Gamma(K beta) / Gamma(n + K beta) prod_c Gamma(c + beta) / Gamma(beta), where xi' is the derivative of xi.
 

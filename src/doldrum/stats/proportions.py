@@ -109,11 +109,12 @@ def sets_lower(successes: ArrayLike, n: int, *, size: int, num_classes: int, alp
 def dominant_lower(counts: ArrayLike, *, alpha: float, classes: ArrayLike | None = None) -> NDArray[np.float64]:
     """Lower limit of the dominant class's probability. For every p, P(the limit is too high) <= alpha.
 
-    Without `classes`, the dominant class is the most frequent class in these same draws. Such a limit must be valid for
-    all classes at once (:func:`sets_lower`). For classes with p > 1 / K, this limit is never below the Clopper-Pearson
-    limit at alpha / K. Near p = 1, the limit without `classes` almost equals the Clopper-Pearson limit at alpha. The
-    classes in `classes` must be fixed before the draws, for example as base labels, or by different draws. With
-    `classes`, the result is the Clopper-Pearson lower limit at alpha of each given class's probability.
+    Without `classes`, the dominant class is the most frequent class in these same draws. Because the draws decide which
+    class this is, the limit must be valid for all classes at once (:func:`sets_lower`). For classes with p > 1 / K,
+    this limit is never below the Clopper-Pearson limit at alpha / K. Near p = 1, the limit without `classes` almost
+    equals the Clopper-Pearson limit at alpha. The classes in `classes` must be fixed before the draws, for example as
+    base labels, or by different draws. With `classes`, the result is the Clopper-Pearson lower limit at alpha of each
+    given class's probability.
 
     Parameters
     ----------

@@ -3,7 +3,8 @@
 If an interval for a fixed n is checked after every draw, it is wrong far more often than stated. A confidence sequence
 is valid for the whole path: with probability at least 1 - alpha, its limits are right at every n.
 
-All sequences of this module use mixture martingales. For a prior pi over distributions p, such a martingale is
+All sequences of this module use mixture martingales. For a prior pi over distributions p, the mixture martingale M_n(p)
+is defined as
 
     M_n(p) = m(counts) / p^counts, with m(counts) = integral of q^counts d pi(q).
 
@@ -47,7 +48,8 @@ _WITHOUT_BASE = ((0.5, 0.1), (0.5, 0.5))
 
 
 def proportion_sequence(successes: ArrayLike, n: ArrayLike, *, alpha: float, side: Side = "both") -> Limits:
-    """Limits of a proportion p that hold at all n together. P(p is outside of the limits at any n) <= alpha.
+    """Limits of a proportion p that hold at all n together. The probability that p is outside of the limits at any n is
+    at most alpha.
 
     The interval contains every p for which x log p + (n - x) log(1 - p) >= log(alpha) + log B(x + 1/2, n - x + 1/2) - log
     B(1/2, 1/2). Here x is the number of successes. The inequality comes from the beta-binomial mixture with Jeffreys'
@@ -176,8 +178,8 @@ def _distinct(
 ) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
     """The distinct rows of counts, and the index of each row among them.
 
-    The first entry of a row is 1 if the row has a base class, else 0. The entries after it are the count of the base
-    class, and the counts of the other classes in descending order. Columns that are 0 in all rows are cut off: 100
+    The first entry of a row is 1 if the row has a base class, else 0. The next entries of a row are the count of the
+    base class, and the counts of the other classes in descending order. Columns that are 0 in all rows are cut off: 100
     draws give at most 100 of K = 20,000 classes a count.
     """
     k = counts.shape[1]

@@ -22,8 +22,8 @@ def deviations(
 
     The names of the values are grouped into kinds. The variance s_j^2 of the other objects' values is shrunk towards
     s_kind^2, the mean variance over the names of the same kind. The result is s^2 = ((n - 1) s_j^2 + 10 s_kind^2) /
-    (n - 1 + 10), where n is the number of other objects with this value. If fewer than 3 other objects have the value,
-    the mean and the variance of all values of the same kind are used.
+    (n - 1 + 10), where n is the number of other objects that have the value. If fewer than 3 other objects have the
+    value, the mean and the variance of all values of the same kind are used.
 
     Every object is compared with the others by one rule that does not depend on their order. Suppose that the objects
     are exchangeable. Then any function of an object's deviations, such as the largest deviation, is exchangeable too.

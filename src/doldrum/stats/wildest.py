@@ -2,7 +2,7 @@
 
 The problem is to maximise H(p) = -sum_c p_c log p_c over p on the simplex, under the constraint sum_c n_c log p_c >= b.
 This problem is convex. The multiplier of the likelihood constraint is lam > 0, and the multiplier of the sum of p is
-mu. The dual problem is to minimise the function
+mu. The dual problem is to minimise the following function over lam and mu:
 
     D(lam, mu) = sum_c max_{p_c > 0} [-p_c log p_c + lam n_c log p_c - mu p_c] + mu - lam b,
 

@@ -24,9 +24,9 @@ _DIMENSIONS, _SAMPLE = 10, 5000
 class Clusters:
     """Two clusters of the samples of one class.
 
-    `smaller` (n,) marks the smaller cluster, and `share` is its share of the samples. `silhouette` is the mean
-    silhouette score of both clusters. For a class of more than 5,000 samples, the silhouette score is computed from
-    5,000 samples.
+    `smaller` (n,) marks the smaller cluster, and `share` is the share of the samples in this cluster. `silhouette` is
+    the mean silhouette score of both clusters. For a class of more than 5,000 samples, the silhouette score is computed
+    from 5,000 samples.
     """
 
     smaller: NDArray[np.bool_]

@@ -73,7 +73,8 @@ def against_clean(
 
     The verdict's `details` are `p_values` (N,), `fpr`, `num_calibration`, `limit`, `more_than_promised`, `discoveries`
     and `realised_fpr`. `limit` is the 95% upper limit of the number of flags at the promised rate. `discoveries` is the
-    number of samples that Benjamini-Hochberg finds at an FDR of 10%. `realised_fpr` comes with its 95% limits.
+    number of samples that Benjamini-Hochberg finds at an FDR of 10%. `realised_fpr` is a list: the mean of the actual
+    false-positive rate, and its lower and upper 95% limit.
     """
     found, calibration = detector.judge(labels, scores, data), detector.calibration
     assert calibration is not None

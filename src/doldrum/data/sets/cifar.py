@@ -173,7 +173,7 @@ def _text(path: Path) -> str:
 
 
 def _unpack(path: Path, v: _Version, names: list[str]) -> dict[str, bytes]:
-    """The bytes of the archive's files in `names`.
+    """Read the files in `names` from the archive, and return the bytes of each file.
 
     Nothing is written to disk, so a hostile path in the archive does no harm.
     """

@@ -58,7 +58,9 @@ def tiny_imagenet(split: str = "train", *, folder: str | Path | None = None, che
     wnids = [line.strip() for line in _text(root / "wnids.txt").splitlines() if line.strip()]
     number = {wnid: k for k, wnid in enumerate(wnids)}
     if not wnids or len(number) != len(wnids):
-        raise InputError(f"expected different classes in {root / 'wnids.txt'}, got {len(wnids)} lines; unpack it again")
+        raise InputError(
+            f"expected a different class in each line of {root / 'wnids.txt'}, got {len(wnids)} lines; unpack it again"
+        )
     if odd := [w for w in wnids if not re.fullmatch(r"n[0-9]+", w)]:
         raise InputError(
             f"expected WordNet ids such as n01443537 in {root / 'wnids.txt'}, got {odd[0]!r:.60}; unpack it again"

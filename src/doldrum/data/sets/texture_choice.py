@@ -41,8 +41,8 @@ def chosen_textures(archive: zipfile.ZipFile, count: int) -> Iterator[Texture]:
     """The first `count` textures in a fixed random order, in which textures of at least 512 pixels come before smaller ones.
 
     These pictures are left out: maps for a renderer, pictures with a side below 256 pixels, and transparent, grey or
-    uniform pictures. A picture is uniform if the standard deviation of its pixels (0 to 255), averaged over the
-    colours, is below 10. A picture is also left out if it looks like a picture that was chosen before: the correlation
+    uniform pictures. A picture is uniform if the standard deviation of its pixels (0 to 255), averaged over the colour
+    channels, is below 10. A picture is also left out if it looks like a picture that was chosen before: the correlation
     of the two thumbnails (32 x 32, minus the mean) is above .5. One picture is decoded at a time. Raises InputError if
     there are fewer than `count` textures.
     """

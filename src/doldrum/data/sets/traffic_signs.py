@@ -86,8 +86,8 @@ def locate(folder: str | Path | None = None, *, split: str | None = None) -> Pat
 
 
 def _train_folder(root: Path) -> Path | None:
-    """The folder of the training images. Its name depends on the archive: the competition's, or a later, corrected
-    archive."""
+    """The folder of the training images, which has different names in the competition's archive and in the corrected
+    one."""
     return next((p for p in (root / "Final_Training" / "Images", root / "Training") if p.is_dir()), None)
 
 
