@@ -117,8 +117,8 @@ def available_memory() -> int | None:
     """The bytes of memory that are free now, within the limit of this process's cgroup. The result is None if the free
     memory isn't known.
 
-    Linux grants more memory than there is, and kills a process that uses it. So a large request for memory is first
-    compared with the free memory.
+    Linux grants more memory than the machine has, and kills a process that uses too much memory. So a large request for
+    memory is first compared with the free memory.
     """
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()

@@ -161,7 +161,8 @@ def _in_place_of_a_folder(path: Path) -> str | None:
 
 
 def _try_writing(folder: Path) -> None:
-    """Make the folder and a file in it, and remove both again. Raises InputError with the reason if the folder or the
+    """Make the folder and a file in the folder, and remove both the folder and the file again. Raises InputError with
+    the reason if the folder or the
     file cannot be made."""
     new, draft = _missing(folder), folder / f"try.{os.getpid()}.part"
     try:

@@ -213,9 +213,9 @@ def read_images(
 ) -> ImageRead:
     """Images from a folder, an .npy or .npz file, an image file, or a data set's split.
 
-    `channels` and `size` (height, width) describe the classifier's input. `resize` says how images of another size are
-    fitted to it; see :func:`doldrum.data.read_folder`. Images of every source are fitted in the same way, and a note
-    counts the images that were changed.
+    `channels` and `size` (height, width) describe the classifier's input. `resize` says how images of a different size
+    are fitted to `size`; see :func:`doldrum.data.read_folder`. Images of every source are fitted in the same way, and a
+    note counts the images that were changed.
     """
     if not str(source):
         raise InputError("expected a folder, a file or a data set, got an empty name")

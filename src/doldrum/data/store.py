@@ -108,7 +108,7 @@ class PixelStore:
 
 @contextmanager
 def _room() -> Generator[None, None, None]:
-    """Replace the error of a full disk by one that says what to do."""
+    """Replace the error of a full disk by an error that says what to do."""
     try:
         yield
     except OSError as error:

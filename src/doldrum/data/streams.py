@@ -1,8 +1,9 @@
 """Read images from Python objects: turn a torch Dataset, a list, a generator, … into an ImageSet.
 
-Each image is read once, in the order of the source, and all are stored in one array. A small array is kept in memory,
-and a larger one in an unnamed file in the cache folder (:mod:`doldrum.data.store`). So the use of memory does not grow
-with the number of images. A random transform is applied only once, so that all later measurements use the same pixels.
+Each image is read once, in the order of the source, and all images are stored in one array. A small array is kept in
+memory, and a larger array in an unnamed file in the cache folder (:mod:`doldrum.data.store`). So the use of memory does
+not grow with the number of images. A random transform is applied only once, so that all later measurements use the same
+pixels.
 """
 
 from __future__ import annotations

@@ -75,8 +75,8 @@ def choose_engine(
     torch.compile, which takes about half a minute to compile.
 
     The choice is kept on disk by classifier, shape and machine (:mod:`doldrum.engines.remembered`). A later run on this
-    machine uses the same engine without timing, if it still agrees. If the choice cannot be kept, the first engine that
-    agrees is used, since the fastest one may differ from run to run.
+    machine uses the chosen engine without timing, if the engine's labels still agree with the classifier's. If the
+    choice cannot be kept, the first engine that agrees is used, since the fastest one may differ from run to run.
 
     An engine that is requested by name is used even if its agreement is low. If a one-sided binomial test at 5% shows
     that the agreement is below `MIN_AGREEMENT`, there is a warning. For example, one different label among 32 labels
@@ -126,7 +126,8 @@ def _agreeing(
     sample: NDArray[np.float32],
     reference: NDArray[np.int16],
 ) -> list[_Found]:
-    """The engines that can be built and agree with the classifier, with their outputs. If the classifier itself fails,
+    """The engines that can be built and that agree with the classifier, each with its outputs for the sample. If the
+    classifier itself fails,
     its error is raised."""
     found = []
     for name, precision in suited:
@@ -152,7 +153,7 @@ def _shown_to_differ(agreement: float, checked: int) -> bool:
 
 
 def _seconds(found: list[_Found], sample: NDArray[np.float32]) -> list[float]:
-    """The best time of three passes over the sample, for each engine. To favour the first engine, the times of all
+    """For each engine, the shortest time of three passes over the sample. To favour the first engine, the times of all
     other engines are increased by a tenth."""
     best = [float("inf")] * len(found)
     for _ in range(3):
@@ -230,8 +231,8 @@ def _one_by_one(classifier: Classifier) -> bool:
 
 
 def build_engine(classifier: Classifier, name: str, precision: str, rows: int) -> Engine:
-    """Build the engine with this name and precision. The last few engines are kept and reused when their classifier
-    runs again."""
+    """Build the engine with this name and precision. The engines that were built last are kept in memory, and reused if
+    the same classifier runs again."""
     if name == "eager":
         return DirectEngine(classifier, rows=rows)
     if _one_by_one(classifier):
@@ -258,7 +259,8 @@ def build_engine(classifier: Classifier, name: str, precision: str, rows: int) -
 
 
 def _rows_independent(engine: Engine, sample: NDArray[np.float32], outputs: NDArray[Any]) -> bool:
-    """Whether an image's output is bitwise the same in another row of the tile, next to other images."""
+    """Whether an image's output keeps exactly the same bits if the image moves to another row of the tile, next to
+    other images."""
     # Backwards alone, full batches would keep their company; where all fit into one, half of it stays away.
     order = np.roll(np.arange(len(sample))[::-1], engine.rows // 2)
     order = order[: (len(order) + 1) // 2] if len(order) <= engine.rows else order

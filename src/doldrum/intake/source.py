@@ -41,7 +41,7 @@ class ImageSource:
     limits: ImageLimits = field(default_factory=ImageLimits)
 
     def __iter__(self) -> Iterator[Picture | Skipped]:
-        """The items in a fixed order, one in memory at a time. Each id is unique.
+        """Yield the items in a fixed order, with one item in memory at a time. Each id is unique.
 
         Files that macOS adds to folders and archives (`__MACOSX/`, `._name`, `.DS_Store`) are left out, and one Skipped
         at the end counts them. Raises InputError if nothing at all can be read. If a file turns out to be damaged

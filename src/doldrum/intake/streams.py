@@ -83,7 +83,8 @@ def open_regular(path: str | os.PathLike[str], *, follow: bool = False) -> IO[by
 def unpacked(file: IO[bytes], kind: str | None, budget: Budget) -> Reader:
     """Unpack a stream that is compressed with "gzip", "bzip2", "xz" or "zstd", and count its bytes against `budget`.
 
-    A stream of another `kind` is returned unchanged. Reading a damaged stream raises InputError.
+    If `kind` is none of these four formats, the stream is returned unchanged. Reading a damaged stream raises
+    InputError.
     """
     if kind == "gzip":
         return _Counted(gzip.GzipFile(fileobj=file), budget)

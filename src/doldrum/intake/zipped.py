@@ -55,7 +55,7 @@ def zip_pictures(file: IO[bytes], budget: Budget, limits: ImageLimits) -> Iterat
 def read_entry(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget, *, most: int, peek: bool = False
 ) -> bytes:
-    """The bytes of one entry. `most` is the maximum number of bytes.
+    """Read the bytes of one entry in a zip. `most` is the maximum number of bytes.
 
     If `peek` is true and the entry does not look like an image, only the first 512 bytes of the entry are returned.
 

@@ -106,7 +106,7 @@ class Explanation(Record):
     scope : int or None
         The class of the clean images on which the part was tested; None means every class except `label`.
     together : int
-        How many flagged images share the pattern; 1 if only this image has it.
+        How many flagged images share the pattern; 1 if only this image has the pattern.
     success, control : Success or None
         The success rates of the part that was found and of the best control, on the same held-back images.
     controls : int
@@ -238,7 +238,8 @@ class Explanations(Record):
     def best(self) -> Explanation | None:
         """The explanation whose proven trigger changes the most held-back images to its class; None if nothing is proven.
 
-        If two triggers change the same number of images, the trigger that changes the larger share is taken; if the shares are equal too, the first trigger.
+        If two triggers change the same number of images, the trigger that changes the larger share of images is taken.
+        If the shares are equal too, the first trigger is taken.
         """
         proven = [one for one in self.explained if one.proven and one.success is not None]
         return max(proven, key=lambda one: (one.success.hits, one.success.value), default=None)  # type: ignore[union-attr]

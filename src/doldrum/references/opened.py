@@ -31,10 +31,11 @@ _BESIDE = frozenset(
 class References(Sequence[Classifier]):
     """Different models with the same input shape and the same number of classes.
 
-    A sequence of Classifiers that holds no open model. An item is opened each time it is accessed, and stays open while
-    the caller keeps it (`close` ends it sooner). `settings` says how each model is opened, and `fingerprints` has their
-    fingerprints, in the same order. `notes` has the remarks that were made when the models were opened, without
-    repetitions. `manifest` says how `train_references` made the models; it is None for other models.
+    A sequence of Classifiers that holds no open model. A model is opened each time it is accessed, and stays open while
+    the caller keeps the Classifier (its method `close` closes it earlier). `settings` says how each model is opened,
+    and `fingerprints` has the models' fingerprints in the same order as `settings`. `notes` has the remarks that were
+    made when the models were opened, without repetitions. `manifest` says how `train_references` made the models; it is
+    None for other models.
     """
 
     settings: tuple[ModelSettings, ...]

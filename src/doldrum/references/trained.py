@@ -54,8 +54,8 @@ def train_references(
     data
         A clean training set, in any form that `doldrum.training.train` accepts.
     recipe
-        A Recipe, or the name of one. The recipe's `threads` are set to 1, because training one model per core is faster
-        than using all cores for one model.
+        A Recipe, or the name of a recipe. The recipe's `threads` are set to 1, because training one model per core is
+        faster than using all cores for one model.
     count
         The number of models that the folder should hold, from 1 to 10,000. If the folder already holds more models,
         they all stay and are all opened.
@@ -128,7 +128,8 @@ def _checked(data: Any, recipe: str | Recipe, count: int, seed: int) -> tuple[Im
 
 
 def _begin(folder: Path, wanted: ReferencesManifest) -> int:
-    """Check an existing folder of references, or start a new one. Return the number of models for the folder."""
+    """Check an existing folder of reference models, or start a new folder. Return the number of models for the
+    folder."""
     found = read_references_manifest(folder)
     if found is None and holds_files(folder):
         raise InputError(
@@ -150,7 +151,7 @@ def _begin(folder: Path, wanted: ReferencesManifest) -> int:
 
 
 def _finished(work: Callable[[int], None], todo: list[int], workers: int) -> Iterator[int]:
-    """The numbers of the models in the order in which they finish.
+    """Yield the number of each model as soon as the model is trained.
 
     A single worker runs in this process. Several workers run in processes that `spread` starts.
     """

@@ -1,7 +1,8 @@
 """Statistics over trained models: a mean with interval and test, Holm's correction, probability of superiority.
 
 The functions `mean_effect` and `holm` need one number per model, for example a difference in differences. Do not pass
-one number per input: inputs of one model are not independent, because they share its weights, draws and training set.
+one number per input: inputs of one model are not independent, because the model's weights, draws and training set are
+the same for all of them.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ def collision(counts: ArrayLike) -> NDArray[np.float64]:
 
 
 def _totals(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The sum of each row as a float, with NaN in place of 0."""
+    """The sum of each row of counts as a float; a sum of 0 becomes NaN."""
     n = counts.sum(axis=-1)
     return np.where(n > 0, n, np.nan)
 

@@ -70,13 +70,13 @@ def entropy_interval(counts: ArrayLike, *, level: float = 0.95, method: Method =
     ----------
     counts : integers (..., K), K >= 2
     level : float in (0, 1)
-        Coverage of each single interval.
+        The probability that an interval contains the true W, for each interval alone.
     method : "guaranteed" or "posterior"
         "guaranteed": P(lower <= W <= upper) >= level for every p and n. The lower limit is above the true W with
         probability at most (1 - level) / 2, and the upper limit is below the true W with probability at most (1 -
         level) / 2. The plug-in value is always inside of the interval. "posterior": central credible interval under the
         prior of NSB. The coverage of the credible interval is `level` on average over the NSB prior, and can be lower
-        for a given p. If all draws have the same label, this interval does not contain the plug-in value 0.
+        for a given p. If all draws have the same label, the credible interval does not contain the plug-in value 0.
 
     Returns
     -------

@@ -113,7 +113,7 @@ class ConformalMartingale:
     def update(
         self, bins: ArrayLike, groups: ArrayLike | None = None, *, places: ArrayLike | None = None
     ) -> NDArray[np.float64]:
-        """Add scores, and return the logarithm of the capital after each of them (m,).
+        """Add m scores, and return the logarithm of the capital after each score (m,).
 
         Except for rounding, the result does not depend on how a stream is split into calls. `bins` (m,) are in [0, B).
         `groups` (m,) in [0, G) are needed if there is more than one group. `places` (m,) gives each score an increasing

@@ -10,8 +10,8 @@ is defined as
 
 For the true p, M_n(p) is a martingale that starts at 1. By Ville's inequality, the probability that M_n(p) ever reaches
 1 / alpha is at most alpha. So with probability at least 1 - alpha, the true p is in the set {p : p^counts >= alpha
-m(counts)} for every n. The limits are valid for every prior, but a prior that fits badly makes them wider. The prior
-may use anything that is known before the draws, such as the label of the unperturbed input.
+m(counts)} for every n. The limits are valid for every prior, but a prior that fits badly makes the limits wider. The
+prior may use anything that is known before the draws, such as the label of the unperturbed input.
 
 The limits of a proportion can also be computed by the betting method, which gives the same result. For 0/1 outcomes,
 the wealth of the Krichevsky-Trofimov bettor equals the mixture with Beta(1/2, 1/2). So this module does not contain the

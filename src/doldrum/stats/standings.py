@@ -25,9 +25,9 @@ def deviations(
     (n - 1 + 10), where n is the number of other objects that have the value. If fewer than 3 other objects have the
     value, the mean and the variance of all values of the same kind are used.
 
-    Every object is compared with the others by one rule that does not depend on their order. Suppose that the objects
-    are exchangeable. Then any function of an object's deviations, such as the largest deviation, is exchangeable too.
-    So conformal p-values that are computed from such a function are valid.
+    Every object is compared with all other objects by the same rule, which does not depend on the order of the objects.
+    Suppose that the objects are exchangeable. Then any function of an object's deviations, such as the largest
+    deviation, is exchangeable too. So conformal p-values that are computed from such a function are valid.
 
     Parameters
     ----------
@@ -38,7 +38,8 @@ def deviations(
     Returns
     -------
     list of dict
-        The deviations of each object, for its finite values that can be compared with values of other objects.
+        A dictionary for each object: the deviation of each finite value that can be compared with values of other
+        objects.
 
     >>> found = deviations([{"a": 9.0}, {"a": 1.0}, {"a": 2.0}, {"a": 3.0}], kind=lambda name: 0, least=0.1)
     >>> [round(one["a"], 2) for one in found]

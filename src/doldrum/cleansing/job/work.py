@@ -97,7 +97,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
 
 def _labels(material: Material, opened: Suspect) -> tuple[NDArray[np.int64], str]:
-    """The class number of each sample, and how it was found."""
+    """The class number of each sample, and how the class numbers were found."""
     without = [i for i, label in zip(material.images.ids, material.labels, strict=True) if label is None]
     if len(without) == len(material.labels):
         raise InputError("expected a training set with labels, got none; a folder needs one folder per class")
@@ -188,8 +188,8 @@ def _write_kept(
 ) -> None:
     """Write the samples to keep as .npz.
 
-    If the training set is an .npz file, its own arrays are written. For other formats, the images are written in the
-    form that the model takes.
+    If the training set is an .npz file, the arrays of this file are written. For other formats, the images are written
+    in the form that the model takes.
     """
     images, more = material.images.images, {}
     rows = np.flatnonzero(keep)

@@ -19,7 +19,7 @@ LIMITS = (
 
 
 def verdict_of(rounds: Sequence[NDArray[np.float64]], *, rate: float) -> Verdict:
-    """A verdict that drops 1.5 x rate x N samples: those with the highest mean rank over all rounds.
+    """A verdict that drops the 1.5 x rate x N samples with the highest mean rank over all rounds of draws.
 
     It promises no rate.
 

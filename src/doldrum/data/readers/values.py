@@ -24,7 +24,7 @@ Shape = tuple[int, int, int]
 def expanded(value: Any, shape: Shape | None) -> Iterator[tuple[Any, int | None]]:
     """Each image in a value as (image, class number or None).
 
-    A single image gives one pair, a batch gives one pair per image.
+    A single image gives one pair, and a batch of images gives one pair per image.
 
     A tuple is (image, label, …) or (batch, labels, …). A list is a batch if all its elements are images, pairs or rows;
     otherwise it is read like a tuple. In a row (a dict), the image is under `image`, `img`, `pixel_values`, … and the
@@ -135,7 +135,7 @@ def is_picture(value: Any) -> bool:
 
 
 def array_of(value: Any) -> NDArray[Any] | None:
-    """The value as a NumPy array, if it is an array, or a tensor of any library on any device; else None.
+    """Convert `value` to a NumPy array if it is an array, or a tensor of any library on any device; else return None.
 
     Raises InputError for sparse tensors, and for tensors on torch's meta device, which have no values.
     """

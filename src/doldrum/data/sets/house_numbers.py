@@ -35,9 +35,9 @@ def svhn(split: str = "train", *, folder: str | Path | None = None, check: bool 
     """SVHN: 73,257 training, 26,032 test or 531,131 extra images, uint8 (N, 3, 32, 32). Class k is the digit k.
 
     In the files, the label 10 means the digit 0. Searches for train_32x32.mat, test_32x32.mat or extra_32x32.mat in
-    `folder`, or else in $DOLDRUM_DATA/svhn and the cache. `check` compares the MD5 with the published one. The whole
-    compressed file is unpacked into memory (1.6 GB for the extra images). Raises DatasetNotFoundError, which says how
-    to get the data set, and InputError for broken files.
+    `folder`, or else in $DOLDRUM_DATA/svhn and the cache. `check` compares the file's MD5 with the published MD5. The
+    whole compressed file is unpacked into memory (1.6 GB for the extra images). Raises DatasetNotFoundError, which says
+    how to get the data set, and InputError for broken files.
     """
     if split not in _MD5:
         raise InputError(f"expected split 'train', 'test' or 'extra', got {split!r}")

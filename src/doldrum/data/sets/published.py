@@ -43,8 +43,8 @@ def find_folder(
 ) -> Path | None:
     """Search for a data set's folder: return the first folder for which `holds` returns true, or None.
 
-    If `folder` is given, only `folder` is searched, else $DOLDRUM_DATA/name, $DOLDRUM_DATA and the cache. In each of
-    these folders, the subfolders named in `inner` are searched too. `inner` holds the names of the folders in the
+    If `folder` is given, only `folder` is searched, else $DOLDRUM_DATA/name, $DOLDRUM_DATA and the cache. In each
+    searched folder, the subfolders named in `inner` are searched too. `inner` holds the names of the folders in the
     published archives.
     """
     outer = [Path(folder)] if folder is not None else candidate_folders(name)
@@ -125,7 +125,7 @@ def read_listed(
     name: str,
     total: int = 0,
 ) -> ImageRead:
-    """Read image files one at a time, crop each to its box, and apply `fit`.
+    """Read image files one at a time, crop each image to its box, and apply `fit` to the image.
 
     Files that cannot be read are listed in `skipped`. Memory use is limited (see PixelStore). Raises InputError if no
     file can be read.

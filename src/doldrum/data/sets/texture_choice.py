@@ -43,8 +43,8 @@ def chosen_textures(archive: zipfile.ZipFile, count: int) -> Iterator[Texture]:
     These pictures are left out: maps for a renderer, pictures with a side below 256 pixels, and transparent, grey or
     uniform pictures. A picture is uniform if the standard deviation of its pixels (0 to 255), averaged over the colour
     channels, is below 10. A picture is also left out if it looks like a picture that was chosen before: the correlation
-    of the two thumbnails (32 x 32, minus the mean) is above .5. One picture is decoded at a time. Raises InputError if
-    there are fewer than `count` textures.
+    between the thumbnails of the two pictures (32 x 32, minus the mean) is above .5. One picture is decoded at a time.
+    Raises InputError if there are fewer than `count` textures.
     """
     members = sorted(m for m in archive.namelist() if _is_picture(m))
     members = [members[i] for i in rng(0, "textures").permutation(len(members))]

@@ -16,7 +16,7 @@ _HALF = 14.0  # a family of one strength has a bar for a band, this wide to each
 class Panel:
     """The plot of one kind of perturbation: the strengths with their x positions, and the band of clean inputs.
 
-    The band is a polygon, and its median is a line; both are given as SVG points.
+    The band is a polygon, and the median is a line; the corners of both shapes are given as SVG points.
     """
 
     name: str
