@@ -89,10 +89,12 @@ class _entry:
 def _npy_header(stream: Reader) -> tuple[tuple[int, ...], np.dtype[Any]]:
     start = _exactly(stream, 8)
     if start[:6] != np.lib.format.MAGIC_PREFIX or start[6:] not in (b"\1\0", b"\2\0"):
-        raise InputError(f"expected an .npy file of version 1 or 2, got one that starts {start!r}; save it again")
+        raise InputError(
+            f"expected an .npy file of version 1 or 2, got one that starts {start!r}; save the array again"
+        )
     size = _exactly(stream, 2 * start[6])
     if (length := int.from_bytes(size, "little")) > _NPY_HEADER:
-        raise InputError(f"expected an .npy header of at most {_NPY_HEADER} bytes, got {length}; save it again")
+        raise InputError(f"expected an .npy header of at most {_NPY_HEADER} bytes, got {length}; save the array again")
     header = io.BytesIO(size + _exactly(stream, length))
     read = np.lib.format.read_array_header_1_0 if start[6] == 1 else np.lib.format.read_array_header_2_0
     try:
@@ -101,7 +103,7 @@ def _npy_header(stream: Reader) -> tuple[tuple[int, ...], np.dtype[Any]]:
             shape, fortran, dtype = read(header)
     except Exception as error:  # a damaged header raises what it likes
         why = visible(str(error)) or type(error).__name__
-        raise InputError(f"expected the header of an .npy file, got {why}; save it again") from error
+        raise InputError(f"expected the header of an .npy file, got {why}; save the array again") from error
     if dtype.hasobject:
         raise InputError("expected an array of numbers, got pickled objects, which are never loaded; save numbers")
     if fortran and len(shape) > 1:

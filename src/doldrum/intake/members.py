@@ -133,7 +133,7 @@ def _why_not(member: TarMember, limits: ImageLimits) -> str | None:
     if member.other is not None:
         return f"expected a file, got {member.other}, which is not followed; leave out this file"
     if member.data is None:
-        return f"expected at most {limits.member_bytes} bytes, got {member.size}; make it smaller"
+        return f"expected at most {limits.member_bytes} bytes, got {member.size}; make the file smaller"
     return sniffed(member.data[:512])
 
 

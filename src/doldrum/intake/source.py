@@ -179,7 +179,9 @@ def _file(path: str, name: str, limits: ImageLimits, *, alone: bool) -> Iterator
                 yield item
     except Exception as error:  # whatever a damaged container raises, after however many good images
         why = (
-            str(error) if isinstance(error, InputError) else f"expected a whole file, got {_said(error)}; get it again"
+            str(error)
+            if isinstance(error, InputError)
+            else f"expected a whole file, got {_said(error)}; get the file again"
         )
         if alone and not begun:
             raise InputError(f"{visible(path)}: {why}") from error
@@ -224,7 +226,7 @@ def _contained(file: IO[bytes], kind: str, budget: Budget, limits: ImageLimits) 
 def _image(file: IO[bytes], name: str, label: str | None, limits: ImageLimits) -> Picture | Skipped:
     data = file.read(limits.member_bytes + 1)
     if len(data) > limits.member_bytes:
-        return Skipped(visible(name), f"expected at most {limits.member_bytes} bytes, got more; make it smaller")
+        return Skipped(visible(name), f"expected at most {limits.member_bytes} bytes, got more; make the file smaller")
     return picture_or_why(name, data, label=label, limits=limits)
 
 

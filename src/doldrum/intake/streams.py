@@ -123,7 +123,7 @@ class _Counted:
             data = self._inner.read(size)
         except Exception as error:  # damaged streams raise what they like
             why = visible(str(error)) or type(error).__name__
-            raise InputError(f"expected a whole packed file, got {why}; get it again") from error
+            raise InputError(f"expected a whole packed file, got {why}; get the file again") from error
         self._budget.take(len(data))
         return data
 

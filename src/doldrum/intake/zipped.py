@@ -32,7 +32,7 @@ def open_zip(file: IO[bytes], limits: ImageLimits) -> zipfile.ZipFile:
         file.seek(0)
         return zipfile.ZipFile(file)
     except Exception as error:  # a damaged table of contents raises what it likes
-        raise InputError(f"expected a whole zip, got {visible(str(error))}; get it again") from error
+        raise InputError(f"expected a whole zip, got {visible(str(error))}; get the zip again") from error
 
 
 def zip_pictures(file: IO[bytes], budget: Budget, limits: ImageLimits) -> Iterator[Picture | Skipped]:
@@ -64,7 +64,7 @@ def read_entry(
     """
     check_entry(info)
     if info.file_size > most:
-        raise InputError(f"expected at most {most} bytes, got {info.file_size}; make it smaller")
+        raise InputError(f"expected at most {most} bytes, got {info.file_size}; make the file smaller")
     try:
         with archive.open(info) as member:
             data = member.read(512)
@@ -103,15 +103,17 @@ def _directory_size(file: IO[bytes]) -> int:
     tail = file.read(22 + 65535 + 20)
     at = tail.rfind(_END)
     if at < 0 or len(tail) < at + 22:
-        raise InputError("expected a whole zip, got one without its end; get it again")
+        raise InputError("expected a whole zip, got one without its end; get the zip again")
     size = struct.unpack_from("<I", tail, at + 12)[0]
     locator = at - 20
     if locator >= 0 and tail[locator : locator + 4] == _END64_AT:
         file.seek(min(struct.unpack_from("<Q", tail, locator + 8)[0], end))
         record = file.read(56)
         if len(record) < 56 or record[:4] != _END64:
-            raise InputError("expected a whole zip64, got one whose end is damaged; get it again")
+            raise InputError("expected a whole zip64, got one whose end is damaged; get the zip again")
         size = max(size if size != 0xFFFFFFFF else 0, struct.unpack_from("<Q", record, 40)[0])
     if size > end:
-        raise InputError(f"expected a zip's table of contents inside the file, got one of {size} bytes; get it again")
+        raise InputError(
+            f"expected a zip's table of contents inside the file, got one of {size} bytes; get the zip again"
+        )
     return size

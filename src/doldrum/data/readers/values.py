@@ -180,7 +180,7 @@ def picture_pixels(image: Any) -> NDArray[np.uint8]:
 
     width, height = image.size
     if width * height > MOST_PIXELS:
-        raise InputError(f"expected at most {MOST_PIXELS} pixels, got {width} x {height}; make it smaller")
+        raise InputError(f"expected at most {MOST_PIXELS} pixels, got {width} x {height}; make the image smaller")
     try:
         return image_pixels(ImageOps.exif_transpose(image))
     except InputError:

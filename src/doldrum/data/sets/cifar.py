@@ -150,18 +150,18 @@ def _read(v: _Version, split: str, folder: str | Path | None, check: bool) -> Im
 def _records(v: _Version, raw: NDArray[np.uint8], path: Path) -> NDArray[np.uint8]:
     length = v.label_bytes + _PIXELS
     if not len(raw) or len(raw) % length:
-        raise InputError(f"expected records of {length} bytes in {path}, got {len(raw)} bytes; fetch it again")
+        raise InputError(f"expected records of {length} bytes in {path}, got {len(raw)} bytes; fetch the file again")
     records = raw.reshape(-1, length)
     highest = int(records[:, v.label_bytes - 1].max())
     if highest >= v.classes:
-        raise InputError(f"expected labels below {v.classes} in {path}, got {highest}; fetch it again")
+        raise InputError(f"expected labels below {v.classes} in {path}, got {highest}; fetch the file again")
     return records
 
 
 def _bounded(path: Path, v: _Version) -> Path:
     most = _MOST_RECORDS * (v.label_bytes + _PIXELS)
     if path.stat().st_size > most:
-        raise InputError(f"expected at most {most} bytes in {path}, got {path.stat().st_size}; fetch it again")
+        raise InputError(f"expected at most {most} bytes in {path}, got {path.stat().st_size}; fetch the file again")
     return path
 
 
@@ -187,9 +187,9 @@ def _unpack(path: Path, v: _Version, names: list[str]) -> dict[str, bytes]:
                     file = archive.extractfile(member)
                     contents[name] = file.read() if file else b""
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:
-        raise InputError(f"expected the archive of {v.title} at {path}, got {error}; fetch it again") from error
+        raise InputError(f"expected the archive of {v.title} at {path}, got {error}; fetch the file again") from error
     if missing := [n for n in names[:-1] if n not in contents]:
         raise InputError(
-            f"expected the files {', '.join(missing)} in the archive {path}, got an archive without these files; fetch it again"
+            f"expected the files {', '.join(missing)} in the archive {path}, got an archive without these files; fetch the file again"
         )
     return contents

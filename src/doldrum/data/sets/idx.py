@@ -45,10 +45,10 @@ def read_idx(path: str | Path) -> NDArray[Any]:
                 raise InputError(f"expected 1 to {_LARGEST} bytes in {path}, got a header that says {total}")
             data = _read(file.read, total + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"expected a readable IDX file at {path}, got {error}; fetch it again") from error
+        raise InputError(f"expected a readable IDX file at {path}, got {error}; fetch the file again") from error
     if len(data) != total:
         raise InputError(
-            f"expected {total} bytes in {path}, got {'more' if len(data) > total else len(data)}; fetch it again"
+            f"expected {total} bytes in {path}, got {'more' if len(data) > total else len(data)}; fetch the file again"
         )
     return np.frombuffer(data, dtype=np.uint8).reshape(shape)
 

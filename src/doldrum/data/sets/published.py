@@ -68,13 +68,15 @@ def check_md5(path: Path, md5: str) -> None:
     with path.open("rb") as file:
         found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     if found != md5:
-        raise InputError(f"expected the published file (MD5 {md5}) at {path}, got MD5 {found}; fetch it again")
+        raise InputError(f"expected the published file (MD5 {md5}) at {path}, got MD5 {found}; fetch the file again")
 
 
 def check_count(found: int, published: int, what: str) -> None:
     """Raise InputError unless a copy of a data set has as many images as were published."""
     if found != published:
-        raise InputError(f"expected the {published} published images of {what}, got {found}; unpack or fetch it again")
+        raise InputError(
+            f"expected the {published} published images of {what}, got {found}; unpack or fetch the data set again"
+        )
 
 
 def check_list(files: Sequence[ListedImage], where: Path) -> None:
@@ -83,7 +85,7 @@ def check_list(files: Sequence[ListedImage], where: Path) -> None:
     for one in files:
         if one.path in seen:
             raise InputError(
-                f"expected each image file once in {where}, got the file {visible(one.path.name)} twice; fetch it again"
+                f"expected each image file once in {where}, got the file {visible(one.path.name)} twice; fetch the file again"
             )
         seen.add(one.path)
 
