@@ -22,7 +22,7 @@ def whole_number(value: Any, name: str, *, least: int, most: int | None = None, 
     """Return `value` as an int. Raises InputError unless `value` is a whole number of at least `least` and at most
     `most`.
 
-    3.0 counts as a whole number. 2.7, NaN, "3", True and None do not.
+    3.0 counts as a whole number, but 2.7, NaN, "3", True and None do not.
 
     >>> whole_number(3.0, "draws", least=1)
     3
@@ -65,7 +65,7 @@ def is_whole(value: object) -> bool:
 
 
 def is_kind(value: object, *kinds: type) -> bool:
-    """isinstance for values whose type is not certain: arguments from code without types, and values read from a
+    """The result of `isinstance`, for values of uncertain type: arguments from untyped code, and values read from a
     file."""
     return isinstance(value, kinds)
 
@@ -98,7 +98,7 @@ def unfit_path(path: str | os.PathLike[str], *, folder: bool = False) -> str | N
     try:
         mode = os.stat(path).st_mode
     except PermissionError:
-        return "which may not be read"
+        return "which you have no permission to read"
     except (OSError, ValueError):  # a name that no file can have
         return "which is not there"
     if stat.S_ISREG(mode) or (folder and stat.S_ISDIR(mode)):
@@ -117,8 +117,8 @@ def available_memory() -> int | None:
     """The bytes of memory that are free now, within the limit of this process's cgroup. The result is None if the free
     memory isn't known.
 
-    Linux grants more memory than there is, and kills a process that uses it. So a large request for memory is first
-    compared with the free memory.
+    Linux grants more memory than the machine has, and kills a process that uses too much memory. So a large request for
+    memory is first compared with the free memory.
     """
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()

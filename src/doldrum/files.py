@@ -85,7 +85,7 @@ def remove_drafts(folder: str | os.PathLike[str]) -> None:
 
 @contextmanager
 def tidied(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """After an error in the block, remove `folder` and its parents if the block made them and they are empty.
+    """If the block raises an error, remove `folder` and those of its parents that the block made and that are empty.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as here:
@@ -127,7 +127,7 @@ def check_folder_writable(folder: str | os.PathLike[str]) -> None:
     """
     target = Path(folder)
     if (what := _in_place_of_a_folder(target)) is not None:
-        raise InputError(f"expected a folder for --out, got {target}, which is {what}; name another")
+        raise InputError(f"expected a folder for --out, got {target}, which is {what}; name another folder")
     try:
         _try_writing(target)
     except InputError as error:
@@ -151,8 +151,8 @@ def check_file_writable(path: str | os.PathLike[str], *, flag: str = "--out") ->
 
 
 def _in_place_of_a_folder(path: Path) -> str | None:
-    """What is at `path`, in words, if no folder can be made there because of it. The result is None if there is a
-    folder or nothing at `path`."""
+    """If no folder can be made at `path`: what is at `path`, in words. The result is None for a folder, or if nothing
+    is at `path`."""
     if path.is_dir() or not os.path.lexists(path):
         return None
     if not path.exists():
@@ -161,7 +161,8 @@ def _in_place_of_a_folder(path: Path) -> str | None:
 
 
 def _try_writing(folder: Path) -> None:
-    """Make the folder and a file in it, and remove both again. Raises InputError with the reason if the folder or the
+    """Make the folder and a file in the folder, and remove both the folder and the file again. Raises InputError with
+    the reason if the folder or the
     file cannot be made."""
     new, draft = _missing(folder), folder / f"try.{os.getpid()}.part"
     try:

@@ -40,13 +40,13 @@ def text(folder):
 
 
 BAD = {
-    "empty": (empty, r"got none: nothing is there; check the path"),
-    "text": (text, r"got none and 1 skipped; the first: a\.txt: expected an image"),
+    "empty": (empty, r"got an empty source; check the path"),
+    "text": (text, r"got only skipped files \(1\); the first: a\.txt: expected an image"),
     "none.npy": (lambda p: np.save(p, np.zeros((0, 1, 8, 8), np.uint8)), r"at least one image, got none: shape \(0, "),
     "flat.npy": (lambda p: np.save(p, np.zeros((300, 8), np.uint8)), r"\(N, H, W\), got shape \(300, 8\); reshape"),
     "colour.npy": (
         lambda p: np.save(p, np.random.default_rng(0).integers(0, 255, (300, 3, 8, 8), dtype=np.uint8)),
-        "got none and 300 skipped; the first: 000000: expected a grey image",
+        r"got only skipped files \(300\); the first: 000000: expected a grey image",
     ),
 }
 

@@ -76,7 +76,7 @@ def test_an_item_that_raises_is_named_and_the_others_keep_their_ids() -> None:
         InputError, match="item 7 of the Numbers raised ValueError: no pixels in 7; fix this image, or leave it out"
     ):
         as_image_set(data)
-    with pytest.raises(InputError, match=r"got 10 that cannot be read; the first: item 0 of the Numbers"):
+    with pytest.raises(InputError, match=r"got 10 items that cannot be read; the first: item 0 of the Numbers"):
         read_stream(Numbers(COLOUR, LABELS, broken=range(10)))
 
 
@@ -225,7 +225,7 @@ def test_a_transform_that_draws_is_drawn_once() -> None:
         ([None, None], "item 0 of the list: .*got NoneType"),
         ([(), ()], "item 0 of the list: .*got an empty tuple"),
         (["a.png"], "item 0 of the list: .*got str"),
-        ([[[[0.5, 0.5], [0.5]]]], "rows of several lengths"),
+        ([[[[0.5, 0.5], [0.5]]]], "nested lists of different lengths"),
         ("photos", "read_images"),
         (Path("photos"), "read_images"),
         ({"train": [], "test": []}, "got dict; pass one of train, test"),

@@ -31,7 +31,7 @@ def test_auto_falls_back_when_labels_disagree(clf, images, monkeypatch) -> None:
     monkeypatch.setattr(OnnxRuntimeEngine, "__call__", lambda self, x: -clf(x))
     _, choice = choose_engine(clf, "auto", rows=8, sample=images)
     assert (choice.engine, choice.agreement) == ("eager", 1.0)
-    with pytest.warns(UserWarning, match="agree with the model itself"):
+    with pytest.warns(UserWarning, match="give the same labels as the model itself"):
         choose_engine(clf, "openvino", rows=8, sample=images)
 
 

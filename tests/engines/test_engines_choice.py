@@ -169,5 +169,7 @@ def test_one_label_of_a_few_is_no_warning_and_many_are(clf, monkeypatch) -> None
     monkeypatch.setattr(OnnxRuntimeEngine, "__call__", off(1))
     assert choose_engine(clf, "onnxruntime", rows=8, sample=images)[1].agreement == 31 / 32
     monkeypatch.setattr(OnnxRuntimeEngine, "__call__", off(4))
-    with pytest.warns(UserWarning, match="agree with the model itself on 98% of labels, got 87.5% of 32"):
+    with pytest.warns(
+        UserWarning, match="give the same labels as the model itself for 98% of the images, got 87.5% of 32"
+    ):
         choose_engine(clf, "onnxruntime", rows=8, sample=images)

@@ -231,7 +231,7 @@ def test_entries_with_one_name_have_their_own_ids(tmp_path: Path) -> None:
 def test_many_entries_stop_at_the_limit(tmp_path: Path) -> None:
     items = list(open_images(a_zip(tmp_path), limits=ImageLimits(members=3)))
     assert [type(item) for item in items] == [Picture, Picture, Picture, Skipped]
-    assert items[-1] == Skipped("x.zip: the rest", "expected at most 3 entries, got more; split it")
+    assert items[-1] == Skipped("x.zip: the rest", "expected at most 3 entries, got more; split the source")
 
 
 def test_what_is_no_source(tmp_path: Path) -> None:

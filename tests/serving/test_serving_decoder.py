@@ -28,7 +28,7 @@ def test_pixels_are_those_of_a_scan(colour, resize) -> None:
     assert isinstance(found, np.ndarray)
     assert np.array_equal(found, wanted)
     large = read(png(np.zeros((40, 26), np.uint8)))
-    assert large == "expected at most 1000 pixels, got 26 x 40; make it smaller"
+    assert large == "expected at most 1000 pixels, got 26 x 40; make the image smaller"
     read.close()
 
 

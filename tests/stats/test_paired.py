@@ -28,9 +28,9 @@ def test_nothing_apart_is_1():
 
 
 def test_other_shapes_are_refused():
-    with pytest.raises(InputError, match="two rows of booleans"):
+    with pytest.raises(InputError, match="two lists of booleans"):
         mcnemar(np.array([True]), np.array([True, False]))
-    with pytest.raises(InputError, match="two rows of booleans"):
+    with pytest.raises(InputError, match="two lists of booleans"):
         mcnemar(np.array([1, 0]), np.array([1, 0]))
 
 

@@ -111,7 +111,8 @@ def test_sizes():
         assert conformal.num_allowed(n, fpr) == 1
         assert conformal.num_allowed(n - 1, fpr) == 0
     with pytest.raises(
-        InputError, match=r"at least 99 calibration inputs .* got 50; add clean inputs, or ask for at least 0.02"
+        InputError,
+        match=r"at least 99 calibration inputs .* got 50; add clean inputs, or ask for a rate of at least 0.02",
     ):
         conformal.check_size(50, 0.01)
     with pytest.raises(InputError, match="false-positive rate in"):

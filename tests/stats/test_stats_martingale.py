@@ -149,7 +149,7 @@ def test_bets_know_their_shapes():
 
 
 def test_what_cannot_be_is_refused():
-    with pytest.raises(InputError, match=r"expected bets \(1, K, 2\)"):
+    with pytest.raises(InputError, match=r"expected bets of shape \(1, K, 2\)"):
         ConformalMartingale([1, 1], [[1.0, 2.0, 3.0]], limit=100)
     with pytest.raises(InputError, match="bets > 0"):
         ConformalMartingale([1, 1], [[0.0, 1.0]], limit=100)

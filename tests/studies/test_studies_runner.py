@@ -170,7 +170,7 @@ def test_a_manifest_that_is_lost_or_cut_off_costs_no_record(tmp_path, runs):
         with pytest.raises(InputError, match=r"Or remove .* and run the same doldrum study again"):
             look(tmp_path / "s")
     path.unlink()
-    with pytest.raises(InputError, match="without it; run the same doldrum study again, which writes the file again"):
+    with pytest.raises(InputError, match="without it; run the same doldrum study again, which writes the missing file"):
         read_study(tmp_path / "s")
     runs.unlink()
     run_study(TOY, out=tmp_path / "s")

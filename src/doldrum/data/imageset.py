@@ -107,7 +107,8 @@ class ImageSet:
     def take(self, indices: Sequence[int] | NDArray[Any] | range) -> ImageSet:
         """The images at `indices`, in the given order, with their labels and ids. `indices` can also be a boolean mask.
 
-        A range with step 1 gives a view, so that a memory-mapped array is not loaded. All other indices give a copy.
+        A range with step 1 gives a view, so that a memory-mapped array is not loaded. If `indices` is anything but a
+        range with step 1, the images are copied.
 
         Raises InputError for indices that are out of range or of another type, and for an empty list.
         """
@@ -119,7 +120,9 @@ class ImageSet:
         try:
             index = np.arange(len(self))[chosen]
         except IndexError as error:
-            raise InputError(f"expected indices below {len(self)}, got others ({error}); check the indices") from error
+            raise InputError(
+                f"expected indices below {len(self)}, the number of images, got indices out of range or of a wrong type ({error}); check the indices"
+            ) from error
         rows: Any = index
         if isinstance(indices, range) and indices.step == 1 and indices.start >= 0:
             rows = slice(indices.start, indices.stop)

@@ -28,7 +28,7 @@ class Option:
 class Dataset:
     """A data set that has a name, and the functions that find and load it.
 
-    `load` takes the split, and the options as keywords.
+    The function `load` takes the split, and the options as keyword arguments.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Dataset:
 class Named:
     """The parts of a data set's name.
 
-    `split` is None if the name contains no split. `options` holds the options in the name.
+    `split` is None if the name contains no split. `options` maps each option in the name to its number.
     """
 
     dataset: Dataset
@@ -67,7 +67,7 @@ class Named:
 
 
 def is_named(spec: str, sets: Mapping[str, Dataset]) -> bool:
-    """Whether `spec` begins with the name of one of the sets. The rest of `spec` may still be wrong.
+    """Whether `spec` begins with the name of one of the sets. The options and the split in `spec` are not checked.
 
     >>> is_named("digits,size=8:test", {"digits": ...}), is_named("digits.npz", {"digits": ...})
     (True, False)
@@ -91,7 +91,7 @@ def named(spec: str, sets: Mapping[str, Dataset]) -> Named:
     for text in given:
         key, value = _option(found, text)
         if key in options:
-            raise InputError(f"expected {key} of {name} once, got it twice in {spec!r}; leave one out")
+            raise InputError(f"expected the option {key} of {name} once, got it twice in {spec!r}; leave one out")
         options[key] = value
     if colon and split not in found.splits:
         raise InputError(
@@ -104,12 +104,12 @@ def _option(found: Dataset, text: str) -> tuple[str, int]:
     key, _, value = text.partition("=")
     if key not in found.options:
         known = ", ".join(found.options) or "none"
-        raise InputError(f"expected options of {found.name} ({known}), got {text!r:.60}; see doldrum datasets")
+        raise InputError(f"expected an option that {found.name} has ({known}), got {text!r:.60}; see doldrum datasets")
     option = found.options[key]
     number = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else -1
     if not option.least <= number <= option.most:
         raise InputError(
-            f"expected {key} of {found.name} from {option.least} to {option.most}, got {value!r:.60}; "
+            f"expected the option {key} of {found.name} from {option.least} to {option.most}, got {value!r:.60}; "
             f"e.g. {found.name},{key}={option.default}"
         )
     return key, number

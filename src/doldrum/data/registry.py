@@ -180,7 +180,7 @@ def is_dataset(spec: str | Path) -> bool:
 def find_dataset(spec: str) -> Named:
     """Parse a name such as "fashion-mnist", "digits:test" or "textures,classes=400,size=64:train".
 
-    The data set is not loaded.
+    This function does not load the images of the data set.
 
     Raises InputError for an unknown name, option or split, and for an option out of its range.
 
@@ -193,7 +193,8 @@ def find_dataset(spec: str) -> Named:
 def load_dataset(spec: str) -> ImageSet:
     """Load a split of a data set by name, such as "fashion-mnist:test".
 
-    If the name contains no split, the split "test" is loaded, or else the last split.
+    If the name contains no split, the split "test" is loaded; if the data set has no split "test", the last split is
+    loaded.
 
     Options are written between the name and the split: "textures,classes=400,size=64:train". `doldrum datasets` lists
     the names, splits and options.
@@ -212,9 +213,9 @@ def read_images(
 ) -> ImageRead:
     """Images from a folder, an .npy or .npz file, an image file, or a data set's split.
 
-    `channels` and `size` (height, width) describe the classifier's input. `resize` says how images of another size are
-    fitted to it; see :func:`doldrum.data.read_folder`. Images of every source are fitted in the same way, and a note
-    counts the images that were changed.
+    `channels` and `size` (height, width) describe the classifier's input. `resize` says how images of a different size
+    are fitted to `size`; see :func:`doldrum.data.read_folder`. Images of every source are fitted in the same way, and a
+    note counts the images that were changed.
     """
     if not str(source):
         raise InputError("expected a folder, a file or a data set, got an empty name")

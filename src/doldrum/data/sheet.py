@@ -35,7 +35,9 @@ def draw_sheet(data: ImageSet, *, classes: int = 12, samples: int = 8) -> Any:
     classes = whole_number(classes, "classes", least=1, most=1000, hint="e.g. 12")
     samples = whole_number(samples, "samples", least=1, most=1000, hint="e.g. 8")
     if data.labels is None:
-        raise InputError("expected images with labels for a sheet of classes, got none; name a data set that has some")
+        raise InputError(
+            "expected images with labels for a sheet of classes, got images without labels; name a data set with labels"
+        )
     from PIL import Image, ImageDraw
 
     there = np.unique(data.labels)

@@ -23,8 +23,8 @@ class PixelStore:
     """Collects images (C, H, W) one by one, and returns them as one array (N, C, H, W).
 
     All images must have the same shape and type (uint8, uint16 or float32). Images that take more than `in_memory`
-    bytes in total are written to a temporary file in the cache folder. Where the system allows it, this file has no
-    name, so that it disappears however the process ends.
+    bytes in total are written to a temporary file in the cache folder. If the system allows files without a name, the
+    temporary file has no name: then the file disappears even if the process is killed.
 
     >>> store = PixelStore()
     >>> store.add(np.zeros((1, 2, 2), np.uint8))
@@ -108,7 +108,7 @@ class PixelStore:
 
 @contextmanager
 def _room() -> Generator[None, None, None]:
-    """Replace the error of a full disk by one that says what to do."""
+    """Replace the error of a full disk by an error that says what to do."""
     try:
         yield
     except OSError as error:

@@ -1,8 +1,9 @@
 """Read images from Python objects: turn a torch Dataset, a list, a generator, … into an ImageSet.
 
-Each image is read once, in the order of the source, and all are stored in one array. A small array is kept in memory,
-and a larger one in an unnamed file in the cache folder (:mod:`doldrum.data.store`). So memory use doesn't grow with the
-source. A random transform is applied only once, so that all later measurements use the same pixels.
+Each image is read once, in the order of the source, and all images are stored in one array. A small array is kept in
+memory, and a larger array in an unnamed file in the cache folder (:mod:`doldrum.data.store`). So the use of memory does
+not grow with the number of images. A random transform is applied only once, so that all later measurements use the same
+pixels.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def read_stream(source: Images, *, shape: tuple[int, int, int] | None = None, fi
         The classifier's input shape. Pillow images are stretched to this shape; arrays of other sizes are refused.
         Without `shape`, all images must have the same size.
     fit : function, optional
-        Preprocessing that is used instead of stretching.
+        The classifier's own preprocessing of Pillow images, which is used instead of stretching.
 
     Items that cannot be read (the source raises, or a picture cannot be decoded) are listed in `skipped` as (id,
     reason). Ids number the images from 0. The result has labels if every image has a label of at least 0.
@@ -81,7 +82,7 @@ def read_stream(source: Images, *, shape: tuple[int, int, int] | None = None, fi
             array = np.asarray(source)
         except ValueError as error:
             raise InputError(
-                f"expected images of one shape, got rows of several lengths ({error}); pass arrays"
+                f"expected images of the same shape, got nested lists of different lengths ({error}); pass arrays"
             ) from error
     if array is not None and array.ndim:
         return ImageRead(ImageSet(as_images(array)))
@@ -122,7 +123,7 @@ def as_labelled(source: Images, *, shape: tuple[int, int, int] | None = None, wh
 def as_images(images: Any) -> NDArray[Any]:
     """Check that an array is NCHW and that its pixels have a known type. ImageSet checks the values."""
     if isinstance(images, np.ma.MaskedArray):
-        raise InputError("expected an array of pixels, got a masked array; fill what is masked")
+        raise InputError("expected an array of pixels, got a masked array; fill in the masked pixels")
     array = np.asarray(images)
     if array.ndim != 4:
         raise InputError(f"expected images of shape (N, C, H, W), got {array.shape}; add the missing axes")
@@ -135,7 +136,7 @@ def as_images(images: Any) -> NDArray[Any]:
 
 @dataclass(eq=False)
 class _Reading:
-    """A single pass over a source of images."""
+    """Reads all images of a source, each image once."""
 
     source: Any
     shape: tuple[int, int, int] | None
@@ -167,7 +168,9 @@ class _Reading:
                 raise InputError(f"{where}: {error}") from error
         if not self.ids:
             why = (
-                f"{len(self.skipped)} that cannot be read; the first: {self.skipped[0][1]}" if self.skipped else "none"
+                f"{len(self.skipped)} items that cannot be read; the first: {self.skipped[0][1]}"
+                if self.skipped
+                else "none"
             )
             raise InputError(
                 f"expected at least one image in the {type(self.source).__name__}, got {why}; check the source that the images are read from"

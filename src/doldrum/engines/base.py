@@ -17,7 +17,7 @@ __all__ = ["DeviceFill", "Engine", "HasEngines", "Tile", "default_rows", "thread
 
 Tile = tuple[Any, Callable[[NDArray[np.float32]], None]]
 """A tile is a key, and a function that writes the tile's rows into a buffer (rows, C, H, W). If the function is a
-`DeviceFill`, it can also write the rows on a GPU."""
+`DeviceFill`, the function can also write the rows on a GPU."""
 
 _TILE_FLOATS = 1 << 20  # 4 MiB of input a tile at most: bounds memory for large images
 
@@ -49,14 +49,15 @@ class DeviceFill(ABC):
 
     @abstractmethod
     def on(self, buffer: Any) -> None:
-        """Write the same rows, bit for bit, into a float32 tensor (rows, C, H, W) on the tensor's device."""
+        """Write the tile's rows into a float32 tensor (rows, C, H, W) on its device, with the same bits as into a
+        buffer."""
 
 
 class Engine(ABC):
     """A classifier compiled for one tile shape. `run` classifies many tiles, and may return the answers in any order.
 
-    Several inputs may share a tile only if this does not change their labels. `engines/choose.py` tests this, and
-    stores the result as `mixes_inputs`, for which False is always safe.
+    Several inputs may share a tile only if sharing does not change the labels of these inputs. `engines/choose.py`
+    tests whether labels change, and stores the result as `mixes_inputs`; the value False is always safe.
     """
 
     name: ClassVar[str]

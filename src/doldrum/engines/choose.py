@@ -28,8 +28,8 @@ ENGINES = (
     "compile", "compile-bf16", "compile-fp32",
 )  # fmt: skip
 MIN_AGREEMENT = 0.98
-"""The share of checked labels that must equal the classifier's own. `auto` does not use an engine whose share is
-smaller."""
+"""The smallest allowed share of an engine's labels that equal the classifier's own labels. `auto` uses no engine with a
+smaller share."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,12 @@ def choose_engine(
     torch.compile, which takes about half a minute to compile.
 
     The choice is kept on disk by classifier, shape and machine (:mod:`doldrum.engines.remembered`). A later run on this
-    machine uses the same engine without timing, if it still agrees. If the choice cannot be kept, the first engine that
-    agrees is used, since the fastest one may differ from run to run.
+    machine uses the chosen engine without timing, if the engine's labels still agree with the classifier's. If the
+    choice cannot be kept, the first engine that agrees is used, since the fastest one may differ from run to run.
 
-    An engine that is requested by name is used even if its agreement is low. If the sample shows that the agreement is
-    below `MIN_AGREEMENT`, there is a warning (a one-sided binomial test at 5%: one different label of 32 shows
-    nothing).
+    An engine that is requested by name is used even if its agreement is low. If a one-sided binomial test at 5% shows
+    that the agreement is below `MIN_AGREEMENT`, there is a warning. For example, one different label among 32 labels
+    does not show this.
     """
     check_engine(engine)
     suited = candidates(classifier) if engine == "auto" else [_named(classifier, engine)]
@@ -95,8 +95,8 @@ def choose_engine(
         agreement = float((labels_of(outputs) == reference).mean())
         if _shown_to_differ(agreement, len(sample)):
             warnings.warn(
-                f"expected {name} ({precision}) to agree with the model itself on {MIN_AGREEMENT:.0%} of labels, got {agreement:.1%} "
-                f"of {len(sample)}; use engine='eager' for the reference",
+                f"expected {name} ({precision}) to give the same labels as the model itself for {MIN_AGREEMENT:.0%} of the images, got {agreement:.1%} "
+                f"of {len(sample)} images; use engine='eager', which is the model itself",
                 stacklevel=3,
             )
         return _chosen((built, outputs, agreement), sample)
@@ -126,7 +126,8 @@ def _agreeing(
     sample: NDArray[np.float32],
     reference: NDArray[np.int16],
 ) -> list[_Found]:
-    """The engines that can be built and agree with the classifier, with their outputs. If the classifier itself fails,
+    """The engines that can be built and that agree with the classifier, each with its outputs for the sample. If the
+    classifier itself fails,
     its error is raised."""
     found = []
     for name, precision in suited:
@@ -145,16 +146,15 @@ def _agreeing(
 
 
 def _shown_to_differ(agreement: float, checked: int) -> bool:
-    """Whether so few equal labels would be rare (5%) for an engine that agrees on a share `MIN_AGREEMENT` of all
-    images."""
+    """Whether so few equal labels have a probability below 5% for an engine whose true agreement is `MIN_AGREEMENT`."""
     from scipy.special import bdtr
 
     return bool(bdtr(round(agreement * checked), checked, MIN_AGREEMENT) < 0.05)
 
 
 def _seconds(found: list[_Found], sample: NDArray[np.float32]) -> list[float]:
-    """The best time of three passes over the sample, for each engine. The times of all engines but the first are raised
-    by a tenth."""
+    """For each engine, the shortest time of three passes over the sample. To favour the first engine, the times of all
+    other engines are increased by a tenth."""
     best = [float("inf")] * len(found)
     for _ in range(3):
         for i, (built, _, _) in enumerate(found):
@@ -231,13 +231,13 @@ def _one_by_one(classifier: Classifier) -> bool:
 
 
 def build_engine(classifier: Classifier, name: str, precision: str, rows: int) -> Engine:
-    """Build the engine with this name and precision. The last few engines are kept and reused when their classifier
-    runs again."""
+    """Build the engine with this name and precision. The engines that were built last are kept in memory, and reused if
+    the same classifier runs again."""
     if name == "eager":
         return DirectEngine(classifier, rows=rows)
     if _one_by_one(classifier):
         raise EngineError(
-            f"expected a module that takes several images at once for {name}, got one that takes one; use engine='eager'"
+            f"expected a module that takes several images at once for {name}, got a module that takes one image at a time; use engine='eager'"
         )
     if (own := own_precision(classifier)) != "fp32":
         raise EngineError(
@@ -259,7 +259,8 @@ def build_engine(classifier: Classifier, name: str, precision: str, rows: int) -
 
 
 def _rows_independent(engine: Engine, sample: NDArray[np.float32], outputs: NDArray[Any]) -> bool:
-    """Whether an image's output is bitwise the same in another row of the tile, next to other images."""
+    """Whether an image's output keeps exactly the same bits if the image moves to another row of the tile, next to
+    other images."""
     # Backwards alone, full batches would keep their company; where all fit into one, half of it stays away.
     order = np.roll(np.arange(len(sample))[::-1], engine.rows // 2)
     order = order[: (len(order) + 1) // 2] if len(order) <= engine.rows else order

@@ -49,7 +49,7 @@ class CompiledEngine(Engine):
             self._call(torch.zeros((rows, *classifier.input_shape), device=self.device))
         except Exception as error:  # the compiler raises many kinds: no C++ compiler, a graph it can't take
             raise EngineError(
-                f"expected a module that torch.compile takes here, got {error}; use engine='eager'"
+                f"expected a module that torch.compile can compile on this machine, got {error}; use engine='eager'"
             ) from error
 
     def _call(self, batch: Any) -> Any:
@@ -81,8 +81,8 @@ class CompiledEngine(Engine):
             self._hand_over(waiting, sink)
 
     def _fetch(self, out: Any) -> tuple[Any, Any]:
-        """Copy the output to the host, since a CUDA graph overwrites it at its next replay. Return the copy and the
-        event that marks its end."""
+        """Copy the output to the host, since a CUDA graph overwrites it at its next replay. Return the copy, and the
+        CUDA event that marks the end of the copying."""
         if not self._cuda:
             return out.clone(), None
         torch = self._torch

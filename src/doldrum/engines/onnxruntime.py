@@ -1,5 +1,5 @@
-"""ONNX Runtime on the CPU in fp32, for an .onnx file or a module exported in memory. One thread per core calls the same
-session."""
+"""ONNX Runtime on the CPU in fp32, for an .onnx file or a module exported in memory. All threads, one per core, use the
+same ONNX Runtime session."""
 
 from __future__ import annotations
 

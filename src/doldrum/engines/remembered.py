@@ -31,8 +31,8 @@ def key(fingerprint: str, rows: int, input_shape: Sequence[int], candidates: Seq
 
 
 def recall(key: str) -> tuple[str, str] | None:
-    """Return the (engine, precision) kept under `key`. The result is None if nothing is kept, or if it cannot be
-    read."""
+    """Return the engine and the precision that are saved under `key`, or None if no readable file is saved under
+    `key`."""
     try:
         found = json.loads((folder() / f"{key}.json").read_text(encoding="utf-8"))
         return str(found["engine"]), str(found["precision"])
@@ -41,8 +41,8 @@ def recall(key: str) -> tuple[str, str] | None:
 
 
 def keep(key: str, choice: tuple[str, str]) -> tuple[str, str] | None:
-    """Keep `choice`, unless another process has already kept one. Return the kept choice, or None if the cache can't be
-    written."""
+    """Save `choice`, unless another process has already saved a choice. Return the saved choice, or None if the cache
+    can't be written."""
     path = folder() / f"{key}.json"
     draft = path.with_name(f"{key}.{os.getpid()}.part")
     try:

@@ -16,10 +16,11 @@ def slice_rows(rows: int, *, weights: int, layers: Sequence[int]) -> int:
     """The number of rows per slice that causes the least memory traffic per row, for a tile of `rows` rows.
 
     `weights` is the number of bytes of all weights, which are read from memory once per slice. `layers` has the bytes
-    that go into and out of each layer for one row. A layer's bytes are written to memory if its bytes for a whole slice
-    do not fit into the cache. With slices of s rows, the traffic per row is
+    that go into and out of each layer for one row. If a layer's bytes for a whole slice do not fit into the cache,
+    these bytes are written to memory. With slices of s rows, the memory traffic per row is the following number of
+    bytes:
 
-        weights / s + the sum of those of `layers` that are more than cache / s
+        weights / s + the sum of all entries of `layers` that are larger than cache / s
 
     For a network with few weights, such as a small transformer, slices that fit into the cache are best. For a network
     with many weights, such as a ResNet, whole tiles are best. Among slice sizes whose traffic is within a twentieth of

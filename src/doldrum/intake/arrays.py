@@ -46,7 +46,9 @@ def npz_pictures(file: IO[bytes], budget: Budget, limits: ImageLimits) -> Iterat
         label_key = next((k for k in LABEL_KEYS if k in entries), None)
         if image_key is None:
             names = ", ".join(visible(k, most=40) for k in sorted(entries)[:5]) or "none"
-            raise InputError(f"expected an array named {' or '.join(IMAGE_KEYS[:3])}, got {names}; rename it")
+            raise InputError(
+                f"expected an array named {' or '.join(IMAGE_KEYS[:3])}, got arrays named {names}; rename the array of images"
+            )
         labels = None
         if label_key is not None:
             with _entry(archive, entries[label_key], budget) as member:
@@ -59,7 +61,9 @@ def idx_pictures(stream: Reader, limits: ImageLimits) -> Iterator[Picture]:
     """The images in an IDX file (MNIST's format) of unsigned bytes with three axes."""
     head = _exactly(stream, 16)
     if head[:4] != b"\0\0\x08\x03":
-        raise InputError("expected an IDX file of images, got one with other contents; name the file of images")
+        raise InputError(
+            "expected an IDX file of images, got an IDX file with other contents; give the path of the file of images"
+        )
     yield from _rows(stream, struct.unpack(">3I", head[4:]), np.dtype(np.uint8), None, limits)
 
 
@@ -85,10 +89,12 @@ class _entry:
 def _npy_header(stream: Reader) -> tuple[tuple[int, ...], np.dtype[Any]]:
     start = _exactly(stream, 8)
     if start[:6] != np.lib.format.MAGIC_PREFIX or start[6:] not in (b"\1\0", b"\2\0"):
-        raise InputError(f"expected an .npy file of version 1 or 2, got one that starts {start!r}; save it again")
+        raise InputError(
+            f"expected an .npy file of version 1 or 2, got one that starts {start!r}; save the array again"
+        )
     size = _exactly(stream, 2 * start[6])
     if (length := int.from_bytes(size, "little")) > _NPY_HEADER:
-        raise InputError(f"expected an .npy header of at most {_NPY_HEADER} bytes, got {length}; save it again")
+        raise InputError(f"expected an .npy header of at most {_NPY_HEADER} bytes, got {length}; save the array again")
     header = io.BytesIO(size + _exactly(stream, length))
     read = np.lib.format.read_array_header_1_0 if start[6] == 1 else np.lib.format.read_array_header_2_0
     try:
@@ -97,13 +103,13 @@ def _npy_header(stream: Reader) -> tuple[tuple[int, ...], np.dtype[Any]]:
             shape, fortran, dtype = read(header)
     except Exception as error:  # a damaged header raises what it likes
         why = visible(str(error)) or type(error).__name__
-        raise InputError(f"expected the header of an .npy file, got {why}; save it again") from error
+        raise InputError(f"expected the header of an .npy file, got {why}; save the array again") from error
     if dtype.hasobject:
         raise InputError("expected an array of numbers, got pickled objects, which are never loaded; save numbers")
     if fortran and len(shape) > 1:
         raise InputError("expected an array in C order, got Fortran order; save numpy.ascontiguousarray of it")
     if not all(isinstance(n, int) and n >= 0 for n in shape):
-        raise InputError(f"expected a shape of numbers from 0 up, got {visible(str(shape))}; save it again")
+        raise InputError(f"expected a shape of numbers from 0 up, got {visible(str(shape))}; save the array again")
     return shape, dtype
 
 
@@ -115,7 +121,9 @@ def _labels(stream: Reader, limits: ImageLimits) -> list[str]:
         raise InputError(f"expected one class number or name per image, got {dtype} of shape {visible(str(shape))}")
     total = shape[0] * dtype.itemsize
     if total > limits.member_bytes:
-        raise InputError(f"expected labels of at most {limits.member_bytes} bytes, got {total}; save fewer")
+        raise InputError(
+            f"expected labels of at most {limits.member_bytes} bytes, got labels of {total} bytes; save fewer labels"
+        )
     values = np.frombuffer(_exactly(stream, total), dtype=dtype)
     return [visible(v if isinstance(v, bytes) else str(v)) for v in values.tolist()]
 

@@ -23,7 +23,7 @@ class ImageLimits:
     member_bytes : int
         Size of one encoded image, or of one array that must be in memory as a whole, after unpacking.
     members : int
-        Number of entries that are read from one source. Later entries are not read.
+        Number of entries that are read from one source. If a source has more entries, the remaining ones are left out.
     directory_bytes : int
         Size of a zip's table of contents, which must be in memory as a whole.
     unpacked_ratio, unpacked_free : int

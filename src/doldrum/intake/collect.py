@@ -51,7 +51,8 @@ def as_array(
     Parameters
     ----------
     items : iterable of Picture and Skipped
-        For example the result of :func:`open_images`. Wrap the items in a generator to count them during the run.
+        The pictures to write, for example the result of :func:`open_images`. Wrap the items in a generator to count
+        them during the run.
     path : str or path
         The .npy file to write. The file appears only when it is complete, and is not deleted afterwards.
     shape : (C, H, W)
@@ -60,7 +61,7 @@ def as_array(
         Treatment of pictures of another size: "stretch" stretches them to H x W; "crop" scales them until they cover H
         x W, and crops them to their middle; None skips them. Scaling is bilinear, with antialiasing.
 
-    Raises InputError for another `shape` or `resize`, and if no picture is left.
+    Raises InputError if `shape` or `resize` has a wrong value, or if all pictures were skipped.
 
     >>> import tempfile
     >>> grey = Picture("a", np.full((2, 4, 3), 9, np.uint8), "cat")
@@ -97,9 +98,9 @@ def as_array(
                 before[item.planes.shape] += 1
             if not ids:
                 if not skipped:
-                    raise InputError("expected at least one image, got none: nothing is there; check the path")
+                    raise InputError("expected at least one image, got an empty source; check the path")
                 first = f"the first: {skipped[0].id}: {skipped[0].why}"
-                raise InputError(f"expected at least one image, got none and {len(skipped)} skipped; {first}")
+                raise InputError(f"expected at least one image, got only skipped files ({len(skipped)}); {first}")
             file.seek(0)
             file.write(_header((len(ids), channels, height, width)))
 

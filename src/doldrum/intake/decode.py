@@ -61,7 +61,7 @@ def decode_image(data: bytes, *, limits: ImageLimits | None = None) -> NDArray[n
         )  # Pillow's own bound, where it is lower
         claimed = re.search(r"\d+", str(error))
         got = claimed[0] if claimed else "more"
-        raise InputError(f"expected at most {most} pixels, got {got}; make it smaller") from error
+        raise InputError(f"expected at most {most} pixels, got {got}; make the image smaller") from error
     except MemoryError as error:
         raise InputError("expected an image that fits in memory, got one that doesn't; leave out this image") from error
     except Exception as error:  # decoders of broken files raise what they like
@@ -77,7 +77,7 @@ def decode_image(data: bytes, *, limits: ImageLimits | None = None) -> NDArray[n
 
 def _check_size(size: tuple[int, int] | None, limits: ImageLimits) -> None:
     if size is not None and size[0] * size[1] > limits.pixels:
-        raise InputError(f"expected at most {limits.pixels} pixels, got {size[0]} x {size[1]}; make it smaller")
+        raise InputError(f"expected at most {limits.pixels} pixels, got {size[0]} x {size[1]}; make the image smaller")
 
 
 def _check_work(opened: Any, data: bytes) -> None:
@@ -85,20 +85,22 @@ def _check_work(opened: Any, data: bytes) -> None:
     pixels = opened.width * opened.height
     scans = data.count(b"\xff\xda") if opened.format in ("JPEG", "MPO", "TIFF") else 0
     if scans > 1 and scans * pixels > _JPEG_WORK:
-        raise InputError(f"expected a JPEG with few scans, got {scans} scans over {pixels} pixels; save it again")
+        raise InputError(
+            f"expected a JPEG with few scans, got {scans} scans over {pixels} pixels; save the image again"
+        )
     if opened.format == "PPM" and data[:2] in (b"P1", b"P2", b"P3") and pixels > _PLAIN_PPM:
-        raise InputError(f"expected a binary PPM, got {pixels} pixels in decimal digits; save it again")
+        raise InputError(f"expected a binary PPM, got {pixels} pixels in decimal digits; save the image again")
     if opened.format == "TIFF":
         wide, tall = (opened.tag_v2.get(tag) or 0 for tag in (322, 323))
         if wide * tall > max(4 * pixels, 1 << 20):
-            raise InputError(f"expected tiles no larger than the image, got {wide} x {tall}; save it again")
+            raise InputError(f"expected tiles no larger than the image, got {wide} x {tall}; save the image again")
 
 
 def image_pixels(image: Any) -> NDArray[np.uint8]:
     """Pixels of an open Pillow image as (1 or 3, H, W); transparent parts become white.
 
-    The range of a float image (TIFF) is taken as 0 to 1, 0 to 255 or 0 to 65535: the smallest one that contains the
-    highest pixel value. The pixels are scaled from this range.
+    The range of a float image (TIFF) is taken as 0 to 1, 0 to 255 or 0 to 65535: the smallest of these ranges that
+    contains the highest pixel value. The pixels of a float image are scaled from this range to 0 to 255.
     """
     from PIL import Image
 

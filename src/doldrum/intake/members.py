@@ -36,7 +36,7 @@ def folder_label(name: str) -> str | None:
 
 
 def sniffed(head: bytes) -> str | None:
-    """The reason why an entry with these first bytes is not decoded; None if it looks like an image.
+    """The reason why an entry with these first bytes is not decoded; None if the entry looks like an image.
 
     >>> sniffed(b"%!PS-Adobe-3.0")
     'expected an image (PNG, JPEG, BMP, GIF, WEBP, TIFF, PPM), got PostScript; leave out this file'
@@ -118,7 +118,7 @@ class _Sample:
     def finish(self) -> Iterator[Picture | Skipped]:
         """The sample's decoded images.
 
-        If the sample has no images, its entries are given with the reasons why they were skipped.
+        If the sample has no images, each of its entries becomes a Skipped with the reason.
         """
         images, others = self._images, self._others
         self._images, self._others, self._bytes = [], [], 0
@@ -133,7 +133,7 @@ def _why_not(member: TarMember, limits: ImageLimits) -> str | None:
     if member.other is not None:
         return f"expected a file, got {member.other}, which is not followed; leave out this file"
     if member.data is None:
-        return f"expected at most {limits.member_bytes} bytes, got {member.size}; make it smaller"
+        return f"expected at most {limits.member_bytes} bytes, got {member.size}; make the file smaller"
     return sniffed(member.data[:512])
 
 

@@ -41,7 +41,7 @@ class ImageSource:
     limits: ImageLimits = field(default_factory=ImageLimits)
 
     def __iter__(self) -> Iterator[Picture | Skipped]:
-        """The items in a fixed order, one in memory at a time. Each id is unique.
+        """Yield the items in a fixed order, with one item in memory at a time. Each id is unique.
 
         Files that macOS adds to folders and archives (`__MACOSX/`, `._name`, `.DS_Store`) are left out, and one Skipped
         at the end counts them. Raises InputError if nothing at all can be read. If a file turns out to be damaged
@@ -58,7 +58,7 @@ class ImageSource:
         for count, item in enumerate(items):
             if count >= self.limits.members:
                 yield Skipped(
-                    f"{name}: the rest", f"expected at most {self.limits.members} entries, got more; split it"
+                    f"{name}: the rest", f"expected at most {self.limits.members} entries, got more; split the source"
                 )
                 return
             if _is_of_macos(item.id):
@@ -147,7 +147,7 @@ def _kind(file: IO[bytes], name: str, limits: ImageLimits) -> str:
     inner = "tar" if is_tar_header(head) else "IDX" if head[:4] == b"\0\0\x08\x03" else None
     if inner is None:
         got = (
-            f"a {packed} file with something else in it"
+            f"a {packed} file that holds neither a tar nor an IDX file"
             if packed
             else kind or ("an empty file" if not head else "other bytes")
         )
@@ -165,9 +165,9 @@ def _first(stream: Reader) -> bytes:
 
 
 def _file(path: str, name: str, limits: ImageLimits, *, alone: bool) -> Iterator[Picture | Skipped]:
-    """The items of one file.
+    """Yield the pictures and the skipped entries of one file.
 
-    A file without items is an error if this file is the whole source (`alone`). In a folder, a file without items is
+    If the file is the whole source (`alone`), a file without items is an error. In a folder, a file without items is
     skipped.
     """
     begun = False
@@ -179,7 +179,9 @@ def _file(path: str, name: str, limits: ImageLimits, *, alone: bool) -> Iterator
                 yield item
     except Exception as error:  # whatever a damaged container raises, after however many good images
         why = (
-            str(error) if isinstance(error, InputError) else f"expected a whole file, got {_said(error)}; get it again"
+            str(error)
+            if isinstance(error, InputError)
+            else f"expected a whole file, got {_said(error)}; get the file again"
         )
         if alone and not begun:
             raise InputError(f"{visible(path)}: {why}") from error
@@ -224,7 +226,7 @@ def _contained(file: IO[bytes], kind: str, budget: Budget, limits: ImageLimits) 
 def _image(file: IO[bytes], name: str, label: str | None, limits: ImageLimits) -> Picture | Skipped:
     data = file.read(limits.member_bytes + 1)
     if len(data) > limits.member_bytes:
-        return Skipped(visible(name), f"expected at most {limits.member_bytes} bytes, got more; make it smaller")
+        return Skipped(visible(name), f"expected at most {limits.member_bytes} bytes, got more; make the file smaller")
     return picture_or_why(name, data, label=label, limits=limits)
 
 

@@ -54,7 +54,7 @@ class Budget:
 
 
 def open_regular(path: str | os.PathLike[str], *, follow: bool = False) -> IO[bytes]:
-    """Open a regular file for reading. Links are followed only with `follow`; pipes and devices are never opened.
+    """Open a regular file for reading. A link is followed only if `follow` is true; pipes and devices are never opened.
 
     Raises InputError for anything but a regular file, and for a file that may not be read.
     """
@@ -83,7 +83,8 @@ def open_regular(path: str | os.PathLike[str], *, follow: bool = False) -> IO[by
 def unpacked(file: IO[bytes], kind: str | None, budget: Budget) -> Reader:
     """Unpack a stream that is compressed with "gzip", "bzip2", "xz" or "zstd", and count its bytes against `budget`.
 
-    A stream of another `kind` is returned unchanged. Reading a damaged stream raises InputError.
+    If `kind` is none of these four formats, the stream is returned unchanged. Reading a damaged stream raises
+    InputError.
     """
     if kind == "gzip":
         return _Counted(gzip.GzipFile(fileobj=file), budget)
@@ -122,13 +123,13 @@ class _Counted:
             data = self._inner.read(size)
         except Exception as error:  # damaged streams raise what they like
             why = visible(str(error)) or type(error).__name__
-            raise InputError(f"expected a whole packed file, got {why}; get it again") from error
+            raise InputError(f"expected a whole packed file, got {why}; get the file again") from error
         self._budget.take(len(data))
         return data
 
 
 class _Xz:
-    """Like lzma.LZMAFile, with a limit on the memory that a header can request."""
+    """Reads an xz file like lzma.LZMAFile, but limits the memory that the file's header can request."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self._packed = file, b""

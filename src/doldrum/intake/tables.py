@@ -64,16 +64,18 @@ def _open(file: IO[bytes], limits: ImageLimits) -> Any:
     file.seek(max(0, end - 8))
     tail = file.read(8)
     if tail[4:] != b"PAR1":
-        raise InputError("expected a whole Parquet file, got one without its end; get it again")
+        raise InputError("expected a whole Parquet file, got one without its end; get the file again")
     if (size := int.from_bytes(tail[:4], "little")) > min(end, _METADATA):
-        raise InputError(f"expected a Parquet footer of at most {min(end, _METADATA)} bytes, got {size}; get it again")
+        raise InputError(
+            f"expected a Parquet footer of at most {min(end, _METADATA)} bytes, got {size}; get the file again"
+        )
     file.seek(0)
     try:
         return pq.ParquetFile(
             file, thrift_string_size_limit=_METADATA, thrift_container_size_limit=1 << 20, pre_buffer=False
         )
     except Exception as error:  # damaged footers raise what they like
-        raise InputError(f"expected a whole Parquet file, got {visible(str(error))}; get it again") from error
+        raise InputError(f"expected a whole Parquet file, got {visible(str(error))}; get the file again") from error
 
 
 def _image_column(schema: Any) -> tuple[str, bool]:
@@ -111,11 +113,13 @@ def _check_groups(metadata: Any, limits: ImageLimits) -> None:
     most = limits.member_bytes * _GROUP
     for group in range(metadata.num_row_groups):
         if (size := metadata.row_group(group).total_byte_size) > most:
-            raise InputError(f"expected groups of rows of at most {most} bytes, got {size}; write smaller ones")
+            raise InputError(
+                f"expected groups of rows of at most {most} bytes, got a group of {size} bytes; write smaller groups"
+            )
 
 
 def _cell(values: Any, i: int, nested: bool, limits: ImageLimits) -> tuple[bytes | str, str]:
-    """The bytes of a row, or the reason why there are none, and the file name in the row."""
+    """The image bytes of a row (or the reason why the row has none), and the file name in the row."""
     data, path = values[i], ""
     if nested:
         if not data.is_valid:
@@ -129,7 +133,7 @@ def _cell(values: Any, i: int, nested: bool, limits: ImageLimits) -> tuple[bytes
         return "expected an image, got an empty row; leave out this row", path
     buffer = data.as_buffer()
     if buffer.size > limits.member_bytes:
-        return f"expected at most {limits.member_bytes} bytes, got {buffer.size}; make it smaller", path
+        return f"expected at most {limits.member_bytes} bytes, got {buffer.size}; make the file smaller", path
     return buffer.to_pybytes(), path
 
 

@@ -35,7 +35,7 @@ _NAMED = {
 class TarMember:
     """An entry of a tar: its unchanged name, and its bytes unless `size` is too large.
 
-    If the entry is not a regular file, `other` says what it is.
+    If the entry is not a regular file, `other` says what kind of entry it is, such as a link.
     """
 
     name: bytes
@@ -47,7 +47,7 @@ class TarMember:
 def tar_members(stream: Reader, *, most: int) -> Iterator[TarMember]:
     """The entries of a tar in their order, without folders.
 
-    `most` is a limit in bytes: a larger file is given without its bytes.
+    `most` is a number of bytes: the entry of a larger file comes without the file's bytes.
 
     Raises InputError for a damaged header, a header that is too long, and a tar that ends in the middle of an entry.
     """

@@ -32,7 +32,7 @@ def open_zip(file: IO[bytes], limits: ImageLimits) -> zipfile.ZipFile:
         file.seek(0)
         return zipfile.ZipFile(file)
     except Exception as error:  # a damaged table of contents raises what it likes
-        raise InputError(f"expected a whole zip, got {visible(str(error))}; get it again") from error
+        raise InputError(f"expected a whole zip, got {visible(str(error))}; get the zip again") from error
 
 
 def zip_pictures(file: IO[bytes], budget: Budget, limits: ImageLimits) -> Iterator[Picture | Skipped]:
@@ -55,16 +55,16 @@ def zip_pictures(file: IO[bytes], budget: Budget, limits: ImageLimits) -> Iterat
 def read_entry(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget, *, most: int, peek: bool = False
 ) -> bytes:
-    """The bytes of one entry. `most` is the maximum number of bytes.
+    """Read the bytes of one entry in a zip. `most` is the maximum number of bytes.
 
-    With `peek`, only the first 512 bytes are returned for an entry that does not look like an image.
+    If `peek` is true and the entry does not look like an image, only the first 512 bytes of the entry are returned.
 
     Raises InputError for an entry that is a link, encrypted, too long or damaged, or uses an unsupported compression
     method.
     """
     check_entry(info)
     if info.file_size > most:
-        raise InputError(f"expected at most {most} bytes, got {info.file_size}; make it smaller")
+        raise InputError(f"expected at most {most} bytes, got {info.file_size}; make the file smaller")
     try:
         with archive.open(info) as member:
             data = member.read(512)
@@ -87,7 +87,9 @@ def check_entry(info: zipfile.ZipInfo) -> None:
         what = "a link" if kind == _LINK else "a special file"
         raise InputError(f"expected a file, got {what}, which is not followed; leave out this file")
     if info.compress_type not in _METHODS:
-        raise InputError(f"expected an entry stored, deflated or bzip2, got method {info.compress_type}; pack it again")
+        raise InputError(
+            f"expected an entry that is stored, deflated or packed with bzip2, got compression method {info.compress_type}; pack it again"
+        )
 
 
 def _directory_size(file: IO[bytes]) -> int:
@@ -101,15 +103,17 @@ def _directory_size(file: IO[bytes]) -> int:
     tail = file.read(22 + 65535 + 20)
     at = tail.rfind(_END)
     if at < 0 or len(tail) < at + 22:
-        raise InputError("expected a whole zip, got one without its end; get it again")
+        raise InputError("expected a whole zip, got one without its end; get the zip again")
     size = struct.unpack_from("<I", tail, at + 12)[0]
     locator = at - 20
     if locator >= 0 and tail[locator : locator + 4] == _END64_AT:
         file.seek(min(struct.unpack_from("<Q", tail, locator + 8)[0], end))
         record = file.read(56)
         if len(record) < 56 or record[:4] != _END64:
-            raise InputError("expected a whole zip64, got one whose end is damaged; get it again")
+            raise InputError("expected a whole zip64, got one whose end is damaged; get the zip again")
         size = max(size if size != 0xFFFFFFFF else 0, struct.unpack_from("<Q", record, 40)[0])
     if size > end:
-        raise InputError(f"expected a zip's table of contents inside the file, got one of {size} bytes; get it again")
+        raise InputError(
+            f"expected a zip's table of contents inside the file, got one of {size} bytes; get the zip again"
+        )
     return size

@@ -7,4 +7,4 @@ __all__ = ["ADAPTIVE", "HELD_OUT"]
 HELD_OUT = ("bpp", "issba", "adap-blend", "input-aware")
 """Attacks that were not used to design the profile detector, the verdict on a model, or the proof of a flag."""
 ADAPTIVE = ("lsba", "noise-hardened", "anti-smoothing")
-"""Attacks that were made to evade detection by smoothness."""
+"""Attacks that were designed to evade detectors that measure smoothness."""

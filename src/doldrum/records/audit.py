@@ -1,6 +1,7 @@
 """The record of an audit of a model and images that somebody else made.
 
-The texts in an audit's record come from files that an attacker may have written. Escape each text of a record where it is used.
+The texts in an audit's record come from files that an attacker may have written. Escape each text of a record at the
+place where the text is used.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ class AuditRecord(Record):
     model : {name, sha256, format, input_shape (C, H, W), num_classes, class_names or null, preprocessing or null, notes: [text]}
     clean : {source, fit, calibration: numbers of images, accuracy: {value, lower, upper, labelled} or null, claimed or null}, or null without clean images
     images : {source, scanned, skipped: [{id, why}], unlisted}
-    promise : {detector, fpr, forwards, lower, upper, num_calibration}, or null if inputs were ranked only. `fpr` is the promised false-positive rate. `lower` and `upper` are the limits of the 95% interval of the actual rate
+    promise : {detector, fpr, forwards, lower, upper, num_calibration}, or null if inputs were ranked only. `fpr` is the
+    false-positive rate that the detector promises. `lower` and `upper` are the limits of the 95% interval of the actual
+    false-positive rate
     flags : {count, expected, limit, more_than_promised, discoveries, fdr}, or null
     concentration : {label, flagged, scanned, p_value}, or null: the predicted class that has more flags than chance explains
     band : {name, strengths, low, middle, high} for each kind of perturbation: the 5%, 50% and 95% quantiles of the share of perturbed copies that keep the label. The quantiles are over clean inputs or, if the inputs were ranked only, over the scanned images
@@ -81,7 +84,9 @@ class AuditRecord(Record):
         put("promise", None if self.promise is None else _promise(keys(self.promise, "promise", _PROMISE)))
         put("flags", None if self.flags is None else _flags(keys(self.flags, "flags", _FLAGS)))
         if (self.promise is None) != (self.flags is None):
-            raise InputError("expected flags and promise together, got only one of the two; give both or neither")
+            raise InputError(
+                "expected both flags and promise, or neither, got only one of the two; give both or neither"
+            )
         if self.concentration is not None:
             put("concentration", _concentration(keys(self.concentration, "concentration", _CONCENTRATION)))
         put("band", tuple(_family(keys(f, "band", _BAND)) for f in sequence(self.band, "band")))
@@ -165,7 +170,9 @@ def _concentration(found: dict[str, Any]) -> dict[str, Any]:
     whole(found["label"], "label", least=-1)
     share(found["p_value"], "p_value")
     if whole(found["flagged"], "flagged") > whole(found["scanned"], "scanned"):
-        raise InputError(f"expected no more flagged than scanned images, got {found['flagged']} of {found['scanned']}")
+        raise InputError(
+            f"expected no more flagged than scanned images, got {found['flagged']} flagged and {found['scanned']} scanned images"
+        )
     return found
 
 

@@ -17,7 +17,9 @@ from doldrum.errors import InputError
 def check_order(low: float, high: float, name: str) -> None:
     """Raise InputError if the low limit is above the high limit."""
     if low > high:
-        raise InputError(f"expected {name} limits in order, got {low} > {high}; pass (low, high)")
+        raise InputError(
+            f"expected {name} limits in rising order, got the low limit {low} and the high limit {high}; pass (low, high)"
+        )
 
 
 def sequence(values: Any, name: str) -> Sequence[Any] | NDArray[Any]:

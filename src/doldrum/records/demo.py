@@ -64,14 +64,16 @@ class DemoRecord(Record):
             put(name, tuple(getattr(self, name)))
         if tuple(m.name for m in self.models) != MODELS:
             raise InputError(
-                f"expected models {MODELS}, got {tuple(m.name for m in self.models)}; give them in this order"
+                f"expected the models {MODELS}, got the models {tuple(m.name for m in self.models)}; give the models in this order"
             )
         wanted = {f"{model}/{inputs}" for model, inputs in COMBINATIONS}
         if len(self.curves) != len(wanted) or {c.key for c in self.curves} != wanted:
             raise InputError(f"expected one curve for each of {sorted(wanted)}, got {[c.key for c in self.curves]}")
         mapping(self.w_at_half, "w_at_half")
         if set(self.w_at_half) != wanted:
-            raise InputError(f"expected w_at_half for {sorted(wanted)}, got {sorted(self.w_at_half)}; give all four")
+            raise InputError(
+                f"expected w_at_half with the keys {sorted(wanted)}, got the keys {sorted(self.w_at_half)}; give all four"
+            )
         put("w_at_half", {k: numbers(v, f"w_at_half of {k}") for k, v in self.w_at_half.items()})
         if not all(self.w_at_half.values()):
             raise InputError("expected W of at least one input for each combination, got none; measure at least one")

@@ -41,7 +41,7 @@ class Success(Record):
     def __post_init__(self) -> None:
         whole(self.n, "n", least=1)
         if whole(self.hits, "hits") > self.n:
-            raise InputError(f"expected at most {self.n} hits, got {self.hits}; count again")
+            raise InputError(f"expected at most {self.n} hits among {self.n} images, got {self.hits} hits; count again")
         for name in ("value", "lower", "upper"):
             object.__setattr__(self, name, share(getattr(self, name), name))
         check_order(self.lower, self.upper, "success")
@@ -52,9 +52,9 @@ class Shown(Record):
     """Pictures that show the test of one flagged image on a few held-back images.
 
     `image` (C, H, W) is the flagged image, and `found` is the part of the flagged image that was put into the held-back images.
-    `control` is the trusted image whose part changed the most held-back images, and `control_found` is that part. `clean`,
-    `with_found` and `with_control` (M, C, H, W) are the held-back images: unchanged, with the part `found`, and with the part
-    `control_found`.
+    `control_found` is the part of a trusted image that changed the most held-back images, and `control` is this trusted
+    image. `clean`, `with_found` and `with_control` (M, C, H, W) are the held-back images: unchanged, with the part
+    `found`, and with the part `control_found`.
     """
 
     image: Pixels
@@ -76,7 +76,9 @@ class Shown(Record):
             )
         for name in ("found", "control", "control_found"):
             if getattr(self, name).shape != shape:
-                raise InputError(f"expected {name} of shape {shape}, got {getattr(self, name).shape}; pass one image")
+                raise InputError(
+                    f"expected the image {name} to have shape {shape}, got shape {getattr(self, name).shape}; pass one image"
+                )
         count = self.clean.shape[0]
         for name in ("clean", "with_found", "with_control"):
             if getattr(self, name).shape != (count, *shape):
@@ -85,7 +87,7 @@ class Shown(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation(Record):
-    """What was found in one flagged image, and the result of the test.
+    """The part that a search found in one flagged image, and the result of the test of this part.
 
     Parameters
     ----------
@@ -94,8 +96,9 @@ class Explanation(Record):
     label : int
         The predicted class of the image; -1 if the model gave no valid answer.
     proven : bool
-        Whether a trigger is proven: `p_adjusted` is at most alpha, the success rate is well above that of every control, and `rank` is at most 5%. If
-        several images share the pattern, a proof also requires that this image contains the pattern.
+        Whether a trigger is proven: `p_adjusted` is at most alpha, `rank` is at most 5%, and the success rate is well
+        above the success rate of every control. If several images share the pattern, a proof also requires that this
+        image contains the pattern.
     why : str
         One sentence: what was proven, or why nothing was proven.
     kind, size, where : str of KINDS, str and dict, or None
@@ -103,24 +106,29 @@ class Explanation(Record):
     scope : int or None
         The class of the clean images on which the part was tested; None means every class except `label`.
     together : int
-        How many flagged images share the pattern; 1 if only this image has it.
+        How many flagged images share the pattern; 1 if only this image has the pattern.
     success, control : Success or None
-        The success rate of the part that was found, and that of the best control, on the same held-back images.
+        The success rates of the part that was found and of the best control, on the same held-back images.
     controls : int
-        The number of controls: trusted images, or groups of them, in which the same search was run.
+        The number of controls. A control is a trusted image, or a group of trusted images, in which the same search was
+        run.
     p_value, p_adjusted : float or None
-        The exact p-value of the hypothesis that some control succeeds at least as often as the part that was found; and this p-value after Holm's correction for the number of images explained.
+        `p_value` is the exact p-value of the hypothesis that some control succeeds at least as often as the part that
+        was found. `p_adjusted` is this p-value after Holm's correction for the number of explained images.
     rank : float or None
-        The share of the controls and this image that stand out from the others at least as much as this image does: a conformal p-value.
+        A conformal p-value: among this image and the controls, the share that stand out at least as much as this image
+        does.
     holds : float or None
-        For a pattern that several images share: the share of trusted images of the class (with this image counted among them) that contain as much of the pattern as
-        this image does, and change their class if the pattern is subtracted. This share is a conformal p-value.
+        A conformal p-value for a pattern that several images share. This image and the trusted images of its class are
+        counted. The p-value is the share of the counted images that contain at least as much of the pattern as this
+        image does, and change their class if the pattern is subtracted.
     labels : {clean, found, control} or None
         The classes predicted for three versions of the held-back images in `shown`: the unchanged image, the image with the found part put in, and the image with the best control's part put in.
     shown : Shown or None
         The pictures of the test; None if they are stored elsewhere.
     searched : tuple of str
-        If a trigger is proven: the clean images that the search used, each as its :func:`doldrum.pixels.digest_of_image`.
+        If a trigger is proven: the digest (:func:`doldrum.pixels.digest_of_image`) of each clean image that the search
+        used.
     trigger : {name, settings} or None
         If a trigger is proven: the trigger, as `Trigger.to_dict` gives it; None if it is stored elsewhere.
     """
@@ -230,7 +238,8 @@ class Explanations(Record):
     def best(self) -> Explanation | None:
         """The explanation whose proven trigger changes the most held-back images to its class; None if nothing is proven.
 
-        If two triggers change the same number of images, the trigger that changes the larger share is taken; if the shares are equal too, the first trigger.
+        If two triggers change the same number of images, the trigger that changes the larger share of images is taken.
+        If the shares are equal too, the first trigger is taken.
         """
         proven = [one for one in self.explained if one.proven and one.success is not None]
         return max(proven, key=lambda one: (one.success.hits, one.success.value), default=None)  # type: ignore[union-attr]
@@ -268,8 +277,8 @@ class Explanations(Record):
 class ExplanationRecord(Record):
     """All results of `doldrum explain`, except the files in pictures/ and the trigger in trigger.json.
 
-    The trigger in trigger.json is the trigger of `explanations.best`. The texts in the record may come from an attacker. Escape
-    each text of the record where it is used.
+    The trigger in trigger.json is the trigger of `explanations.best`. The texts in the record may come from an
+    attacker. Escape each text of the record at the place where the text is used.
 
     Parameters
     ----------
@@ -312,14 +321,16 @@ def _digests(found: Any) -> tuple[str, ...]:
     made = tuple(sequence(found, "searched"))
     if len(made) > _MOST_SEARCHED or not all(is_kind(one, str) and _DIGEST.fullmatch(one) for one in made):
         raise InputError(
-            f"expected at most {_MOST_SEARCHED} digests of images in searched, got more digests or other values; explain the images again"
+            f"expected a list of at most {_MOST_SEARCHED} image digests in searched, got a longer list or other values; explain the images again"
         )
     return made
 
 
 def _labels(found: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     if set(found) != {"clean", "found", "control"}:
-        raise InputError(f"expected labels of clean, found and control, got {sorted(map(str, found))[:9]}")
+        raise InputError(
+            f"expected labels with the keys clean, found and control, got the keys {sorted(map(str, found))[:9]}"
+        )
     made = {name: tuple(whole(c, name, least=-1) for c in sequence(found[name], name)) for name in found}
     if len({len(labels) for labels in made.values()}) != 1:
         raise InputError(

@@ -1,6 +1,7 @@
 """The record of an inspection of a model that somebody else made.
 
-The texts in an inspection's record come from files that an attacker may have written. Escape each text of a record where it is used.
+The texts in an inspection's record come from files that an attacker may have written. Escape each text of a record at
+the place where the text is used.
 """
 
 from __future__ import annotations
@@ -41,10 +42,15 @@ class InspectionRecord(Record):
     model : as in an :class:`doldrum.records.audit.AuditRecord`
     clean : {source, images, sha256 (of the pixels as the model gets them; null in records of older versions), search, test: numbers of images, accuracy: {value, lower, upper, labelled} or null, claimed or null}
     references : {source, count, fpr}, or null if there were no reference models, so that no false-alarm rate is promised
-    finding : {inspector, source, target: classes, or null for any, score, p_value or null, anomaly or null, smaller or null}: the route (source class, target class) that stands out most. If no routes could be compared, `score` is null, and the route is the one with the smallest trigger. Without any trigger, `finding` is null. `p_value` compares the model with the reference models. Without reference models, `anomaly` is the p-value of the class that stands out most. `smaller` says how many times smaller the trigger is than in the reference models
+    finding : {inspector, source, target: classes, or null for any, score, p_value or null, anomaly or null, smaller or
+    null}: the route (source class, target class) that stands out most. If no routes could be compared with each other,
+    `score` is null, and `finding` is the route with the smallest trigger. Without any trigger, `finding` is null.
+    `p_value` compares the model with the reference models. If there are no reference models, `anomaly` is the p-value
+    of the class that stands out most from the other classes. `smaller` says how many times smaller the trigger is than
+    in the reference models
     success : {hits, n, value, lower, upper}, or null: how often the trigger works on images that were used for nothing else
     trigger : {kind, factor, examples: [{before, after: classes, -1 for no valid answer}]}, or null
-    inspectors : for each inspector {name, title, needs, seconds, refused, values: [[source, target, value or null, deviation or null]], band: [low, high] or null}. `band` says how much the most suspicious route of the reference models stands out
+    inspectors : for each inspector {name, title, needs, seconds, refused, values: [[source, target, value or null, deviation or null]], band: [low, high] or null}. `band` is the range, over the reference models, of how much a model's most suspicious route stands out
     verdict : {word: one of WORDS, exit_code: 0 or 3, heading, sentences: [text], not_looked: [text]}
 
     Raises InputError for a value of the wrong type, a share outside [0, 1], a class that the model lacks, or text over 4,000 characters.
@@ -165,7 +171,9 @@ def _inspector(found: dict[str, Any], classes: int) -> dict[str, Any]:
         raise InputError(f"expected at most {_ROUTES:,} pairs of classes, got {len(rows):,}")
     for row in rows:
         if len(sequence(row, "values")) != 4:
-            raise InputError(f"expected [source, target, value, deviation] in values, got {len(row)} of them")
+            raise InputError(
+                f"expected rows [source, target, value, deviation] in values, got a row of {len(row)} entries"
+            )
         for name, value in zip(("source", "target"), row[:2], strict=True):
             _class(value, name, classes)
         for value in row[2:]:

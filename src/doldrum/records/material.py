@@ -1,7 +1,7 @@
 """Fields that the records of audits, inspections and repairs share, and the functions that check these fields.
 
 Each function returns the value in the form that is stored, or raises InputError. The texts in these fields may come from an
-attacker. Escape each text of a record where it is used.
+attacker. Escape each text of a record at the place where the text is used.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def keys(values: Any, name: str, wanted: tuple[str, ...]) -> dict[str, Any]:
     found = jsonable(values, name)
     if set(found) != set(wanted):
         raise InputError(
-            f"expected {name} with keys {sorted(wanted)}, got {sorted(found)[:20]}; run the same command again"
+            f"expected {name} with keys {sorted(wanted)}, got the keys {sorted(found)[:20]}; run the same command again"
         )
     return found
 
@@ -39,14 +39,14 @@ def text(value: Any, name: str, most: int = TEXT) -> str:
 def texts(values: Any, name: str, most: int) -> list[str]:
     found = sequence(values, name)
     if len(found) > most:
-        raise InputError(f"expected at most {most:,} texts in {name}, got {len(found):,}; leave some out")
+        raise InputError(f"expected at most {most:,} texts in {name}, got {len(found):,} texts; leave some out")
     return [text(v, name) for v in found]
 
 
 def check_head(record: Any) -> None:
     """Check the first fields of a record: version, created, doldrum, command, seed, model.
 
-    The checked seed and model are put into the record, although it is frozen.
+    The checked seed and model replace those in the record, although the record is frozen.
     """
     check_version(record.version)
     for name in ("created", "doldrum", "command"):
@@ -65,7 +65,9 @@ def model(values: Any) -> dict[str, Any]:
         text(found[name], f"model {name}")
     classes = whole(found["num_classes"], "num_classes", least=1)
     if found["class_names"] is not None and len(texts(found["class_names"], "class_names", _CLASSES)) != classes:
-        raise InputError(f"expected {classes} class names, got {len(found['class_names'])}; one per class, or null")
+        raise InputError(
+            f"expected {classes} class names, got {len(found['class_names'])}; give one name per class, or null"
+        )
     if found["preprocessing"] is not None:
         jsonable(found["preprocessing"], "preprocessing")
     texts(found["notes"], "notes", 100)
@@ -96,7 +98,8 @@ def counted_share(values: Any, name: str) -> dict[str, Any]:
 
 
 def verdict(values: Any, more: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Check a verdict: {exit_code: 0 or 3, heading, sentences: [text]}, and the further keys that `more` names; the caller checks their values."""
+    """Check a verdict: {exit_code: 0 or 3, heading, sentences: [text]}, with the additional keys in `more`. The caller
+    checks the values of the additional keys."""
     found = keys(values, "verdict", ("exit_code", "heading", "sentences", *more))
     if isinstance(found["exit_code"], bool) or found["exit_code"] not in (0, 3):
         raise InputError(f"expected exit code 0 or 3, got {found['exit_code']!r}; other codes mean errors")

@@ -173,11 +173,13 @@ class Example(Record):
         if len(shape) != 3 or shape[0] not in (1, 3) or 0 in shape:
             raise InputError(f"expected an image of shape (1 or 3, H, W), got {shape}; pass channels first")
         if copies != (len(labels), *shape):
-            raise InputError(f"expected noisy of shape {(len(labels), *shape)}, got {copies}; pass one copy per label")
+            raise InputError(
+                f"expected noisy copies of shape {(len(labels), *shape)}, got shape {copies}; pass one copy per label"
+            )
 
 
 def _check_pair(model: str, inputs: str) -> None:
     if model not in MODELS or inputs not in INPUTS:
         raise InputError(
-            f"expected a model among {MODELS} and inputs among {INPUTS}, got {model!r} and {inputs!r}; fix them"
+            f"expected a model among {MODELS} and inputs among {INPUTS}, got the model {model!r} and the inputs {inputs!r}; fix the names"
         )

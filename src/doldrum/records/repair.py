@@ -1,6 +1,7 @@
 """The record of a repair of a model that somebody else made.
 
-The texts in a repair's record come from files that an attacker may have written. Escape each text of a record where it is used.
+The texts in a repair's record come from files that an attacker may have written. Escape each text of a record at the
+place where the text is used.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ class RepairRecord(Record):
             allowed = WORDS[:3]
         if (word := self.verdict["word"]) not in allowed:
             raise InputError(
-                f"expected the verdict {' or '.join(allowed)} for this success and this trigger, got {word}; run the repair again"
+                f"expected the verdict {' or '.join(allowed)}, which fits the record's success rate and trigger, got {word}; run the repair again"
             )
 
     def _repr_html_(self) -> str:
@@ -145,6 +146,6 @@ def _verdict(found: dict[str, Any]) -> dict[str, Any]:
         raise InputError(f"expected a verdict among {', '.join(WORDS)}, got {found['word']!r}; run the repair again")
     if (found["word"] in _FAILED) != (found["exit_code"] == 3):
         raise InputError(
-            f"expected exit code 3 if the trigger is not shown to be gone, and only then, got {found['exit_code']}"
+            f"expected exit code 3 if and only if the trigger is not shown to be gone, got exit code {found['exit_code']}"
         )
     return found

@@ -132,7 +132,11 @@ def read_manifest(folder: Path) -> StudyManifest:
     path = folder / MANIFEST
     if not path.is_file():
         lost = (folder / RECORDS).is_file()
-        do = "run the same doldrum study again, which writes the file again" if lost else "make one with doldrum study"
+        do = (
+            "run the same doldrum study again, which writes the missing file"
+            if lost
+            else "make a study's folder with doldrum study"
+        )
         raise InputError(
             f"expected a study's folder with {MANIFEST}, got {folder}{' without it' if lost else ''}; {do}"
         )
@@ -145,7 +149,7 @@ def read_manifest(folder: Path) -> StudyManifest:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the number, from 1, and the object of each complete line of a file of JSON lines.
+    """For each complete line of a file of JSON lines, yield the line's number (from 1) and its object.
 
     A last line without a line break comes from a write that was interrupted, and is ignored.
     """

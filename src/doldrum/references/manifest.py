@@ -21,7 +21,7 @@ MOST = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class ReferencesManifest(Record):
-    """How the reference models of a folder are trained. The models differ only in their seeds.
+    """The settings with which all reference models of a folder are trained. The models differ only in their seeds.
 
     `data` is the data set's name, and `data_hash` is a hash of its content. `recipe` is the recipe's name ("" if it has
     none), and `settings` has all its settings. The models' seeds are derived from `seed`. `count` is the planned number
@@ -50,7 +50,7 @@ class ReferencesManifest(Record):
         whole_number(self.count, "count", least=1, most=MOST, hint="e.g. 40")
 
     def differences(self, other: ReferencesManifest) -> list[str]:
-        """The differences between two manifests in words, except the number of models."""
+        """Say in words how two manifests differ; the numbers of models are not compared."""
         found: list[str] = []
         for name, decides in (("data", "data_hash"), ("recipe", "settings"), ("seed", "seed")):
             if getattr(self, decides) != getattr(other, decides):

@@ -31,10 +31,11 @@ _BESIDE = frozenset(
 class References(Sequence[Classifier]):
     """Different models with the same input shape and the same number of classes.
 
-    A sequence of Classifiers that holds no open model. An item is opened each time it is accessed, and stays open while
-    the caller keeps it (`close` ends it sooner). `settings` says how each model is opened, and `fingerprints` has their
-    fingerprints, in the same order. `notes` has the remarks from opening the models, each once. `manifest` says how
-    `train_references` made the models; it is None for other models.
+    A sequence of Classifiers that holds no open model. A model is opened each time it is accessed, and stays open while
+    the caller keeps the Classifier (its method `close` closes it earlier). `settings` says how each model is opened,
+    and `fingerprints` has the models' fingerprints in the same order as `settings`. `notes` has the remarks that were
+    made when the models were opened, without repetitions. `manifest` says how `train_references` made the models; it is
+    None for other models.
     """
 
     settings: tuple[ModelSettings, ...]
@@ -72,12 +73,12 @@ def open_references(folder: str | os.PathLike[str], *, progress: bool = True, **
     folder
         A folder written by `train_references`, or a folder of model files that `dd.open_model` can open. The folder may
         also contain Hugging Face folders. Hidden files, texts (.json, .txt, .md, ...) and weight files that belong to a
-        model in the folder are ignored. Every other file must be a model.
+        model in the folder are ignored. Every file that is not ignored must be a model.
     progress
         Draw a progress bar if standard error is a terminal.
     **options
         The fields of :class:`doldrum.opening.ModelSettings`, as for `dd.open_model`. These options apply to all models.
-        Models made by `train_references` need no options, and ignore them.
+        For models made by `train_references`, options are not needed, and are ignored.
 
     Returns
     -------
@@ -137,7 +138,7 @@ def reference_settings(
 ) -> tuple[list[ModelSettings], ReferencesManifest | None]:
     """The settings to open each model in a folder, ordered by name, and the folder's manifest. No model is opened.
 
-    Raises InputError as `open_references` does, for all errors that can be found without opening a model.
+    Raises the same InputErrors as `open_references`, but only those that can be found without opening a model.
     """
     if not isinstance(folder, (str, os.PathLike)) or not os.path.isdir(folder):
         raise InputError(
@@ -160,7 +161,7 @@ def _check_whole(root: Path, paths: list[Path], manifest: ReferencesManifest) ->
     names, there = {model_name(number) for number in range(manifest.count)}, {path.name for path in paths}
     if others := sorted(there - names):
         raise InputError(
-            f"expected only models made by `doldrum references` in the folder {root}, got {visible(others[0])} too; move it to another folder"
+            f"expected only models made by `doldrum references` in the folder {root}, got also the file {visible(others[0])}; move this file to another folder"
         )
     if there != names:
         fewer = f", or pass --count {len(there)} to use only the models that are there" if there else ""
@@ -190,6 +191,6 @@ def _check_alike(model: Classifier, name: str, first: Classifier, first_name: st
     mine, theirs = ((m.input_shape, m.num_classes) for m in (model, first))
     if mine != theirs:
         raise InputError(
-            f"expected reference models of one input shape and number of classes, got {mine[0]} and {mine[1]} in {name}, "
-            f"{theirs[0]} and {theirs[1]} in {first_name}; keep those that are like the model to inspect"
+            f"expected reference models with the same input shape and number of classes, got shape {mine[0]} and {mine[1]} classes in {name}, "
+            f"but shape {theirs[0]} and {theirs[1]} classes in {first_name}; keep only models that are like the model to inspect"
         )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train_references"]
 
-_HINT = "19 models are enough to promise a false-alarm rate of 5%, and 99 for 1%"
+_HINT = "19 models are enough to promise a false-alarm rate of 5%, and 99 models are enough for a rate of 1%"
 
 
 def train_references(
@@ -42,8 +42,8 @@ def train_references(
     """Train `count` clean models, save them in the folder `out`, and open them.
 
     Model i uses the seed `child_seed(seed, "reference", i)` for its weights, data order and augmentation, and is
-    trained on one thread. So a model does not depend on `count` and `workers`. If a model is compared with n
-    references, its p-value is at least 1 / (n + 1).
+    trained on one thread. So `count` and `workers` do not change any model. If a model is compared with n references,
+    its p-value is at least 1 / (n + 1).
 
     Parameters
     ----------
@@ -54,25 +54,25 @@ def train_references(
     data
         A clean training set, in any form that `doldrum.training.train` accepts.
     recipe
-        A Recipe, or the name of one. The recipe's `threads` are set to 1, because training one model per core is faster
-        than using all cores for one model.
+        A Recipe, or the name of a recipe. The recipe's `threads` are set to 1, because training one model per core is
+        faster than using all cores for one model.
     count
         The number of models that the folder should hold, from 1 to 10,000. If the folder already holds more models,
         they all stay and are all opened.
     seed
         The seed from which the models' seeds are derived.
     workers
-        The number of processes. The models do not depend on this number. In a script, more than one process needs `if
-        __name__ == "__main__"`.
+        The number of processes that train models. The models are the same for every number of processes. In a script,
+        more than one process needs `if __name__ == "__main__"`.
     progress
         Draw a bar on standard error when that is a terminal.
 
     Raises
     ------
     InputError
-        Raised before any work starts if the data or the recipe cannot be used. Also raised if the folder holds
-        something else, or references with another data set, recipe or seed, or if another process writes to it. Raised
-        during the training if a loss stops being finite.
+        Raised before any work starts if the data or the recipe cannot be used. Also raised if the folder holds other
+        files, or reference models with a different data set, recipe or seed. Also raised if another process writes to
+        the folder. Raised during the training if a loss stops being finite.
     WorkerError
         Raised if a worker process dies.
 
@@ -103,7 +103,7 @@ def train_references(
 
 
 def _checked(data: Any, recipe: str | Recipe, count: int, seed: int) -> tuple[ImageSet, ReferencesManifest, Recipe]:
-    """The data, manifest and recipe, after all checks that training would make."""
+    """Make all checks that training would make, and return the data, the manifest and the recipe."""
     import torch
 
     from doldrum.networks import build
@@ -128,7 +128,8 @@ def _checked(data: Any, recipe: str | Recipe, count: int, seed: int) -> tuple[Im
 
 
 def _begin(folder: Path, wanted: ReferencesManifest) -> int:
-    """Check an existing folder of references, or start a new one. Return the number of models for the folder."""
+    """Check an existing folder of reference models, or start a new folder. Return the number of models for the
+    folder."""
     found = read_references_manifest(folder)
     if found is None and holds_files(folder):
         raise InputError(
@@ -150,7 +151,7 @@ def _begin(folder: Path, wanted: ReferencesManifest) -> int:
 
 
 def _finished(work: Callable[[int], None], todo: list[int], workers: int) -> Iterator[int]:
-    """The numbers of the models in the order in which they finish.
+    """Yield the number of each model as soon as the model is trained.
 
     A single worker runs in this process. Several workers run in processes that `spread` starts.
     """

@@ -44,8 +44,8 @@ def check_level(level: float) -> float:
 def distinct_rows(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
     """The distinct rows of counts (..., K), each sorted in descending order, and the index of each row among them.
 
-    Entropies do not depend on the order of the classes. So thousands of inputs share a few hundred sorted rows.
-    `rows[index].reshape(...)` is every input's row, sorted.
+    Entropies do not depend on the order of the classes. So thousands of inputs often have only a few hundred different
+    sorted rows. `rows[index].reshape(...)` gives the sorted row of every input.
 
     >>> rows, index = distinct_rows(np.array([[1, 3], [3, 1], [2, 2]]))
     >>> rows.tolist(), index.tolist()
@@ -60,8 +60,9 @@ def distinct_rows(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray
 def unique_rows(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
     """The sorted distinct rows of a non-negative array (N, K), and the index of each row among them.
 
-    The result is the same as that of `np.unique(rows, axis=0)`, which takes ten times as long. Each row is coded as one
-    number. If the next column would make these numbers too large, the numbers are replaced by their ranks.
+    The result is the same as that of `np.unique(rows, axis=0)`, which takes ten times as long. For speed, each row is
+    encoded as one integer, column by column. If the next column would make an integer too large, all integers are first
+    replaced by their ranks.
 
     >>> rows, index = unique_rows(np.array([[1, 3], [0, 7], [1, 3]]))
     >>> rows.tolist(), index.tolist()

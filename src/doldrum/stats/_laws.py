@@ -17,7 +17,7 @@ __all__ = ["betabinom_pmf", "hypergeom_tail"]
 def betabinom_pmf(n: int, a: float, b: float) -> NDArray[np.float64]:
     """P(X = 0), ..., P(X = n) for X successes in n trials.
 
-    All trials share one chance of success, which is drawn from Beta(a, b).
+    All n trials have the same probability of success, which is a random number from Beta(a, b).
 
     >>> betabinom_pmf(2, 1, 1).round(6).tolist()
     [0.333333, 0.333333, 0.333333]
@@ -30,7 +30,7 @@ def hypergeom_tail(held: int, *, population: int, marked: int, drawn: int) -> fl
     """The probability that a random sample of objects contains at least `held` marked objects.
 
     `population` is the number of all objects, `marked` the number of marked objects, and `drawn` the size of the
-    sample. All samples are equally likely. `held` must not be larger than `marked` or `drawn`.
+    sample. All samples are equally likely. The number `held` must be at most `marked` and at most `drawn`.
 
     >>> round(hypergeom_tail(2, population=4, marked=2, drawn=2), 6)
     0.166667

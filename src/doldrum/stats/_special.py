@@ -16,7 +16,7 @@ __all__ = [
 
 
 class _Function(Protocol):
-    """An elementwise function with NumPy's broadcasting. For numbers, the result is a NumPy number."""
+    """An elementwise function with NumPy's broadcasting. If all arguments are numbers, the result is a NumPy number."""
 
     def __call__(self, *values: ArrayLike) -> NDArray[np.float64]: ...
 

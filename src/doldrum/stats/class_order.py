@@ -25,10 +25,11 @@ class ClassOrder:
     given : Interval
         Share of images whose given label the model predicts, with 95% Clopper-Pearson limits.
     best : Interval
-        The same share with the classes in the best order, on images that were not used to find this order.
+        Share of images whose label the model predicts if the classes are in the best order, with 95% limits. These
+        images were not used to find the best order.
     order : tuple of int
-        order[k] is the model's class for the label k. The entry is -1 if no image used to find the order has the label
-        k.
+        order[k] is the model's class for the label k, or -1 if the images used to find the order do not include the
+        label k.
     p_value : float
         One-sided McNemar test of "the best order is right no more often than the given one", on the same images as
         `best`.
@@ -41,14 +42,14 @@ class ClassOrder:
 
     @property
     def other(self) -> bool:
-        """Whether another order fits better: less than half of the given labels are predicted, and p is below 1%."""
+        """Whether the best order fits better: the model predicts fewer than half of the labels, and `p_value` < 1%."""
         return self.given.value < _HALF and self.p_value < _ALPHA
 
     @property
     def wrong(self) -> bool:
         """Whether the given order is certainly wrong.
 
-        True if another order fits better, and the lower limit of the share with that order is above one half.
+        True if the best order fits better than the given order, and the lower limit of `best` is above one half.
         """
         return self.other and self.best.lower > _HALF
 
@@ -88,7 +89,7 @@ def class_order(predicted: ArrayLike, labels: ArrayLike, num_classes: int) -> Cl
 
 
 def _every_second(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Marks the first, third, fifth, ... image of each label with True."""
+    """A boolean per image: True for the first, third, fifth, ... image of each label."""
     chosen = np.zeros(len(labels), dtype=bool)
     for k in np.unique(labels):
         chosen[np.flatnonzero(labels == k)[::2]] = True

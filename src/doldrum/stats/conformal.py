@@ -37,8 +37,8 @@ def tie_breakers(images: NDArray[Any], seed: int) -> NDArray[np.float64]:
     """One number in [0, 1) per image, which orders images with equal scores.
 
     The number depends only on the seed and the pixels. The number is the first 53 bits of a keyed BLAKE2b hash of the
-    float32 pixels. So the image's place and other images do not matter. The uint8 and the float32 version of an image
-    get the same number. Without the seed, nobody can predict the number.
+    float32 pixels. So an image's number does not depend on its position in the array, or on the other images. The uint8
+    and the float32 version of an image get the same number. Without the seed, nobody can predict the number.
 
     >>> x = np.array([[[[0]]], [[[255]]], [[[0]]]], dtype=np.uint8)
     >>> a, b, c = tie_breakers(x, seed=1)
@@ -62,11 +62,11 @@ def p_values(
     calibration_groups: ArrayLike | None = None,
     groups: ArrayLike | None = None,
 ) -> NDArray[np.float64]:
-    """p = (1 + #{calibration input at least as suspicious}) / (n + 1); equal scores are ordered by their tie breakers.
+    """Conformal p-values: p = (1 + number of calibration inputs at least as suspicious as the input) / (n + 1).
 
-    P(p <= a) <= a for a clean input, for every a. If there are groups (e.g. predicted classes), an input is compared
-    only with calibration inputs of its own group. So the promise holds within each group. Inputs of a group without
-    calibration inputs get p = 1.
+    Equal scores are ordered by their tie breakers. For a clean input and every number a, P(p <= a) <= a. If there are
+    groups (e.g. predicted classes), an input is compared only with calibration inputs of its own group. So P(p <= a) <=
+    a holds within each group. Inputs of a group without calibration inputs get p = 1.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def smallest_fpr(n: int) -> float:
 
 
 def smallest_fpr_text(n: int) -> str:
-    """`smallest_fpr` as text, rounded up to two digits. n calibration inputs (at least one) can promise this rate.
+    """The smallest false-positive rate that n >= 1 calibration inputs can promise, as text, rounded up to two digits.
 
     >>> [smallest_fpr_text(n) for n in (2, 6, 19, 98, 99, 100)]
     ['0.34', '0.15', '0.05', '0.011', '0.01', '0.01']
@@ -147,16 +147,16 @@ def needed_size(fpr: float) -> int:
 
 
 def check_size(n: int, fpr: float, *, what: str = "calibration inputs") -> None:
-    """Raise InputError if n inputs cannot promise `fpr`. The error names the size that is needed."""
+    """Raise InputError if n inputs cannot promise `fpr`. The error message says how many inputs are needed."""
     if num_allowed(n, fpr) < 1:
-        other = f", or ask for at least {smallest_fpr_text(n)}" if n else ""
+        other = f", or ask for a rate of at least {smallest_fpr_text(n)}" if n else ""
         raise InputError(
             f"expected at least {needed_size(fpr)} {what} for a false-positive rate of {fpr:g}, got {n}; add clean inputs{other}"
         )
 
 
 def threshold(calibration: ArrayLike, fpr: float) -> float:
-    """The k-th highest calibration score with k = floor(fpr (n + 1)). Scores above this threshold are flagged.
+    """The score above which inputs are flagged: the k-th highest calibration score, with k = floor(fpr (n + 1)).
 
     For scores equal to the threshold, the tie breakers decide.
 
@@ -172,8 +172,9 @@ def threshold(calibration: ArrayLike, fpr: float) -> float:
 def realised_fpr(n: int, fpr: float, *, level: float = 0.95) -> Interval:
     """The actual false-alarm rate with n calibration inputs: its mean over calibration sets, with limits.
 
-    The rate has the distribution Beta(k, n + 1 - k). `value` is the mean k / (n + 1) of this distribution, which is at
-    most `fpr`. For a share `level` of all possible calibration sets, the actual rate is within the limits.
+    Over calibration sets, the actual rate has the distribution Beta(k, n + 1 - k), with k = floor(fpr (n + 1)). `value`
+    is the mean of this Beta distribution, k / (n + 1), which is at most `fpr`. For a share `level` of all possible
+    calibration sets, the actual rate is within the limits.
 
     Source: Vovk, Conditional validity of inductive conformal predictors, 2012; exact for scores without ties.
 
@@ -189,9 +190,9 @@ def realised_fpr(n: int, fpr: float, *, level: float = 0.95) -> Interval:
 def flags_interval(m: int, n: int, fpr: float, *, level: float = 0.95) -> tuple[int, int]:
     """An interval (fewest, most) for the number of flags among m clean inputs.
 
-    The probability of fewer flags than `fewest` is at most (1 - level) / 2, and so is that of more flags than `most`.
-    The number of flags has the beta-binomial distribution (m, k, n + 1 - k). This distribution includes the randomness
-    of the calibration set and of the inputs.
+    The number of flags is below `fewest` with probability at most (1 - level) / 2, and above `most` with probability at
+    most (1 - level) / 2. The number of flags has the beta-binomial distribution (m, k, n + 1 - k), with k = floor(fpr
+    (n + 1)). This beta-binomial distribution allows for the randomness of both the calibration set and the inputs.
 
     >>> flags_interval(1000, 500, 0.01)
     (2, 23)
@@ -205,10 +206,10 @@ def flags_interval(m: int, n: int, fpr: float, *, level: float = 0.95) -> tuple[
 def flags_limit(m: int | Sequence[int], n: int | Sequence[int], fpr: float, *, level: float = 0.95) -> int:
     """The upper limit of the number of flags among m clean inputs at the promised rate.
 
-    The probability of more flags than this limit is below 1 - level. For class-conditional calibration, m and n are
-    lists with the numbers of inputs and of calibration inputs per group, and the flags of all groups are added. A group
-    without calibration inputs flags nothing. For more than four million inputs, the result for four million is scaled
-    up, which is a little too high.
+    The number of flags is above the returned limit with probability at most 1 - level. For class-conditional
+    calibration, m and n are lists with the numbers of inputs and of calibration inputs per group, and the flags of all
+    groups are added. A group without calibration inputs flags nothing. For more than four million inputs, the limit for
+    four million inputs is scaled up, so the result is slightly too high.
 
     >>> flags_limit(1000, 500, 0.01), flags_limit([1000], [500], 0.01)
     (20, 20)
@@ -239,7 +240,7 @@ def _flags_limit(pairs: tuple[tuple[int, int], ...], fpr: float, level: float) -
 class Discoveries:
     """The result of Benjamini-Hochberg: which inputs are flagged (`flags`).
 
-    `fewest` is the smallest possible number of flagged inputs. If no input is flagged, `note` says why.
+    If any input is flagged, at least `fewest` inputs are flagged. If no input is flagged, `note` says why.
     """
 
     flags: NDArray[np.bool_]
@@ -254,8 +255,8 @@ class Discoveries:
 def fewest_discoveries(m: int, n: int, fdr: float) -> int:
     """The size of the smallest non-empty set that Benjamini-Hochberg can flag among m inputs with n calibration inputs.
 
-    No p-value is below 1 / (n + 1). So j inputs can be flagged only if 1 / (n + 1) <= fdr j / m. If the result is
-    larger than m, no set can be flagged.
+    No p-value is below 1 / (n + 1). So j of the m inputs can be flagged only if 1 / (n + 1) <= fdr j / m. If the
+    returned size is larger than m, no input can be flagged.
 
     >>> fewest_discoveries(10_000, 500, 0.1)
     200
@@ -291,10 +292,10 @@ def benjamini_hochberg(p: ArrayLike, *, fdr: float, num_calibration: int) -> Dis
 
 
 def num_discoveries(p: ArrayLike, counts: ArrayLike, *, fdr: float, num_calibration: int) -> tuple[int, str]:
-    """How many inputs :func:`benjamini_hochberg` flags, and its note.
+    """The number of inputs that :func:`benjamini_hochberg` flags, and the note that it gives.
 
-    `counts` (k,) says how many inputs have each p-value of `p` (k,). There are few different conformal p-values,
-    however many inputs there are. So a billion inputs need no more memory.
+    `counts` (k,) says how many inputs have each p-value of `p` (k,). One calibration set of n inputs gives at most n +
+    1 different p-values. So even a billion inputs need little memory.
 
     >>> num_discoveries([0.01, 0.02, 0.9], [1, 1, 2], fdr=0.1, num_calibration=99)
     (2, '')
@@ -334,7 +335,7 @@ def _pair(scores: ArrayLike, ties: ArrayLike) -> tuple[NDArray[np.float64], NDAr
 
 
 def _at_least(cal: NDArray[Any], cal_ties: NDArray[Any], new: NDArray[Any], ties: NDArray[Any]) -> NDArray[np.int64]:
-    """For each entry of `new`, how many entries of `cal` are >= it, in the order of (score, tie)."""
+    """For each new score, the number of calibration scores that are at least as high, in the order of (score, tie)."""
     both, both_ties = np.concatenate([cal, new]), np.concatenate([cal_ties, ties])
     # Among full equals the calibration inputs come last, so that they count as at least as suspicious.
     is_cal = np.arange(len(both)) < len(cal)

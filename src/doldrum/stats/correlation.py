@@ -30,9 +30,9 @@ def rank_correlation(
     """Rank correlation of x and y, pooled within strata and after adjusting for other variables.
 
     "spearman": x and y are ranked within each stratum (mid-ranks divided by the stratum's size + 1, and centred). The
-    result is the correlation of these ranks over all strata. With `adjust`, a linear fit on the ranks of these
-    variables is subtracted first (partial Spearman). "kendall": tau-b over the pairs within strata, without `adjust`.
-    With one stratum, the results are the usual coefficients.
+    result is the correlation between the ranks of x and the ranks of y, over all strata together. With `adjust`, a
+    linear fit on the ranks of the variables in `adjust` is subtracted first (partial Spearman). "kendall": tau-b over
+    the pairs within strata, without `adjust`. With one stratum, the results are the usual coefficients.
 
     Parameters
     ----------
@@ -63,7 +63,9 @@ def rank_correlation(
         raise InputError("expected finite values, got NaN or infinity; leave out models without a value")
     if kind == "kendall":
         if adjust:
-            raise InputError("expected kind='spearman' with adjust, got 'kendall'; drop one")
+            raise InputError(
+                "expected kind='spearman' with adjust, got kind='kendall'; use 'spearman', or leave out adjust"
+            )
         return _kendall(columns[0], columns[1], groups)
     if kind != "spearman":
         raise InputError(f"expected the kind 'spearman' or 'kendall', got {kind!r}; choose one")
@@ -111,9 +113,9 @@ def _ranks_within(values: NDArray[np.float64], groups: NDArray[np.generic]) -> N
 
 
 def _middles(starts: NDArray[np.intp], n: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """For each place, the middle and the length of the block that contains it.
+    """For each position from 0 to n - 1, the middle and the length of the block that contains the position.
 
-    `starts` has the first place of each block.
+    `starts` has the first position of each block.
     """
     lengths = np.diff(np.append(starts, n))
     return np.repeat(starts + (lengths - 1) / 2, lengths), np.repeat(lengths, lengths)
@@ -140,7 +142,7 @@ def cluster_bootstrap(
     Parameters
     ----------
     statistic : rows -> float
-        Called with row numbers, some of them repeated; NaN results are left out.
+        A function that computes the statistic from row numbers, some of which are repeated. NaN results are left out.
     clusters : labels (n,)
         The cluster of each row, for example its model. Rows of one model are not independent, but models are.
     strata : labels (n,), optional

@@ -1,7 +1,8 @@
 """Statistics over trained models: a mean with interval and test, Holm's correction, probability of superiority.
 
 The functions `mean_effect` and `holm` need one number per model, for example a difference in differences. Do not pass
-one number per input: inputs of one model are not independent, because they share its weights, draws and training set.
+one number per input: inputs of one model are not independent, because the model's weights, draws and training set are
+the same for all of them.
 """
 
 from __future__ import annotations
@@ -43,15 +44,17 @@ def mean_effect(values: ArrayLike, *, level: float = 0.95, method: Method = "t",
     Parameters
     ----------
     values : floats (n,)
-        One finite value per model. In a paired design, this value is the difference of the pair.
+        One finite value per model. In a paired design, the value of a model is the difference of the model's two
+        measurements.
     level : float in (0, 1)
     method : "t" or "sign-flip"
         "t": mean ± t_{n-1} s / sqrt(n), for values that are about normally distributed over models. (With uniform
         values of 6 models, the test at 5% rejects in 7% of cases.) "sign-flip": exact for every distribution that is
         symmetric around its mean. The p-value is the share of the 2^n sign assignments whose mean is at least as far
-        from 0 as the observed mean. The limits are the k-th smallest and the k-th largest mean of the 2^n - 1 subsets, with k = floor(2^n (1
-        - level) / 2). If k is 0, the limits are infinite (at 95%: fewer than 6 models). With more than 16 models,
-        16,384 random assignments or subsets are used.
+        from 0 as the observed mean. For the limits, the means of all 2^n - 1 non-empty subsets of the values are
+        sorted. The limits are the k-th smallest and the k-th largest of these means, with k = floor(2^n (1 - level) /
+        2). If k is 0, the limits are infinite: with level 0.95, this is so for fewer than 6 models. With more than 16
+        models, 16,384 random assignments or subsets are used.
     seed : int
         The seed of the random assignments and subsets.
 
@@ -114,9 +117,10 @@ def _sign_flip(x: NDArray[np.float64], level: float, seed: int) -> Effect:
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """Holm's adjusted p-values of several tests.
 
-    Reject each hypothesis whose adjusted p-value is at most alpha. The probability of any wrong rejection is then at
-    most alpha, however the tests depend on each other. The formula is adjusted_(i) = max_{j <= i} min(1, (m - j + 1)
-    p_(j)). Takes p-values (m,) and returns adjusted p-values (m,).
+    Reject each hypothesis whose adjusted p-value is at most alpha. Then the probability of one or more wrong rejections
+    is at most alpha, even if the tests are not independent. The formula is adjusted_(i) = max_{j <= i} min(1, (m - j +
+    1) p_(j)), where p_(1) <= ... <= p_(m) are the sorted p-values. Takes p-values (m,) and returns adjusted p-values
+    (m,).
 
     Source: Holm, A simple sequentially rejective multiple test procedure, 1979.
 
@@ -136,10 +140,10 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 def superiority(lower: ArrayLike, higher: ArrayLike) -> float:
     """The share of pairs in which the first value is below the second. Ties count half.
 
-    A share of 1/2 means no difference. Suppose that the first list has the entropy W of triggered inputs, and the
-    second list has W of the same inputs without the trigger. Then the share estimates the probability that an input is
-    smoother with the trigger than without it. Takes two paired lists (N,) and returns a number in [0, 1], or NaN for
-    empty lists.
+    If the returned share is 1/2, the values of neither list tend to be higher. Suppose that the first list has the
+    entropy W of triggered inputs, and the second list has W of the same inputs without the trigger. Then the returned
+    share estimates the probability that an input is smoother with the trigger than without it. Takes two paired lists
+    (N,) and returns a number in [0, 1], or NaN for empty lists.
 
     Source: Grissom and Kim, Effect sizes for research, 2012 (probability of superiority, paired).
 
@@ -148,5 +152,5 @@ def superiority(lower: ArrayLike, higher: ArrayLike) -> float:
     """
     a, b = np.asarray(lower, dtype=float), np.asarray(higher, dtype=float)
     if a.shape != b.shape or a.ndim != 1:
-        raise InputError(f"expected two lists of one length, got {a.shape} and {b.shape}; pair them")
+        raise InputError(f"expected two lists of the same length, got shapes {a.shape} and {b.shape}; pair them")
     return float(((a < b) + 0.5 * (a == b)).mean()) if len(a) else math.nan

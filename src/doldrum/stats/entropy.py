@@ -1,11 +1,12 @@
 """Estimators of W, the entropy of label counts divided by log K, and of the collision statistic.
 
-Every function takes counts of shape (..., K) and returns an array of shape (...). n is the sum of a row of counts.
-Draws that are invalid or were not taken are not counted in n.
+Every function takes counts of shape (..., K) and returns an array of shape (...). The sum of a row of counts is n, the
+number of an input's valid draws.
 
-The bias of each estimator of W was measured at n = 10 and K = 10, for distributions of medium entropy. The bias is -.13
-for plug-in, -.08 for Miller-Madow, -.02 for Grassberger and -.01 for NSB. Every estimator except the collision
-statistic has a bias that depends on n. So compare two inputs only if both have the same number of draws.
+The bias of each estimator of W was measured at n = 10 and K = 10, for distributions of medium entropy. The measured
+bias was -.13 for plug-in, -.08 for Miller-Madow, -.02 for Grassberger and -.01 for NSB. Every estimator except the
+collision statistic has a bias that depends on n. So compare the estimates of two inputs only if both inputs have the
+same number of draws.
 """
 
 from __future__ import annotations
@@ -91,9 +92,9 @@ def grassberger(counts: ArrayLike) -> NDArray[np.float64]:
 def nsb(counts: ArrayLike) -> NDArray[np.float64]:
     """The estimator of Nemenman, Shafee and Bialek (NSB) for a known K. The estimate is a posterior mean of W.
 
-    The prior is a mixture of symmetric Dirichlet(beta) distributions. The mixture makes the expected entropy uniform in
-    [0, log K] (:mod:`doldrum.stats.nsb`). The estimate has almost no bias for n >= K. The estimate is above 0 even if
-    all draws have the same label.
+    The prior is a mixture of symmetric Dirichlet(beta) distributions, for which the expected entropy is uniform in [0,
+    log K] (:mod:`doldrum.stats.nsb`). The estimate has almost no bias for n >= K. The estimate is above 0 even if all
+    draws have the same label.
 
     Takes counts (..., K) and returns values (...) in (0, 1), or NaN if n = 0. Raises InputError in the same cases as
     :func:`plug_in`. Rows that differ only in the order of their classes are computed once.
@@ -111,9 +112,9 @@ def nsb(counts: ArrayLike) -> NDArray[np.float64]:
 def collision(counts: ArrayLike) -> NDArray[np.float64]:
     """The probability that two draws have different labels: 1 - sum_c c (c - 1) / (n (n - 1)).
 
-    For any n that was fixed beforehand, this statistic is an unbiased estimate of 1 - sum_c p_c^2. So inputs with
-    different n can be compared. The statistic is not divided by 1 - 1/K, its largest true value. So its value is in [0,
-    1], and can be above 1 - 1/K by chance.
+    For any n that was fixed beforehand, this statistic is an unbiased estimate of 1 - sum_c p_c^2. So this statistic
+    can be compared between inputs with different numbers of draws. The largest possible true value is 1 - 1/K. The
+    statistic is not divided by 1 - 1/K: it is in [0, 1], and can be above 1 - 1/K by chance.
 
     Takes counts (..., K) and returns values (...) in [0, 1], or NaN if n < 2. Raises InputError in the same cases as
     :func:`plug_in`.
@@ -130,7 +131,7 @@ def collision(counts: ArrayLike) -> NDArray[np.float64]:
 
 
 def _totals(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The sum of each row as a float, with NaN in place of 0."""
+    """The sum of each row of counts as a float; a sum of 0 becomes NaN."""
     n = counts.sum(axis=-1)
     return np.where(n > 0, n, np.nan)
 

@@ -70,12 +70,13 @@ def entropy_interval(counts: ArrayLike, *, level: float = 0.95, method: Method =
     ----------
     counts : integers (..., K), K >= 2
     level : float in (0, 1)
-        Coverage of each single interval.
+        The probability that an interval contains the true W, for each interval alone.
     method : "guaranteed" or "posterior"
-        "guaranteed": P(lower <= W <= upper) >= level for every p and n. Each limit is wrong with probability at most
-        (1 - level) / 2. The plug-in value is always inside of the interval. "posterior": central credible interval
-        under the prior of NSB. The coverage is `level` on average over this prior, and can be lower for a given p. If
-        all draws have the same label, this interval does not contain the plug-in value 0.
+        "guaranteed": P(lower <= W <= upper) >= level for every p and n. The lower limit is above the true W with
+        probability at most (1 - level) / 2, and the upper limit is below the true W with probability at most (1 -
+        level) / 2. The plug-in value is always inside of the interval. "posterior": central credible interval under the
+        prior of NSB. The coverage of the credible interval is `level` on average over the NSB prior, and can be lower
+        for a given p. If all draws have the same label, the credible interval does not contain the plug-in value 0.
 
     Returns
     -------
@@ -107,7 +108,7 @@ def collision_interval(counts: ArrayLike, *, level: float = 0.95) -> Limits:
     """Limits of 1 - sum_c p_c^2 with coverage `level` for every p.
 
     The limits are computed as in :func:`entropy_interval` with the method "guaranteed". Takes counts (..., K) and
-    returns lower and upper (...) in [0, 1 - 1/K]. If n = 0, the interval is this whole range.
+    returns lower and upper (...) in [0, 1 - 1/K]. If n = 0, the interval is [0, 1 - 1/K].
 
     >>> lower, upper = collision_interval([9, 1])
     >>> bool(lower < 0.2 < upper)
@@ -122,9 +123,9 @@ def estimate(
     """An estimate of W or of the collision statistic by the named estimator, with an interval.
 
     "plug_in", "miller_madow", "grassberger" and "nsb" estimate W. The interval for these estimators comes from
-    :func:`entropy_interval`. "collision" uses :func:`collision_interval`, and has only the method "guaranteed". If an
-    estimate is outside of its interval, the nearer limit is moved to the estimate. Moving a limit outwards can only
-    raise the coverage.
+    :func:`entropy_interval`. The estimator "collision" gets its interval from :func:`collision_interval`, and accepts
+    only the method "guaranteed". If an estimate is outside of its interval, the nearer limit is moved to the estimate.
+    Moving a limit outwards can only raise the coverage.
 
     Takes counts (..., K) and returns arrays (...). Raises InputError if the estimator's name is unknown.
 

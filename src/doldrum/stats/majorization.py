@@ -3,24 +3,28 @@
 The limits hold at a stated level for every true label distribution p. Let P_m be the total probability of the m most
 probable classes, and T_m the total count of the m classes with the largest counts.
 
-- *Upper limits.* Which m classes are the most probable depends only on p. The count of these classes is at most T_m. So
-  the Clopper-Pearson limit of T_m bounds P_m, and the choice of classes costs nothing, whatever K is.
-- *Lower limits.* The draws decide which m classes have the largest counts. The limit of
-  :func:`~doldrum.stats.proportions.sets_lower` is valid for all sets of m classes together, and P_m is at least the
-  probability of any of these sets.
+- *Upper limits.* Which m classes are the most probable depends only on p, and not on the draws. The total count of the
+  m most probable classes is at most T_m. So the Clopper-Pearson upper limit computed from T_m is an upper limit of P_m,
+  for every K.
+- *Lower limits.* Which m classes have the largest counts depends on the draws. So a limit is needed that is valid for
+  all sets of m classes together: :func:`~doldrum.stats.proportions.sets_lower`. P_m is at least the probability of
+  every set of m classes.
 
-Only a few m get limits. All upper limits together use alpha / 2, and so do all lower limits. So all limits l_m <= P_m
-<= u_m hold together with probability at least 1 - alpha. P is concave in m, with P_0 = 0 and P_K = 1. So P is above the
-straight lines between the l_m. For an m that gets no limits itself, P_m <= u_t still holds for t >= m, and P_m <= u_s m
-/ s for s <= m. Therefore P is above the least concave majorant of the l_m, and below the least concave majorant of
-these upper limits. The steps of the two majorants are two distributions. The true distribution majorizes the first one
-and is majorized by the second one. The entropy and the collision statistic are Schur-concave: they decrease when a
-distribution becomes more unequal in the order of majorization. So the values of a statistic for the two distributions
-are limits of its true value, for every p.
+Only a few m get limits. With probability at most alpha / 2, one or more upper limits are wrong; with probability at
+most alpha / 2, one or more lower limits are wrong. So with probability at least 1 - alpha, all limits l_m <= P_m <= u_m
+are right. P_m is a concave function of m, with P_0 = 0 and P_K = 1. So P_m is above the straight lines between the
+lower limits l_m. For a size m without own limits, P_m <= u_t for every t >= m, and P_m <= u_s m / s for every s <= m.
+So P_m is between two curves: the least concave majorant of the lower limits, and the least concave majorant of the
+upper limits. The steps of each curve are the probabilities of a distribution. The true distribution majorizes `wild`,
+which comes from the lower limits, and is majorized by `calm`, which comes from the upper limits. The entropy and the
+collision statistic are Schur-concave: they decrease when a distribution becomes more unequal in the order of
+majorization. So the entropy of `calm` is a lower limit of the true entropy, and the entropy of `wild` an upper limit,
+for every p. In the same way, `calm` and `wild` give limits of the collision statistic.
 
-The simple alternative is one Clopper-Pearson interval at alpha / K per class. The limits used here are almost always
-tighter: they use sums over classes, and widen little with K. The observed proportions satisfy all limits, so the
-plug-in value is always between the lower and the upper limit.
+A simpler method would compute one Clopper-Pearson interval at alpha / K for each class. This module's limits use sums
+over classes, and are almost always tighter than one interval per class. With more classes, this module's limits become
+only a little wider. The observed proportions satisfy all limits, so the plug-in value is always between the lower and
+the upper limit.
 
 Source: Marshall, Olkin, Arnold, Inequalities: Theory of Majorization, 2011 (Schur-concavity). The limits themselves are
 this project's.
@@ -47,10 +51,11 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class LimitDistributions:
-    """The two limiting distributions for each of R rows of counts.
+    """The distributions `wild` and `calm` for each of R rows of counts.
 
-    `wild` (R, S) has the total probability of each of S steps, spread evenly over the step's `width` (S,) classes.
-    `calm` (R, K) has the probability of each class.
+    For `wild`, the K classes are divided into S steps, and all classes of a step have the same probability. `wild` (R,
+    S) has the total probability of each step, and `width` (S,) has the number of classes in each step. `calm` (R, K)
+    has one probability per class.
     """
 
     wild: NDArray[np.float64]
@@ -59,10 +64,10 @@ class LimitDistributions:
 
 
 def limit_distributions(rows: NDArray[np.int64], *, alpha: float) -> LimitDistributions:
-    """The most equal (`wild`) and the most unequal (`calm`) distribution for sorted counts (R, K) with one n >= 1.
+    """The most equal (`wild`) and the most unequal (`calm`) distribution for counts (R, K).
 
-    For every fixed p, the probability that p does not majorize `wild` is at most alpha / 2. The probability that `calm`
-    does not majorize p is at most alpha / 2 too.
+    Each row of counts is sorted in descending order, and all rows have the same sum n >= 1. For every p, two errors
+    have a probability of at most alpha / 2 each: p does not majorize `wild`, or `calm` does not majorize p.
 
     >>> limits = limit_distributions(np.array([[10, 0, 0]]), alpha=0.1)
     >>> limits.wild.round(3).tolist(), limits.width.tolist(), limits.calm.tolist()
@@ -89,11 +94,11 @@ def calmest(sizes: NDArray[np.int64], high: NDArray[np.float64], k: int) -> NDAr
 def calmest_steps(
     sizes: NDArray[np.int64], high: NDArray[np.float64], k: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The distribution of `calmest` in steps: the probability per class of a step, and the step's number of classes.
+    """The result of `calmest` in steps of equally probable classes: each step's probability per class, and its width.
 
-    A step can have 0 classes. Between two sizes, the limit is the minimum of a line and a constant. So the majorant of
-    the limits needs only the points where line and constant begin, cross and end. Therefore, a few points are enough, whatever K
-    is.
+    The width of a step is its number of classes, which can be 0. Between two neighbouring `sizes`, the upper limit of
+    P_m is the minimum of a straight line and a constant. So the majorant of the upper limits is computed from few
+    points, even for a large K: the points where the line and the constant begin, cross and end.
     """
     m = _where_it_bends(sizes, high, k)
     values = np.where(m == 0, 0.0, np.where(m == k, 1.0, _at_size(m, high, sizes)))
@@ -105,9 +110,10 @@ def calmest_steps(
 def _partial_sum_limits(
     rows: NDArray[np.int64], alpha: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Some sizes m, and limits l_m and u_m (R, len(m)) with l_m <= P_m <= u_m.
+    """A few sizes m, and the lower and upper limits of P_m for these sizes, each of shape (R, number of sizes).
 
-    The lower limits all hold with probability at least 1 - alpha / 2, and so do the upper limits.
+    With probability at least 1 - alpha / 2, all lower limits are right; with probability at least 1 - alpha / 2, all
+    upper limits are right.
     """
     k, n = rows.shape[1], int(rows[0].sum())
     sizes = limited_sizes(k)
@@ -125,12 +131,12 @@ def _partial_sum_limits(
 
 
 def _between_0_and_1(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The values with P_0 = 0 added in front and P_K = 1 added at the end."""
+    """Add P_0 = 0 before the first value of each row, and P_K = 1 after the last value."""
     return np.pad(values, ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1)))
 
 
 def _at_size(m: NDArray[np.int64], high: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Upper limits of P_m for sizes m (R, S) from 1 to K - 1, computed from the limits at a few sizes.
+    """Upper limits of P_m for the sizes `m` (R, S) from 1 to K - 1, computed from the limits `high` of a few `sizes`.
 
     The computation uses that P_m increases with m and that P_m / m decreases.
     """
@@ -145,10 +151,10 @@ def _rising(high: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _where_it_bends(sizes: NDArray[np.int64], high: NDArray[np.float64], k: int) -> NDArray[np.int64]:
-    """The m at which the upper limit can bend, sorted (R, S).
+    """The sizes m (R, S), sorted, at which the upper limit of P_m can bend as a function of m.
 
-    The limit can bend at 0, at the sizes and at K. Between two of these places, the limit can bend at the first and
-    last m and around the crossing.
+    The limit can bend at m = 0, at m = K, and at the given `sizes`. Between two neighbouring `sizes`, the limit can
+    bend at the first m, at the last m, and where the straight line crosses the constant.
     """
     ends = np.append(sizes, k)
     wide = np.flatnonzero(np.diff(ends) > 1)
@@ -160,10 +166,11 @@ def _where_it_bends(sizes: NDArray[np.int64], high: NDArray[np.float64], k: int)
 
 
 def least_concave_majorant(x: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The least concave function of x that is at least as large as `values` (R, S), evaluated at x.
+    """The smallest concave function of x that is nowhere below `values` (R, S), evaluated at x.
 
-    x has the shape (S,) or (R, S) and must not decrease. Where two x are equal, their values must be equal too. The algorithm is a monotone chain over all
-    rows at once. Each new point removes the earlier points that are then below a chord.
+    x has the shape (S,) or (R, S) and must not decrease. If two entries of x are equal, their values must be equal too.
+    The algorithm is a monotone chain over all rows at once. Each new point removes the earlier points that are below a
+    straight line between two points that stay.
 
     >>> least_concave_majorant(np.array([0, 1, 2, 4]), np.array([[0.0, 0.1, 0.8, 1.0]])).round(3).tolist()
     [[0.0, 0.4, 0.8, 1.0]]
@@ -198,7 +205,7 @@ def least_concave_majorant(x: NDArray[np.int64], values: NDArray[np.float64]) ->
 def limited_sizes(k: int) -> NDArray[np.int64]:
     """The sizes m < K that get limits: all m up to 12, and then m at growing distances.
 
-    There are few sizes, because each one costs a share of alpha.
+    Only a few sizes get limits, because each size uses up a share of alpha.
 
     >>> limited_sizes(5).tolist()
     [1, 2, 3, 4]

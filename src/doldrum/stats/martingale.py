@@ -2,19 +2,20 @@
 
 The test is valid at every number of scores, however often it is checked.
 
-The p-values against one fixed calibration set are not independent uniform numbers. Given the set, the p-values are
-independent, but only nearly uniform. A martingale that bets against uniform p-values therefore grows without limit on
-clean streams, if it bets well. There is an exact remedy, which needs no more memory. The n calibration scores divide
-the real line into n + 1 cells. By exchangeability, the next score falls into a given cell with probability
+Conformal p-values that are all computed from one fixed calibration set are not independent uniform numbers. For a given
+calibration set, the p-values are independent, but only nearly uniform. So a martingale that bets well against uniform
+p-values grows without limit, even if the stream is clean. Bets on cells, as in this module, avoid the growth exactly,
+and need no more memory. The n calibration scores divide the real line into n + 1 intervals, which are called cells. By
+exchangeability, the next score falls into a given cell with the probability
 
-    (1 + scores of the stream in this cell) / (n + 1 + length of the stream)
+    (1 + number of earlier scores of the stream in this cell) / (n + 1 + number of all earlier scores of the stream).
 
-for every distribution, because all ranks of a new score among all scores so far are equally likely (ties are broken at
-random). Cells can be combined into bins. The probability of a bin is the sum of the probabilities of its cells. The
-bins form a Pólya urn. Bets at the urn's fair odds are a martingale. By Ville's inequality, the probability that its
-capital ever reaches 1 / alpha is at most alpha, over calibration sets and streams. A test can also use only some of the
-cells, and ignore all scores in other cells. The cells that are used then form such an urn themselves, independent of
-when scores fall into them.
+This formula holds for every distribution of the scores, because all ranks of a new score among all scores so far are
+equally likely (ties are broken at random). Cells can be combined into bins. The probability of a bin is the sum of the
+probabilities of its cells. The bins form a Pólya urn. The capital of a gambler who bets on the bins at fair odds is a
+martingale. By Ville's inequality, a martingale that starts at 1 reaches 1 / alpha with probability at most alpha, over
+calibration sets and streams. A test can also use only some of the cells, and ignore all scores in other cells. The used
+cells alone form a Pólya urn too, which is independent of the times at which scores fall into the used cells.
 
 Source: Vovk, Nouretdinov and Gammerman, Testing exchangeability on-line, ICML 2003 (ranks among all scores so far);
 Vovk et al., Retrain or not retrain: conformal test martingales for change-point detection, 2021; Ville 1939. The urn
@@ -47,23 +48,25 @@ _MOST = 1e200  # what a gambler can have: it is certain long before
 
 
 class ConformalMartingale:
-    """A test martingale: the capital of gamblers who bet at fair odds on the bin of each next score. It starts at 1.
+    """A test martingale that starts at 1: the capital of gamblers who bet at fair odds on the bin of the next score.
 
     Parameters
     ----------
     cells : integers (B,), or (G, B)
-        How many of the n + 1 cells each bin holds. If there are G groups, each with its own calibration set, there is
-        one row per group. No score falls into a bin without cells.
+        The number of cells in each bin. With G groups, each with its own calibration set, `cells` has one row per
+        group. No score falls into a bin without cells.
     bets : floats (K, B), or (G, K, B), > 0
-        By what factor each bin's probability changes, in a gambler's opinion. A common factor of a row has no effect.
+        The factor by which each bin's probability changes if the gambler is right. Multiplying all factors of a row by
+        one number changes nothing.
     limit : float > 1
-        The capital at which the stream counts as different: 1 / alpha, where alpha is the probability of a false alarm.
+        The capital that raises an alarm: 1 / alpha, where alpha is the probability of a false alarm.
 
-    For each row of bets there are two gamblers. One gambler applies the bets to the urn's probabilities p_t, which
-    become exact in a long stream. The other gambler applies the bets to the calibration set's probabilities p_0, which
-    changed scores cannot influence. At each score, a gambler's capital is multiplied by q(bin) / p_t(bin), with q =
-    bets * p / sum(bets * p), where p is p_t or p_0. The martingale is the mean capital over all gamblers, and over the
-    times at which they begin to bet. Raises InputError for arrays whose shapes or values do not fit.
+    Two gamblers use each row of bets. The first gambler applies the bets to the urn's probabilities p_t, which become
+    exact in a long stream. The second gambler applies the bets to the bins' probabilities p_0 in the calibration set,
+    which the stream cannot change. At each score, a gambler's capital is multiplied by q(bin) / p_t(bin). Here q =
+    bets * p / sum(bets * p), where p is p_t for the first gambler and p_0 for the second gambler. The martingale is the
+    mean capital over all gamblers, and over the times at which they begin to bet. Raises InputError if `cells`, `bets`
+    or `limit` has a wrong shape or value.
 
     >>> m = ConformalMartingale([1, 1], [[1.0, 3.0]], limit=100)
     >>> np.exp(m.update([1, 1])).round(2).tolist()  # half of it bets: at 3 / 2, then at 9 / 7 and 9 / 8
@@ -78,10 +81,12 @@ class ConformalMartingale:
         self._bets = given[None] if given.ndim == 2 else given
         groups, bins = self._cells.shape
         if self._bets.ndim != 3 or self._bets.shape[::2] != (groups, bins) or not self._bets.shape[1]:
-            raise InputError(f"expected bets ({groups}, K, {bins}) for cells {self._cells.shape}, got {given.shape}")
+            raise InputError(
+                f"expected bets of shape ({groups}, K, {bins}) for cells of shape {self._cells.shape}, got shape {given.shape}"
+            )
         if not (self._cells >= 0).all() or not (self._cells.sum(axis=1) > 0).all() or not (self._bets > 0).all():
             raise InputError(
-                "expected cells >= 0, some in each group, and bets > 0, got a negative cell, an empty group or a bet that is not positive"
+                "expected numbers of cells from 0 up, a cell in each group, and bets > 0, got a negative number, a group without cells, or a bet that is not positive"
             )
         if not limit > 1:
             raise InputError(f"expected a limit above 1, got {limit!r}; 100 gives an error probability of 1%")
@@ -98,30 +103,35 @@ class ConformalMartingale:
         self.count = 0
         """The number of scores so far."""
         self.alarm = 0
-        """The place (counted from 1) of the score at which the capital first reached the limit; 0 if it has not."""
+        """The place (from 1) of the score at which the capital first reached the limit; 0 if the limit was never
+        reached."""
         self.since = 0
-        """An estimate, after an alarm, of the place of the change: where the best gambler's winnings were lowest.
+        """After an alarm: the place at which the stream probably changed, where the best gambler's winnings were
+        lowest.
         """
 
     def update(
         self, bins: ArrayLike, groups: ArrayLike | None = None, *, places: ArrayLike | None = None
     ) -> NDArray[np.float64]:
-        """Add scores, and return the logarithm of the capital after each of them (m,).
+        """Add m scores, and return the logarithm of the capital after each score (m,).
 
         Except for rounding, the result does not depend on how a stream is split into calls. `bins` (m,) are in [0, B).
-        `groups` (m,) in [0, G) are needed if there is more than one group. `alarm` and `since` name a score by its
-        entry in `places` (m,), which must increase. By default, the place of a score is its number in the stream,
-        counted from 1. Raises InputError for bins or groups that are not possible.
+        `groups` (m,) in [0, G) are needed if there is more than one group. `places` (m,) gives each score an increasing
+        number, and the attributes `alarm` and `since` are such numbers. By default, the place of a score is its number
+        in the stream, counted from 1. Raises InputError for arrays of different lengths, a bin or group out of range,
+        or a bin without cells.
         """
         at = np.asarray(bins, dtype=np.int64)
         of = np.zeros(len(at), np.int64) if groups is None else np.asarray(groups, dtype=np.int64)
         called = self.count + 1 + np.arange(len(at)) if places is None else np.asarray(places, dtype=np.int64)
         top = self._cells.shape
         if at.ndim != 1 or at.shape != of.shape or at.shape != called.shape:
-            raise InputError(f"expected one bin, group and place per score, got {at.shape}, {of.shape}, {called.shape}")
+            raise InputError(
+                f"expected one bin, group and place per score, got arrays of shape {at.shape}, {of.shape} and {called.shape}"
+            )
         if not ((at >= 0) & (at < top[1]) & (of >= 0) & (of < top[0])).all() or not (self._cells[of, at] > 0).all():
             raise InputError(
-                f"expected bins in [0, {top[1]}) that hold a cell and groups in [0, {top[0]}), got bins or groups outside of these ranges, or bins without a cell"
+                f"expected bin numbers below {top[1]} and group numbers below {top[0]}, got a number outside of this range, or a bin without cells"
             )
         blocks = [slice(i, i + _BLOCK) for i in range(0, len(at), _BLOCK)]
         return np.concatenate([np.zeros(0), *(self._bet(at[b], of[b], called[b]) for b in blocks)])
@@ -154,7 +164,8 @@ class ConformalMartingale:
         return path
 
     def _odds(self, bins: NDArray[np.int64], group: int) -> NDArray[np.float64]:
-        """q(bin) / p_t(bin) for scores of one group (m, 2 K), first for gamblers who use p_t, then for those with p_0."""
+        """The factors q(bin) / p_t(bin) for a group's scores (m, 2 K): K gamblers with p_t, then K gamblers with
+        p_0."""
         urn = self._cells[group] + self._counts[group]
         if len(bins) > 1:
             hit = np.zeros((len(bins), len(urn)))
@@ -167,7 +178,7 @@ class ConformalMartingale:
         return np.concatenate([moving, fixed], axis=1)
 
     def _note_least(self, won: NDArray[np.float64], places: NDArray[np.int64]) -> None:
-        """Update the place at which each gambler's total winnings were last at their lowest."""
+        """For each gambler, update the last place at which the gambler's total winnings were lowest."""
         low = won.min(axis=0)
         last = len(won) - 1 - np.argmin(won[::-1], axis=0)
         lower = low <= self._least
@@ -182,8 +193,8 @@ class ConformalMartingale:
     def restore(self, state: Any, *, last: int | None = None) -> None:
         """Continue from the state of another martingale with the same cells and bets.
 
-        If `update` was called with places, `last` is the largest place so far. A state may come from a file, so
-        everything that later bets need is checked. Raises InputError for a state that is not valid.
+        If `update` was called with `places`, pass the largest of these places as `last`. A state may come from a file,
+        so everything that later bets need is checked. Raises InputError for a state that is not valid.
         """
         if not is_object(state):
             raise InputError("expected the state of a martingale, got something else")
@@ -206,7 +217,7 @@ class ConformalMartingale:
     def _can_be(
         self, arrays: dict[str, NDArray[np.float64]], whole: dict[str, int], logs: dict[str, float], last: int
     ) -> bool:
-        """Whether the numbers of a state can be the result of bets."""
+        """Whether calls of `update` can lead to the numbers in a saved state."""
         counts, capital, won, least, places = (arrays[name] for name in _FLOATS)
         count, alarm, since = (whole[name] for name in _WHOLE)
         waiting = float(_waiting(np.array([count]))[0])
@@ -234,7 +245,7 @@ _LOGS = ("log_capital", "peak")
 
 
 def _numbers(value: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """An array of this shape from JSON lists of finite numbers."""
+    """Convert JSON lists of finite numbers to an array of the given shape."""
     rows = value if len(shape) == 2 else [value]
     wide = shape[-1]
     fits = (
@@ -251,17 +262,18 @@ def _numbers(value: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 
 def _waiting(t: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The share of the capital that is not yet bet after t scores."""
+    """The share of the starting capital that no gambler has begun to bet after t scores."""
     return (1 - _AT_ONCE) * (1 + t / _SCALE) ** -_POWER
 
 
 def _grown(
     capital: NDArray[np.float64], odds: NDArray[np.float64], entering: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Each gambler's capital (m, K) after each score: capital_t = odds_t (capital_(t-1) + entering_t), at most _MOST.
+    """Each gambler's capital (m, K) after each score, at most _MOST.
 
-    Within a run of scores, capital_t is product_t (capital_0 + sum of entering_s /
-    product_(s-1)). Here product_t is the product of the odds up to t.
+    After score t, capital_t = odds_t (capital_(t-1) + entering_t), where entering_t is the capital with which a gambler
+    begins at score t. Within a run of scores, capital_t = product_t (capital_0 + sum of entering_s / product_(s-1)),
+    where product_t is the product of the odds up to score t.
     """
     m, k = odds.shape
     run = min(_RUN, m)
@@ -279,7 +291,7 @@ def _grown(
 
 
 def even_cells(total: int, bins: int) -> NDArray[np.int64]:
-    """`total` cells in a row, divided into `bins` bins of sizes as equal as possible.
+    """Divide `total` cells into `bins` bins of nearly equal size, and return the number of cells in each bin.
 
     >>> even_cells(10, 4).tolist(), even_cells(2, 4).tolist()
     ([2, 3, 2, 3], [0, 1, 0, 1])
@@ -288,11 +300,11 @@ def even_cells(total: int, bins: int) -> NDArray[np.int64]:
 
 
 def tilt_bets(cells: ArrayLike) -> NDArray[np.float64]:
-    """Bets (K, B) that ranks become more frequent at one end, in the middle, or at both ends. They detect drift.
+    """Bets (K, B) against drift: they win if low, high, middle or extreme scores become more frequent.
 
     A bet is exp(a v + b (3 v^2 - 1) / 2), where v in (-1, 1) is the middle of a bin. The factor a is 0, 1/4, 1/2, 1 or
-    2, and the factor b is 0, 1/4, 1/2 or 1. Each factor can be positive or negative. At most one of the two factors is 0. So some bet
-    fits well, whether frequencies change by a few percent or many times.
+    2, and the factor b is 0, 1/4, 1/2 or 1. Both a and b can be positive or negative, and at most one of a and b is 0.
+    So one of the bets fits small changes of the frequencies (a few percent) well, and another bet fits large changes.
 
     >>> tilt_bets([1, 1])[:2].round(2).tolist(), len(tilt_bets([1, 1]))
     ([[1.13, 0.88], [0.88, 1.13]], 62)
@@ -306,10 +318,11 @@ def tilt_bets(cells: ArrayLike) -> NDArray[np.float64]:
 
 
 def spike_bets(cells: ArrayLike, shares: ArrayLike = (0.003, 0.01, 0.03, 0.1, 0.3, 0.9)) -> NDArray[np.float64]:
-    """The betting factors (K, B), 1 - share + share * spike / p. Each factor bets that a share `share` of the scores has the distribution `spike`, which is concentrated in the first bins, instead of `p`.
+    """Bets (K, B) that win if a share of the scores falls into the first bins: 1 - share + share * spike / p.
 
-    The first bins are all bins except the last one. `spike` is one of three distributions: all in the first bin, over
-    the first bins in proportion to their cells, or equal in all first bins that hold a cell.
+    Each bet is that this share of the scores has the distribution `spike` instead of p, the bins' probabilities in the
+    calibration set. The first bins are all bins except the last one. There are three distributions `spike`: only the
+    first bin; the first bins in proportion to their cells; all first bins that hold a cell, with equal probabilities.
 
     >>> spike_bets([1, 1, 8], (0.5,)).round(2).tolist()
     [[5.5, 0.5, 0.5], [3.0, 3.0, 0.5], [3.0, 3.0, 0.5]]

@@ -1,16 +1,20 @@
 """Mean W over inputs that all get the same noise draws, with intervals that allow for these shared draws.
 
-Draw j perturbs every input with the same noise. So the W values of different inputs are correlated, and the variance
-that comes from the draws does not shrink with more inputs. The variance of a mean is therefore the sum of two parts,
+Draw j perturbs every input with the same noise. So the W values of different inputs are correlated. More inputs do not
+reduce the part of the variance that comes from the draws. Therefore, the variance of the mean W has one part for the
+sampled inputs, and one part for the sampled draws:
 
-    s^2 / N, because the inputs are a sample (s^2 is the variance of W over the N inputs), and
-    (G - 1) / G sum_g (theta_(g) - mean theta)^2, because the draws are a sample (delete-a-group jackknife, G groups).
+    s^2 / N + (G - 1) / G sum_g (theta_(g) - mean theta)^2
 
-The part of the noise that the inputs do not share is counted in both terms, so the intervals are slightly too wide. The
-degrees of freedom are Satterthwaite's.
+Here s^2 is the variance of W over the N inputs. The second part is a delete-a-group jackknife: theta_(g) is the mean W
+without the draws of group g, for G groups of draws.
+
+Noise that the inputs do not share is counted in both parts of the variance, so the intervals are slightly too wide. The
+degrees of freedom of the t-distribution are computed by Satterthwaite's method.
 
 The intervals are for the mean of plug-in W over the population that the inputs are sampled from, at this number of
-draws. The mean includes the bias of plug-in W. So compare only means at equal numbers of draws.
+draws. The mean includes the bias of plug-in W. This bias depends on the number of draws, so compare two means only if
+both have the same number of draws.
 
 The coverage was simulated for 95% intervals. If all inputs share 99% of the noise, the coverage is 93-95% from 30 draws
 on, 92% at 20 draws, and 88% at 10 to 15 draws (the mean over few shared draws is skewed). If the inputs share no noise,
@@ -40,8 +44,8 @@ def mean_entropy(draw_labels: ArrayLike, num_classes: int, *, level: float = 0.9
     Parameters
     ----------
     draw_labels : integers (N, n)
-        The label of draw j for input i. Negative codes (invalid, not taken) are ignored. Column j is one draw, shared
-        by all inputs. Inputs without any valid draw are left out.
+        The label of draw j for input i. Negative numbers stand for invalid or missing draws, and are ignored. Column j
+        is one draw, shared by all inputs. Inputs without any valid draw are left out.
     num_classes : int
     level : float in (0, 1)
 
@@ -87,7 +91,9 @@ def paired_mean_difference(first: ArrayLike, second: ArrayLike, num_classes: int
     """
     a, b = _check(first, num_classes), _check(second, num_classes)
     if a.shape != b.shape:
-        raise InputError(f"expected two arrays of one shape, got {a.shape} and {b.shape}; pair inputs and draws")
+        raise InputError(
+            f"expected two arrays of the same shape, got shapes {a.shape} and {b.shape}; pair inputs and draws"
+        )
     mean = MeanEntropy(np.any((a >= 0) | (b >= 0), axis=0), num_classes)
     mean.add(a, b)
     value, half, spread = mean.half_width(level)
@@ -102,7 +108,7 @@ class MeanEntropy:
     Parameters
     ----------
     taken : booleans (n,)
-        Marks the draws that at least one input has. The marked draws are divided into the jackknife's groups.
+        `taken[j]` is True if at least one input has the draw j. The jackknife divides these draws into groups.
     num_classes : int
 
     >>> draws = np.array([[0, 0, 0, 1], [1, 1, 1, 1], [0, 1, 0, 1]])
@@ -122,7 +128,8 @@ class MeanEntropy:
         self._without, self._having = np.zeros((2, groups))
 
     def add(self, first: ArrayLike, second: ArrayLike | None = None) -> None:
-        """Add inputs, given the labels (N, n) of their draws. With `second`, W(first) - W(second) is averaged."""
+        """Add inputs, given the labels (N, n) of their draws. With `second`, the mean is that of W(first) -
+        W(second)."""
         k = self.num_classes
         arrays = [_check(a, k) for a in (first, second) if a is not None]
         totals = [_counts(a, k) for a in arrays]
@@ -147,7 +154,7 @@ class MeanEntropy:
         self._count = n
 
     def interval(self, level: float) -> Interval:
-        """The interval that `mean_entropy` returns for these inputs."""
+        """The mean W of all added inputs with its interval, as `mean_entropy` would return it."""
         value, half, spread = self.half_width(level)
         upper = max(value + half, self.calm_upper(level)) if spread == 0 else value + half
         return Interval(value, max(value - half, 0.0) if not np.isnan(value) else value, min(upper, 1.0))
@@ -171,9 +178,9 @@ class MeanEntropy:
         return self._mean, half, variance**0.5
 
     def calm_upper(self, level: float) -> float:
-        """Upper limit of mean W if each input always got one label.
+        """Upper limit of mean W for the case that every draw of an input gave the same label, for all inputs.
 
-        This limit allows for draws and inputs that were not sampled.
+        The limit allows for different labels that more draws, or more inputs, could have shown.
         """
         row = np.zeros(self.num_classes, dtype=np.int64)
         row[0] = self._draws
@@ -189,7 +196,9 @@ def _check(draw_labels: ArrayLike, num_classes: int) -> NDArray[np.int64]:
             f"expected integer labels of shape (inputs, draws), got {draws.dtype} of shape {draws.shape}; pass one label per draw"
         )
     if num_classes < 2 or (draws.size and draws.max() >= num_classes):
-        raise InputError(f"expected labels below num_classes >= 2, got {num_classes}; check num_classes")
+        raise InputError(
+            f"expected at least 2 classes, and labels below the number of classes, got num_classes = {num_classes}; check num_classes"
+        )
     return draws.astype(np.int64)
 
 
@@ -199,6 +208,6 @@ def _counts(draws: NDArray[np.int64], k: int) -> NDArray[np.int64]:
 
 
 def _difference(counts: list[NDArray[np.int64]]) -> NDArray[np.float64]:
-    """W of the first counts, minus W of the second counts if there are two."""
+    """W of the counts in a list of one array; for a list of two arrays, W of the first minus W of the second."""
     first, *second = (plug_in(c) for c in counts)
     return first - second[0] if second else first

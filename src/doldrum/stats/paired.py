@@ -24,7 +24,7 @@ def mcnemar(first: ArrayLike, second: ArrayLike) -> float:
     Parameters
     ----------
     first, second : booleans (N,)
-        Whether each classifier was right on each image, in the same order.
+        `first[i]` and `second[i]` say whether the first and the second classifier were right on image i.
 
     Returns
     -------
@@ -44,9 +44,10 @@ def mcnemar(first: ArrayLike, second: ArrayLike) -> float:
 def paired_difference(first: ArrayLike, second: ArrayLike, *, level: float = 0.95) -> Interval:
     """The share of True in `second`, minus the share of True in `first`, with an interval.
 
-    d = p2 - p1. Here p1 and p2 are the two shares. Newcombe's limits of d combine Wilson's limits (l1, u1) and (l2, u2)
-    of the shares with the correlation r of `first` and `second`. The lower limit is d - sqrt(a^2 - 2 r a b + b^2) with
-    a = p2 - l2 and b = u1 - p1. The upper limit is computed in the same way.
+    Let p1 and p2 be the shares of True in `first` and `second`, and let d = p2 - p1. Newcombe's limits of d combine
+    Wilson's limits (l1, u1) of p1 and (l2, u2) of p2 with the correlation r of `first` and `second`. The lower limit is
+    d - sqrt(a^2 - 2 r a b + b^2) with a = p2 - l2 and b = u1 - p1. The upper limit is d + sqrt(a^2 - 2 r a b + b^2)
+    with a = u2 - p2 and b = p1 - l1.
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ def _wilson(hits: NDArray[np.bool_], z: float) -> tuple[float, float, float]:
 
 
 def _correlation(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """The correlation of two rows of booleans; 0 if a row is constant. Newcombe's correction lowers positive values."""
+    """The correlation of two rows of booleans, lowered if positive (Newcombe's method 10); 0 if a row is constant."""
     both, neither = int((a & b).sum()), int((~a & ~b).sum())
     one, other = int((a & ~b).sum()), int((~a & b).sum())
     product = math.sqrt(a.sum()) * math.sqrt((~a).sum()) * math.sqrt(b.sum()) * math.sqrt((~b).sum())
@@ -100,6 +101,6 @@ def _rows(first: ArrayLike, second: ArrayLike) -> tuple[NDArray[np.bool_], NDArr
     a, b = np.asarray(first), np.asarray(second)
     if a.dtype != bool or b.dtype != bool or a.ndim != 1 or a.shape != b.shape:
         raise InputError(
-            f"expected two rows of booleans of one length, got {a.dtype} {a.shape} and {b.dtype} {b.shape}"
+            f"expected two lists of booleans of the same length, got arrays of {a.dtype} and {b.dtype} of shape {a.shape} and {b.shape}"
         )
     return a, b

@@ -29,9 +29,9 @@ def clopper_pearson(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Exact Clopper-Pearson limits of a binomial proportion.
 
-    lower = Beta^-1(a; x, n - x + 1), upper = Beta^-1(1 - a; x + 1, n - x). With side="both", a is alpha / 2: each limit
-    is wrong with probability at most alpha / 2. With side="lower" or "upper", a is alpha, and the limit of the other
-    side is 0 or 1.
+    lower = Beta^-1(a; x, n - x + 1), upper = Beta^-1(1 - a; x + 1, n - x). With side="both", a = alpha / 2, so each of
+    the two limits is wrong with probability at most alpha / 2. With side="lower" or "upper", a = alpha, and only the
+    requested limit is computed; the other limit is 0 or 1.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def clopper_pearson(
 
     Returns
     -------
-    lower, upper : float64 in [0, 1], of the broadcast shape.
+    lower, upper : float64 in [0, 1], in the common broadcast shape of `successes` and `n`.
 
     Source: Clopper and Pearson, Biometrika 1934.
 
@@ -75,14 +75,14 @@ def sets_lower(successes: ArrayLike, n: int, *, size: int, num_classes: int, alp
     """Lower limits that hold for all sets of `size` classes at once, and so for the most probable set too.
 
     Suppose that X of n draws fall into a set S of classes. The limit for S is the largest l with P(Bin(n, l) >= X) <=
-    alpha l / C(K-1, size-1). So the limit of a set with probability p(S) is too high with probability at most alpha
-    p(S) / C(K-1, size-1). The probabilities p(S) of all sets of one size sum to C(K-1, size-1), because each class is
-    in that many sets. So the chance that any limit is too high is at most alpha. A plain union bound would give each
-    set alpha / (number of sets). With the weighted bound, a single class with a probability near 1 gets almost all of
-    alpha.
+    alpha l / C(K-1, size-1). So for a set S of true probability p(S), the limit is too high with probability at most
+    alpha p(S) / C(K-1, size-1). Over all sets of `size` classes, the probabilities p(S) sum to C(K-1, size-1), because
+    each class is in C(K-1, size-1) of these sets. So the probability that the limit of any set is too high is at most
+    alpha. An ordinary union bound would divide alpha equally among all sets. This weighted union bound gives almost all
+    of alpha to a single class with a probability near 1.
 
-    P(Bin(n, l) >= X) / l increases with l where the numerator is convex, which is for l <= (X - 1) / (n - 1). The
-    limits never leave this range.
+    For l <= (X - 1) / (n - 1), the function P(Bin(n, l) >= X) is convex in l, so that P(Bin(n, l) >= X) / l increases
+    with l. All limits are at most (X - 1) / (n - 1).
 
     Takes successes (...), from 0 to n, and returns float64 (...) in [0, 1). The limits do not depend on p.
 
@@ -107,14 +107,14 @@ def sets_lower(successes: ArrayLike, n: int, *, size: int, num_classes: int, alp
 
 
 def dominant_lower(counts: ArrayLike, *, alpha: float, classes: ArrayLike | None = None) -> NDArray[np.float64]:
-    """Lower limit of the probability of the dominant class. For every p, the limit is wrong with probability at most
-    alpha.
+    """Lower limit of the dominant class's probability. For every p, P(the limit is too high) <= alpha.
 
-    Without `classes`, the dominant class is the most frequent class in these same draws. The limit then holds for all
-    classes at once (:func:`sets_lower`). For classes with p > 1 / K, this limit is never below the Clopper-Pearson
-    limit at alpha / K. Near p = 1, this limit almost equals the Clopper-Pearson limit at alpha. `classes` must be fixed
-    before the draws, such as base labels or classes chosen by other draws. With `classes`, the limit is the
-    Clopper-Pearson limit of these classes at alpha.
+    Without `classes`, the dominant class is the most frequent class in these same draws. Because the draws decide which
+    class this is, the limit must be valid for all classes at once (:func:`sets_lower`). For classes with p > 1 / K,
+    this limit is never below the Clopper-Pearson limit at alpha / K. Near p = 1, the limit without `classes` almost
+    equals the Clopper-Pearson limit at alpha. The classes in `classes` must be fixed before the draws, for example as
+    base labels, or by different draws. With `classes`, the result is the Clopper-Pearson lower limit at alpha of each
+    given class's probability.
 
     Parameters
     ----------

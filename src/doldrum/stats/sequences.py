@@ -3,18 +3,19 @@
 If an interval for a fixed n is checked after every draw, it is wrong far more often than stated. A confidence sequence
 is valid for the whole path: with probability at least 1 - alpha, its limits are right at every n.
 
-All sequences of this module use mixture martingales. For a prior pi over p, the ratio
+All sequences of this module use mixture martingales. For a prior pi over distributions p, the mixture martingale M_n(p)
+is defined as
 
-    M_n(p) = (integral of q^counts d pi(q)) / p^counts
+    M_n(p) = m(counts) / p^counts, with m(counts) = integral of q^counts d pi(q).
 
-is a martingale for the true p, and starts at 1. By Ville's inequality, the probability that this martingale ever
-reaches 1 / alpha is at most alpha. So with probability at least 1 - alpha, the set {p : p^counts >= alpha m(counts)}
-contains the true p at all n together. Here m is the integral. The limits are valid for every prior, but a prior that
-fits badly makes them wider. The prior may use anything that is known before the draws, such as the label of the
-unperturbed input.
+For the true p, M_n(p) is a martingale that starts at 1. By Ville's inequality, the probability that M_n(p) ever reaches
+1 / alpha is at most alpha. So with probability at least 1 - alpha, the true p is in the set {p : p^counts >= alpha
+m(counts)} for every n. The limits are valid for every prior, but a prior that fits badly makes the limits wider. The
+prior may use anything that is known before the draws, such as the label of the unperturbed input.
 
-Betting against a proportion gives the same limits. For 0/1 outcomes, the wealth of the Krichevsky-Trofimov bettor
-equals the mixture with Beta(1/2, 1/2). So this module has no separate betting sequence.
+The limits of a proportion can also be computed by the betting method, which gives the same result. For 0/1 outcomes,
+the wealth of the Krichevsky-Trofimov bettor equals the mixture with Beta(1/2, 1/2). So this module does not contain the
+betting method.
 
 Source: Robbins, Statistical methods related to the law of the iterated logarithm, 1970 (mixtures); Waudby-Smith and
 Ramdas, Estimating means of bounded random variables by betting, JRSS B 2024 (betting). The limits of W are this
@@ -47,11 +48,12 @@ _WITHOUT_BASE = ((0.5, 0.1), (0.5, 0.5))
 
 
 def proportion_sequence(successes: ArrayLike, n: ArrayLike, *, alpha: float, side: Side = "both") -> Limits:
-    """Limits of a proportion p that hold at all n together. The probability that p is ever outside is at most alpha.
+    """Limits of a proportion p that hold at all n together. The probability that p is outside of the limits at any n is
+    at most alpha.
 
     The interval contains every p for which x log p + (n - x) log(1 - p) >= log(alpha) + log B(x + 1/2, n - x + 1/2) - log
-    B(1/2, 1/2). This condition comes from the beta-binomial mixture with Jeffreys' prior. With a single `side`, the
-    other limit becomes 0 or 1, and the limit of this side does not change.
+    B(1/2, 1/2). Here x is the number of successes. The inequality comes from the beta-binomial mixture with Jeffreys'
+    prior. With side="lower" or "upper", the requested limit is the same as with "both", and the other limit is 0 or 1.
 
     Parameters
     ----------
@@ -60,7 +62,7 @@ def proportion_sequence(successes: ArrayLike, n: ArrayLike, *, alpha: float, sid
 
     Returns
     -------
-    lower, upper : float64 in [0, 1], of the broadcast shape; x / n is between them.
+    lower, upper : float64 in [0, 1], in the common broadcast shape; successes / n is between the two limits.
 
     Raises InputError for arguments outside of their ranges.
 
@@ -78,10 +80,10 @@ def proportion_sequence(successes: ArrayLike, n: ArrayLike, *, alpha: float, sid
 
 
 def proportion_decision(successes: ArrayLike, n: ArrayLike, threshold: float, *, alpha: float) -> NDArray[np.int8]:
-    """1 if p is above `threshold`, -1 if p is below, 0 if this is undecided. The decision may be checked at every n.
+    """1 if the lower limit of p is above `threshold`, -1 if the upper limit is below `threshold`, else 0 (undecided).
 
-    P(a wrong decision at any n) <= alpha. The true p is on one side of the threshold, so only one of the two limits can
-    lead to a wrong decision.
+    The decision may be checked at every n: the probability of a wrong decision at any n is at most alpha. The true p is
+    on one side of the threshold, so only one of the two limits can lead to a wrong decision.
 
     >>> proportion_decision([99, 50, 5], 100, 0.5, alpha=0.01).tolist()
     [1, 0, -1]
@@ -95,13 +97,13 @@ def entropy_sequence(counts: ArrayLike, *, alpha: float, base: ArrayLike | None 
     """Limits of the true W = -sum p log p / log K that hold at all n together, for every p.
 
     *Upper limit.* The upper limit is the largest entropy over {p : p^counts >= alpha m(counts)}, where m is a mixture
-    of Dirichlet distributions. Some of the Dirichlet distributions favour the class `base`. If most draws do get the
-    label `base`, the upper limit needs only about half as many draws as without `base`.
+    of Dirichlet distributions. Some of the Dirichlet distributions favour the class `base`. If most draws get the label
+    `base`, passing `base` saves about half of the draws: the upper limit is as low with half as many draws.
 
-    *Lower limit.* P_m is the total probability of the m most probable classes. Which classes are the most probable does
-    not depend on the draws, and their count is at most the sum of the m largest counts. So beta-binomial sequences
-    bound P_1, P_2, … from above, each at a share of alpha. W is at least the entropy of the most unequal distribution
-    that these bounds allow (:mod:`doldrum.stats.majorization`).
+    *Lower limit.* P_m is the total probability of the m most probable classes. Which m classes are the most probable
+    does not depend on the draws, and the total count of these classes is at most the sum of the m largest counts. So
+    beta-binomial sequences give upper limits of P_1, P_2, …, and each limit uses a share of alpha. W is at least the
+    entropy of the most unequal distribution that these upper limits allow (:mod:`doldrum.stats.majorization`).
 
     Parameters
     ----------
@@ -113,7 +115,7 @@ def entropy_sequence(counts: ArrayLike, *, alpha: float, base: ArrayLike | None 
         One class per row, fixed before the draws, such as the label of the unperturbed input; -1 for a row without such
         a class.
     side : "both", "lower" or "upper"
-        A single side uses all of alpha, and the other limit is then 0 or 1.
+        With "lower" or "upper", the requested limit uses all of alpha, and the other limit is 0 or 1.
 
     Returns
     -------
@@ -151,11 +153,11 @@ def entropy_sequence(counts: ArrayLike, *, alpha: float, base: ArrayLike | None 
 def entropy_decision(
     counts: ArrayLike, threshold: float, *, alpha: float, base: ArrayLike | None = None
 ) -> NDArray[np.int8]:
-    """1 if W is above `threshold`, -1 if W is below, 0 if this is undecided. The decision may be checked at every n.
+    """1 if the lower limit of W is above `threshold`, -1 if the upper limit is below `threshold`, else 0 (undecided).
 
-    For every p, P(a wrong decision at any n) <= alpha. The true W is on one side of the threshold, so only one of the
-    two limits can lead to a wrong decision. So each limit uses all of alpha. The parameters are those of
-    :func:`entropy_sequence`.
+    The decision may be checked at every n: for every p, the probability of a wrong decision at any n is at most alpha.
+    The true W is on one side of the threshold, so only one of the two limits can lead to a wrong decision. So both the
+    lower limit and the upper limit use all of alpha. The parameters are those of :func:`entropy_sequence`.
 
     >>> entropy_decision([[70] + [0] * 9, [9, 9, 9] + [0] * 7, [5] + [0] * 9], 0.2, alpha=0.01, base=[0, 0, 0]).tolist()
     [-1, 1, 0]
@@ -176,15 +178,15 @@ def _distinct(
 ) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
     """The distinct rows of counts, and the index of each row among them.
 
-    The first entry of a row is 1 if the row has a base class, else 0. Then come the count of the base class and the
-    other counts in descending order. Columns that are 0 in all rows are cut off: 100 draws give at most 100 of K =
-    20,000 classes a count.
+    The first entry of a row is 1 if the row has a base class, else 0. The next entries of a row are the count of the
+    base class, and the counts of the other classes in descending order. Columns that are 0 in all rows are cut off: 100
+    draws give at most 100 of K = 20,000 classes a count.
     """
     k = counts.shape[1]
     classes = np.full(shape, -1) if base is None else np.asarray(base)
     if classes.shape != shape or classes.dtype.kind not in "iu" or (classes < -1).any() or (classes >= k).any():
         raise InputError(
-            f"expected base classes of shape {shape} in [-1, {k}), got {classes.dtype} of shape {classes.shape}; pass one class per row"
+            f"expected base classes (integers from -1 to {k - 1}) in an array of shape {shape}, got an array of {classes.dtype} of shape {classes.shape}; pass one class per row"
         )
     chosen = classes.reshape(-1).astype(np.intp)
     known = chosen >= 0
@@ -200,8 +202,8 @@ def _distinct(
 def _log_mixture(rows: NDArray[np.int64], has_base: NDArray[np.bool_], k: int) -> NDArray[np.float64]:
     """log m(counts) for a mixture of symmetric Dirichlet distributions.
 
-    If column 0 is the base class, the mixture also has Dirichlet distributions that favour this class. A class with the
-    count 0 adds nothing, so its column may be left out.
+    For rows with a base class (in column 0), the mixture also has Dirichlet distributions that favour the base class. A
+    class with the count 0 adds nothing, so its column may be left out.
     """
     n = rows.sum(axis=1)
 
@@ -233,7 +235,7 @@ def _least_nats(rows: NDArray[np.int64], alpha: float, k: int) -> NDArray[np.flo
 
 
 def _upper(x: NDArray[np.float64], n: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
-    """The largest p with x log p + (n - x) log(1 - p) >= log alpha + log m(x, n), found by bisection, rounded up."""
+    """The upper limit, rounded up: the largest p with x log p + (n - x) log(1 - p) >= log alpha + log m(x, n)."""
     bound = np.log(alpha) + betaln(x + 0.5, n - x + 0.5) - betaln(0.5, 0.5)
     low, high = x / np.maximum(n, 1), np.ones(len(x))
     open_ = (n > 0) & (x < n)

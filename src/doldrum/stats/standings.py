@@ -20,24 +20,26 @@ def deviations(
 ) -> list[dict[Key, float]]:
     """z = (v - mean of the other objects) / spread of the other objects, for each named value v of each object.
 
-    The names are grouped into kinds. The variance s_j^2 of the other objects' values is shrunk towards s_kind^2, the
-    mean variance of all values of this kind: s^2 = ((n - 1) s_j^2 + 10 s_kind^2) / (n - 1 + 10). If fewer than 3 other
-    objects have the value, it is compared with the mean and the variance of its kind.
+    The names of the values are grouped into kinds. The variance s_j^2 of the other objects' values is shrunk towards
+    s_kind^2, the mean variance over the names of the same kind. The result is s^2 = ((n - 1) s_j^2 + 10 s_kind^2) /
+    (n - 1 + 10), where n is the number of other objects that have the value. If fewer than 3 other objects have the
+    value, the mean and the variance of all values of the same kind are used.
 
-    Every object is compared with the others by one rule that does not depend on their order. Suppose that the objects
-    are exchangeable. Then any function of an object's deviations, such as the largest one, is exchangeable too, and its
-    conformal p-values are valid.
+    Every object is compared with all other objects by the same rule, which does not depend on the order of the objects.
+    Suppose that the objects are exchangeable. Then any function of an object's deviations, such as the largest
+    deviation, is exchangeable too. So conformal p-values that are computed from such a function are valid.
 
     Parameters
     ----------
     objects : mappings from a name to a value; values that are missing or not finite are left out
-    kind : the kind of each name
-    least : the smallest spread that is divided by, in units of the values
+    kind : a function that returns the kind of a value, given the value's name
+    least : the smallest allowed spread, in units of the values; a smaller spread is replaced by this one
 
     Returns
     -------
     list of dict
-        The deviations of each object, for its finite values that can be compared with values of other objects.
+        A dictionary for each object: the deviation of each finite value that can be compared with values of other
+        objects.
 
     >>> found = deviations([{"a": 9.0}, {"a": 1.0}, {"a": 2.0}, {"a": 3.0}], kind=lambda name: 0, least=0.1)
     >>> [round(one["a"], 2) for one in found]

@@ -2,13 +2,14 @@
 
 The problem is to maximise H(p) = -sum_c p_c log p_c over p on the simplex, under the constraint sum_c n_c log p_c >= b.
 This problem is convex. The multiplier of the likelihood constraint is lam > 0, and the multiplier of the sum of p is
-mu. The dual of the problem is
+mu. The dual problem is to minimise the following function over lam and mu:
 
     D(lam, mu) = sum_c max_{p_c > 0} [-p_c log p_c + lam n_c log p_c - mu p_c] + mu - lam b,
 
-By weak duality, every D(lam, mu) is at least the maximum. So a result that has not converged is too large, never too
-small, and limits computed from it stay valid. The inner maximum is at p_c = lam n_c / omega(log(lam n_c) + mu + 1),
-where omega is the Wright function. For n_c = 0, the inner maximum is at p_c = exp(-1 - mu).
+By weak duality, every value D(lam, mu) is at least the maximum of H(p). If the minimisation of D stops early, its
+result is too large and never too small, so the upper limits are still valid. The maximum over p_c is at p_c = lam n_c /
+omega(log(lam n_c) + mu + 1), where omega is the Wright omega function. For a class with n_c = 0, the maximum over p_c
+is at p_c = exp(-1 - mu).
 
 Source: Boyd and Vandenberghe, Convex Optimization, 2004, section 5.1.3 (weak duality).
 """
@@ -34,8 +35,8 @@ def largest_entropy(
     Takes counts (R, K) with n >= 1, and bounds (R,) below the largest log likelihood. Returns limits (R,), each at most
     log K. Classes with the count 0 may be left out of the counts if `num_classes` gives the number of all classes.
 
-    In this example all 10 draws have one label, and a likelihood of .5 is enough. Then p_1 = .5 ** .1, and the other
-    classes share the rest equally.
+    In this example, all 10 draws have the same label, and the likelihood of the draws must be at least .5. The entropy
+    is largest for p_1 = .5 ** .1 and equal probabilities of the other classes.
 
     >>> p = 0.5**0.1
     >>> expected = -p * np.log(p) - (1 - p) * np.log((1 - p) / 2)
@@ -59,7 +60,7 @@ def largest_entropy(
 
 
 def _dual(n: NDArray[np.float64], k: int, b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The smallest D that a bisection over log lam finds. For each lam, the best mu is computed."""
+    """The smallest value of the dual D(lam, mu) that a bisection over log lam finds, with the best mu for each lam."""
     unseen = k - (n > 0).sum(axis=1)
     total: NDArray[np.float64] = n.sum(axis=1)
     # lam -> 0 gives the uniform distribution, lam -> infinity the counts' own: the slack of the constraint rises between.
@@ -83,9 +84,9 @@ def _dual(n: NDArray[np.float64], k: int, b: NDArray[np.float64]) -> NDArray[np.
 def _solve_mu(
     n: NDArray[np.float64], lam: NDArray[np.float64], unseen: NDArray[np.int64], mu: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The mu at which the sum of the p_c is 1, and log p_c at this mu.
+    """The mu at which the sum of all p_c is 1, and the values log p_c at this mu.
 
-    The sum decreases with mu and is convex, so Newton's method starts from the left.
+    The sum of all p_c is a decreasing, convex function of mu, so Newton's method starts at a mu that is too small.
     """
     with np.errstate(divide="ignore"):
         log_weight = np.log(lam * n)

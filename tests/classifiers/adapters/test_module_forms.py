@@ -86,7 +86,7 @@ def test_a_module_that_takes_one_image_is_asked_image_by_image(images, form, one
     assert r.info["engine"]["engine"] == "eager"
     assert any("image by image" in note for note in r.info["notes"])
     for engine in ("openvino", "onnxruntime", "compile"):
-        with pytest.raises(EngineError, match="one that takes one"):
+        with pytest.raises(EngineError, match="a module that takes one image at a time"):
             dd.measure(clf, images, dd.probes.Gaussian([0.3], draws=20), engine=engine)
 
 

@@ -273,9 +273,12 @@ def edit(folder, name, where, value) -> None:
 @pytest.mark.parametrize(
     ("clean", "why"),
     [
-        ("empty", r"--clean .*empty: expected at least one image, got none: nothing is there; check the path"),
+        ("empty", r"--clean .*empty: expected at least one image, got an empty source; check the path"),
         ("none.npz", r"--clean .*none\.npz: expected at least one image, got none: shape \(0, 1, 8, 8\)"),
-        ("few.npz", r"expected at least 19 clean inputs other than those used to fit .* got 5; add clean inputs"),
+        (
+            "few.npz",
+            r"expected at least 19 clean inputs in addition to those that fit the profile .* got 5; add clean inputs",
+        ),
         ("copies.npz", r"expected clean images that differ, got copies: .* remove them"),
     ],
 )

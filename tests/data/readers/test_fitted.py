@@ -59,7 +59,9 @@ def test_colour_is_skipped_for_a_grey_model_and_named() -> None:
     assert read.images.labels.tolist() == [0, 1, 3, 4, 5]
     assert [name for name, _ in read.skipped] == ["2"]
     assert "convert it to grey first" in read.skipped[0][1]
-    with pytest.raises(InputError, match=r"x\.npy: expected images that the model takes, got none of 6; .*convert it"):
+    with pytest.raises(
+        InputError, match=r"x\.npy: expected images that the model takes, got none among 6 images; .*convert it"
+    ):
         fit_images(ImageSet(COLOUR.transpose(0, 3, 1, 2), name="x.npy"), channels=1, size=(10, 8))
 
 

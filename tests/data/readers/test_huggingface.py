@@ -107,7 +107,7 @@ BAD: list[tuple[Any, dict[str, Any], str]] = [
     (StandIn([]), {}, "empty"),
     (3, {}, "rows"),
     ([3], {}, "dicts"),
-    (rows([GOOD]), {"image_column": "img"}, "'img', got image, label, more"),
+    (rows([GOOD]), {"image_column": "img"}, "'img', got the columns image, label, more"),
     (StandIn(rows([GOOD])), {"label_column": "fine"}, "'fine'"),
     (rows([None]), {}, "row 0: expected an image, got NoneType"),
     (rows([{"bytes": b"broken"}]), {}, "row 0"),

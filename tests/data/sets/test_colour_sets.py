@@ -56,7 +56,7 @@ def test_cifar100_has_fine_labels(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", records((1,))[:-1], records((1,)) + b"\0", records((10,))])
 def test_cifar_refuses_broken_records(tmp_path: Path, content: bytes) -> None:
     put_cifar10(tmp_path, test=content)
-    with pytest.raises(InputError, match="fetch it again"):
+    with pytest.raises(InputError, match="fetch the file again"):
         cifar10("test", folder=tmp_path, check=False)
 
 

@@ -95,9 +95,9 @@ def test_more_than_the_memory_there_is(tmp_path: Path, monkeypatch: pytest.Monke
     ("content", "why"),
     [
         (b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(512) + b"\x89HDF\r\n\x1a\n", "7.3"),
-        (b"\x89HDF\r\n\x1a\n".ljust(600), "fetch it again"),
-        (b"", "fetch it again"),
-        (b"hello", "fetch it again"),
+        (b"\x89HDF\r\n\x1a\n".ljust(600), "fetch the file again"),
+        (b"", "fetch the file again"),
+        (b"hello", "fetch the file again"),
     ],
 )
 def test_other_files(tmp_path: Path, content: bytes, why: str) -> None:

@@ -66,7 +66,7 @@ def test_read_idx_refuses_hostile_files(tmp_path: Path, what: str, packed: bool)
 )
 def test_read_idx_refuses_broken_gzip(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.gz").write_bytes(data)
-    with pytest.raises(InputError, match="fetch it again"):
+    with pytest.raises(InputError, match="fetch the file again"):
         read_idx(tmp_path / "a.gz")
 
 

@@ -26,7 +26,7 @@ def published(monkeypatch: pytest.MonkeyPatch, read: object, **counts: int) -> N
 def test_cifar_files_cut_at_a_record_are_noticed(tmp_path: Path) -> None:
     put_cifar10(tmp_path)
     for split, count in (("train", 50_000), ("test", 10_000)):
-        with pytest.raises(InputError, match=f"the {count} published images of CIFAR-10.*fetch it again"):
+        with pytest.raises(InputError, match=f"the {count} published images of CIFAR-10.*fetch the data set again"):
             cifar10(split, folder=tmp_path)
     for split in ("train", "test"):
         (tmp_path / f"{split}.bin").write_bytes(records((19, 99), (1, 42)))
@@ -110,7 +110,7 @@ def test_gtsrb_pictures_of_other_kinds(signs: Path) -> None:  # noqa: F811
         assert s.input_shape == (3, 32, 32)
         assert (s.images == value).all()
     path.write_bytes(b"P6\n60000 60000\n255\n")
-    with pytest.raises(InputError, match=r"expected at most .* pixels, got 3600000000; make it smaller"):
+    with pytest.raises(InputError, match=r"expected at most .* pixels, got 3600000000; make the image smaller"):
         gtsrb("test", folder=signs, check=False)
     for make in (path.mkdir, lambda: os.mkfifo(path), lambda: path.symlink_to("/dev/zero")):
         path.unlink()

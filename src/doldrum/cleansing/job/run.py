@@ -33,9 +33,9 @@ def run_cleansing(
     :func:`doldrum.audit.run_audit`. If the run is killed, the same call continues the run. After a complete run, the
     same call only returns the summary.
 
-    Raises InputError if the folder holds something else or another run uses it, if the set has no labels, or if there
-    are too few clean images. Raises ClassifierError if the method cannot use the model. Raises SandboxError if the
-    confined process exceeds its memory or time, or dies.
+    Raises InputError if the folder holds other files, if another run uses the folder, if the training set has no
+    labels, or if there are too few clean images. Raises ClassifierError if the method cannot use the model. Raises
+    SandboxError if the confined process exceeds its memory or time, or dies.
     """
     return run_job(_JOB, settings, write=write_summary, read=_summary, send_as=_as_files, progress=progress, say=say)
 

@@ -30,8 +30,8 @@ class CleansingSettings(JobSettings):
     fpr : float in (0, 1)
         The false-positive rate that the method "profile" promises if there are clean images.
     rate : float in (0, .5]
-        The largest expected share of poisoned samples. For the ranking by the profile, it is a share of the whole set;
-        for spectral signatures, a share of a class.
+        The largest expected share of poisoned samples. The ranking by the profile applies this share to the whole
+        training set, and spectral signatures apply this share to each class.
     method : "profile", "spectral" or "clustering"
         The method whose list of samples is dropped.
 

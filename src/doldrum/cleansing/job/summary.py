@@ -1,6 +1,6 @@
 """Writes a cleansing's files and summary, outside of the confined process.
 
-All values from that process are checked first.
+All values from the confined process are checked before they are written.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def write_summary(settings: CleansingSettings, facts: dict[str, Any], begun: Beg
 def _columns(path: Path, methods: list[str], count: int, classes: int, *, promised: bool) -> dict[str, Any]:
     """The columns of samples.parquet. Raises ValueError for a column of a wrong type or length."""
     if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST:
-        raise ValueError("no columns, or columns with too many bytes")
+        raise ValueError("no file of columns, or a file of columns that is too large")
     kinds = dict(_COLUMNS)
     for method in methods:
         kinds |= {f"{method}_score": "f", f"{method}_drop": "b"}
@@ -83,11 +83,11 @@ def _columns(path: Path, methods: list[str], count: int, classes: int, *, promis
     for name, values in found.items():
         array = np.asarray(values)
         if array.shape != (count,) or array.dtype.kind != kinds[name]:
-            raise ValueError(f"a column {name} of a wrong type or length")
+            raise ValueError(f"the column {name} with a wrong type or length")
         if kinds[name] == "f" and not np.isfinite(array).all():
-            raise ValueError(f"numbers in {name} that are not finite")
+            raise ValueError(f"the column {name} with NaN or infinite numbers")
         if kinds[name] == "i" and not ((array >= -1) & (array < classes)).all():
-            raise ValueError(f"classes in {name} that the model does not have")
+            raise ValueError(f"the column {name} with classes that the model does not have")
         made[name] = [visible(v) for v in values] if name == "id" else array
     return made
 
@@ -103,13 +103,14 @@ def _promise(found: Mapping[str, Any], flagged: int) -> dict[str, Any]:
 
 
 def _ranking(found: Mapping[str, Any], dropped: int) -> dict[str, Any]:
-    """The number of listed samples that every round of draws lists, and what a list cannot say."""
+    """Facts about a ranking: how many of the listed samples every round of draws lists, and what a ranking cannot
+    say."""
     rounds, every = whole(found["rounds"]), whole(found["in_every_round"], least=0)
     if every > dropped:
-        raise ValueError(f"{every} samples on the list of every round, but only {dropped} samples on the whole list")
+        raise ValueError(f"{every} samples that every round lists, but a whole list of only {dropped} samples")
     depends = (
         f"The profile ranked the samples in {rounds} rounds of draws. {every:,} of the {dropped:,} samples on its list were on the list of every "
-        "round. The remaining samples depend on the draws: another --seed puts other samples on the list."
+        "round. The remaining samples on the list depend on the draws: with a different --seed, different samples are on the list."
     )
     return {"rounds": rounds, "listed": dropped, "in_every_round": every, "means": [depends, ranking.LIMITS]}
 

@@ -38,7 +38,7 @@ _LOOK = 1000  # samples that show whether the classes are in the model's order
 CARRIED = ("poisoned", "cover", "original_labels")
 """Arrays that `doldrum poison` writes besides images and labels, one entry per sample.
 
-These arrays are only copied to the cleansed set.
+A cleansing copies these arrays to the cleansed set, and does not use them otherwise.
 """
 
 
@@ -97,7 +97,7 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
 
 def _labels(material: Material, opened: Suspect) -> tuple[NDArray[np.int64], str]:
-    """The class number of each sample, and how it was found."""
+    """The class number of each sample, and how the class numbers were found."""
     without = [i for i, label in zip(material.images.ids, material.labels, strict=True) if label is None]
     if len(without) == len(material.labels):
         raise InputError("expected a training set with labels, got none; a folder needs one folder per class")
@@ -116,7 +116,7 @@ def _labels(material: Material, opened: Suspect) -> tuple[NDArray[np.int64], str
 
 
 def _check_order(opened: Suspect, material: Material, data: ImageSet, labels: NDArray[np.int64], how: str) -> None:
-    """Check on a part of the samples that the labels have the model's order of classes. Raise InputError if not."""
+    """Raise InputError if some of the samples show that the labels and the model have different orders of classes."""
     some = np.unique(np.linspace(0, len(data) - 1, min(len(data), _LOOK)).astype(np.int64))
     predicted = labels_of(opened.classifier, data.take(some))
     names = [material.labels[i] for i in some]
@@ -188,8 +188,8 @@ def _write_kept(
 ) -> None:
     """Write the samples to keep as .npz.
 
-    If the training set is an .npz file, its own arrays are written. For other formats, the images are written in the
-    form that the model takes.
+    If the training set is an .npz file, the arrays of this file are written. For other formats, the images are written
+    in the form that the model takes.
     """
     images, more = material.images.images, {}
     rows = np.flatnonzero(keep)
@@ -206,7 +206,7 @@ def _write_kept(
 
 
 def _carried(source: str, rows: NDArray[np.int64]) -> dict[str, Any]:
-    """The arrays besides images and labels in an .npz from `doldrum poison`, for the samples to keep."""
+    """For the samples to keep: the arrays that `doldrum poison` wrote in addition to images and labels."""
     found: dict[str, Any] = {}
     with np.load(source, allow_pickle=False) as arrays:
         if "attack" not in arrays.files or (attack := arrays["attack"]).dtype.kind != "U" or attack.ndim:

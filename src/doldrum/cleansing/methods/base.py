@@ -31,7 +31,7 @@ class Verdict:
     drop : bool array (N,)
         The samples to drop, by the method's own rule.
     rule : str
-        The rule in words, with its numbers.
+        The method's rule for dropping samples, in words and numbers.
     details : mapping
         Additional results of the method, as values that JSON can hold.
 
@@ -71,7 +71,7 @@ def checked_rate(rate: Any) -> float:
 def checked_class(features: Any) -> NDArray[np.float64]:
     """Features (n, D) of one class as finite float64.
 
-    Raises InputError for another shape, and for values that are not finite.
+    Raises InputError if `features` is empty, is not an array (n, D), or has NaN or infinite values.
     """
     found = np.asarray(features, dtype=np.float64)
     if found.ndim != 2 or 0 in found.shape:
@@ -82,9 +82,10 @@ def checked_class(features: Any) -> NDArray[np.float64]:
 
 
 def highest(scores: NDArray[np.float64], rate: Any) -> NDArray[np.bool_]:
-    """Mark the highest of n scores: 1.5 x rate x n of them.
+    """Mark the 1.5 x rate x n highest of n scores.
 
-    The number of marked scores is rounded up, and is at most n - 1. Of equal scores, the first ones are marked.
+    The number of marked scores, 1.5 x rate x n, is rounded up, and is at most n - 1. Of equal scores, the first ones
+    are marked.
 
     >>> highest(np.array([1.0, 5.0, 3.0, 2.0]), 0.25).tolist()
     [False, True, True, False]

@@ -55,7 +55,7 @@ def by_class(classifier: Classifier, data: ImageSet, methods: Sequence[str], *, 
 
 
 def _cluster_scores(clusters: clustering.Clusters) -> NDArray[np.float64]:
-    """The share of the class outside of a sample's cluster, times the silhouette.
+    """Score each sample: the share of its class that is not in its cluster, times the silhouette score.
 
     The score is high in a small, separate cluster.
     """

@@ -67,7 +67,7 @@ class Cleansing:
 
     @property
     def promised(self) -> bool:
-        """Whether the profile's list has a promised false-positive rate."""
+        """Whether the method *profile* was run with a promised false-positive rate."""
         return "more_than_promised" in (self.verdicts["profile"].details if "profile" in self.verdicts else {})
 
     @property
@@ -75,15 +75,18 @@ class Cleansing:
         """Whether the profile flagged more samples than expected at the promised false-positive rate.
 
         True if the number of flags is above its 95% limit, or if Benjamini-Hochberg at an FDR of 10% finds any samples.
-        False if no rate is promised.
+        False if no false-positive rate is promised.
         """
         details = self.verdicts["profile"].details if self.promised else {}
         return bool(details.get("more_than_promised") or details.get("discoveries"))
 
     def drop(self, method: str = "profile") -> NDArray[np.bool_]:
-        """Which samples (N,) one method would drop. Raises InputError with the reason if the method was not run."""
+        """Whether `method` would drop each sample (N,). Raises InputError, with the reason, if the method was not
+        run."""
         if method not in self.verdicts:
-            why = self.refused.get(method, f"it was not run; the methods that were run: {', '.join(self.verdicts)}")
+            why = self.refused.get(
+                method, f"it was not run; choose one of the methods that were run: {', '.join(self.verdicts)}"
+            )
             raise InputError(f"expected a method that was run, got {method!r}: {why}")
         return self.verdicts[method].drop
 
@@ -118,12 +121,12 @@ def cleanse(
     """Find samples of a training set that look poisoned, with the model that was trained on it.
 
     - *profile* (doldrum's own method) needs only predicted labels. With `clean` images, this method drops the samples
-      that it flags at the promised rate `fpr`. The promise holds for clean samples that the model treats like the given
-      clean images: on average, at most a share `fpr` of these samples is dropped. Training samples differ a little from clean images,
-      because the model was trained on them. How this difference changes the rate was measured (docs/results/cleansing).
-      Without `clean`, this method drops 1.5 x `rate` x N samples: those that differ most from the others over four
-      rounds of draws. No rate is promised without `clean`. The verdict's `details` say how many of these samples are on
-      the list of every round.
+      that it flags at the promised rate `fpr`. On average, at most a share `fpr` of the clean samples is dropped, if
+      the model treats clean samples like the images in `clean`. Training samples differ a little from clean images,
+      because the model was trained on them. The page docs/results/cleansing shows how this difference changes the
+      false-positive rate. Without `clean`, this method drops the 1.5 x `rate` x N samples that differ most from all
+      other samples over four rounds of draws. No rate is promised without `clean`. The verdict's `details` say how many
+      of the dropped samples are on the list of every round.
     - *spectral* drops 1.5 x `rate` x n of the n samples of each label: those with the largest spectral signatures. The
       method *spectral* needs a torch module.
     - *clustering* divides the activations of each label into two clusters. The smaller cluster is dropped if it is
@@ -137,8 +140,8 @@ def cleanse(
     clean
         At least 500 clean images that the model was not trained on, or training samples that somebody has checked.
     rate
-        The largest expected share of poisoned samples. For the profile's ranking, it is a share of the whole set; for
-        spectral signatures, a share of a class.
+        The largest expected share of poisoned samples. The ranking by *profile* applies this share to the whole
+        training set, and *spectral* applies this share to each class.
     seed
         The seed of the profile's draws. By default the seed is new and secret. An attacker who knows the draws could
         choose poison that the draws miss.

@@ -1,4 +1,4 @@
-"""Activation clustering: the activations of a poisoned class form two clusters. The smaller cluster is the poison."""
+"""Activation clustering: the activations of a poisoned class form two clusters, and the smaller one is the poison."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ _DIMENSIONS, _SAMPLE = 10, 5000
 class Clusters:
     """Two clusters of the samples of one class.
 
-    `smaller` (n,) marks the smaller cluster, and `share` is its share of the samples. `silhouette` is the mean
-    silhouette score of both clusters. If there are more than 5,000 samples, the score is computed from 5,000 samples.
+    `smaller` (n,) marks the smaller cluster, and `share` is the share of the samples in this cluster. `silhouette` is
+    the mean silhouette score of both clusters. For a class of more than 5,000 samples, the silhouette score is computed
+    from 5,000 samples.
     """
 
     smaller: NDArray[np.bool_]
@@ -40,9 +41,10 @@ class Clusters:
 def activation_clusters(features: Any, *, seed: int = 0) -> Clusters:
     """Divide the samples of one class into two clusters: FastICA to 10 dimensions, then 2-means with 10 starts.
 
-    A class with fewer than 20 samples, or with equal activations, is one cluster: no sample is marked, and share and
-    silhouette are 0. The thresholds of size and silhouette are those of the authors' own implementation (Adversarial
-    Robustness Toolbox, analysis by silhouette). The paper uses the size and the silhouette too.
+    A class with fewer than 20 samples, or with equal activations, is one cluster: then no sample is marked, and `share`
+    and `silhouette` are 0. The thresholds of size and silhouette are those of the authors' own implementation
+    (Adversarial Robustness Toolbox, analysis by silhouette). The paper by Chen et al. uses the size and the silhouette
+    score of a cluster too.
 
     Source: Chen et al., Detecting backdoor attacks on deep neural networks by activation clustering, 2018, arXiv 1811.03728.
 

@@ -1,6 +1,6 @@
 """Compares the smoothness profiles of training samples with those of clean inputs, with a promised false-positive rate.
 
-Without clean inputs, `ranking` is used instead.
+If there are no clean inputs, the module `ranking` ranks the training samples instead.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def check_enough(data: ImageSet, clean: ImageSet | None, fpr: float) -> None:
     """Raise InputError unless there are enough clean inputs to promise `fpr`, or enough samples to rank."""
     if clean is None:
         if len(data) < _FEWEST:
-            raise InputError(f"expected at least {_FEWEST} samples to rank, got {len(data)}; or pass clean images too")
+            raise InputError(
+                f"expected at least {_FEWEST} samples to rank, got {len(data)}; add samples, or pass clean images too"
+            )
         return
     check_clean(clean, fpr)
 
@@ -40,7 +42,7 @@ def check_enough(data: ImageSet, clean: ImageSet | None, fpr: float) -> None:
 def check_clean(clean: ImageSet, fpr: float) -> None:
     """Raise InputError unless there are enough different clean inputs to fit the profile and to promise `fpr`."""
     cut = _to_fit(clean)
-    check_size(len(clean) - cut, fpr, what="clean inputs other than those used to fit")
+    check_size(len(clean) - cut, fpr, what="clean inputs in addition to those that fit the profile")
     if cut < _FEWEST_TO_FIT:
         raise InputError(
             f"expected at least {2 * _FEWEST_TO_FIT} clean inputs, got {len(clean)}; the profile is fitted on half of them"
@@ -71,7 +73,8 @@ def against_clean(
 
     The verdict's `details` are `p_values` (N,), `fpr`, `num_calibration`, `limit`, `more_than_promised`, `discoveries`
     and `realised_fpr`. `limit` is the 95% upper limit of the number of flags at the promised rate. `discoveries` is the
-    number of samples that Benjamini-Hochberg finds at an FDR of 10%. `realised_fpr` comes with its 95% limits.
+    number of samples that Benjamini-Hochberg finds at an FDR of 10%. `realised_fpr` is a list: the mean of the actual
+    false-positive rate, and its lower and upper 95% limit.
     """
     found, calibration = detector.judge(labels, scores, data), detector.calibration
     assert calibration is not None
@@ -80,5 +83,5 @@ def against_clean(
         "p_values": found.p_values, "fpr": found.fpr, "num_calibration": found.num_calibration, "limit": found.limit,
         "more_than_promised": found.more_than_promised, "discoveries": len(found.flagged(0.1)), "realised_fpr": [promise.value, promise.lower, promise.upper],
     }  # fmt: skip
-    rule = f"drops the flagged samples: of samples like the clean images, at most a share of {found.fpr:.3g} is flagged on average"
+    rule = f"drops the flagged samples; on average, at most a share of {found.fpr:.3g} of the samples like the clean images is flagged"
     return Verdict("profile", scores, found.flags, rule, details)

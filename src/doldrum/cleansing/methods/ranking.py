@@ -19,13 +19,13 @@ LIMITS = (
 
 
 def verdict_of(rounds: Sequence[NDArray[np.float64]], *, rate: float) -> Verdict:
-    """A verdict that drops 1.5 x rate x N samples: those with the highest mean rank over all rounds.
+    """A verdict that drops the 1.5 x rate x N samples with the highest mean rank over all rounds of draws.
 
     It promises no rate.
 
     A sample's score is its mean rank, divided by N. The verdict's `details` are `rate`, `rounds` and `in_every_round`.
-    `in_every_round` counts the dropped samples that each single round would drop too. The remaining dropped samples
-    depend on the draws, and change with the seed.
+    `in_every_round` is the number of dropped samples that every single round of draws would drop too. The remaining
+    dropped samples depend on the draws, and change with the seed.
 
     >>> verdict_of([np.array([1.0, 5.0, 3.0, 2.0]), np.array([1.0, 5.0, 2.0, 3.0])], rate=0.25).details["in_every_round"]
     1

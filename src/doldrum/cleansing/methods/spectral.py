@@ -13,9 +13,9 @@ __all__ = ["spectral_scores"]
 
 
 def spectral_scores(features: Any) -> NDArray[np.float64]:
-    """Scores (n,) of the samples of one class: ((f - mean) . v)^2.
+    """Scores (n,) of the samples of one class: ((f - mean) . v)^2, where f has the features of a sample.
 
-    v is the top right singular vector of the centred features.
+    Here v is the top right singular vector of the centred features, and mean is the mean of all samples' features.
 
     Parameters
     ----------

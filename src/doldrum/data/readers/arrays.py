@@ -63,7 +63,9 @@ def _read_npz(path: Path) -> ImageSet:
         image_key = _pick(arrays.files, _IMAGE_KEYS)
         if image_key is None:
             found = ", ".join(repr(visible(name, most=40)) for name in sorted(arrays.files)[:5]) or "none"
-            raise InputError(f"expected an array named {' or '.join(_IMAGE_KEYS[:3])}, got {found}; rename one")
+            raise InputError(
+                f"expected an array named {' or '.join(_IMAGE_KEYS[:3])}, got arrays named {found}; rename the array of images"
+            )
         label_key = _pick(arrays.files, _LABEL_KEYS)
         for key in filter(None, (image_key, label_key)):
             size = max(claimed.get(f"{key}.npy", 0), claimed.get(key, 0))

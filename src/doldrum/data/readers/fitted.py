@@ -28,9 +28,9 @@ def fit_images(
 
     The result's `notes` say how many images were changed.
 
-    Images that already have this shape are returned unchanged. All other kinds of images are converted to uint8 and
-    resized by :func:`doldrum.intake.fit_image`. For a colour model, a grey image is repeated in all channels; for a grey model,
-    colour images are skipped.
+    Images that already have the requested channels and size are returned unchanged. All other kinds of images are
+    converted to uint8 and resized by :func:`doldrum.intake.fit_image`. For a colour model, a grey image is repeated in
+    all channels; for a grey model, colour images are skipped.
 
     Raises InputError if no image is left, and for numbers of channels other than 1 and 3, which cannot be converted.
 
@@ -60,7 +60,7 @@ def fit_images(
             skipped.append((images.ids[k], str(error)))
     if not kept:
         raise InputError(
-            f"{called}expected images that the model takes, got none of {len(images):,}; the reason for the first: {skipped[0][1]}"
+            f"{called}expected images that the model takes, got none among {len(images):,} images; the first image was skipped for this reason: {skipped[0][1]}"
         )
     fitted = ImageSet(
         store.finish(),

@@ -109,7 +109,7 @@ def read_folder(
 def _added(store: PixelStore, array: NDArray[np.uint8]) -> PixelStore:
     """Add an image to the store, and return the store.
 
-    When the first colour image follows grey images, the grey ones are converted to colour too.
+    When the first colour image follows grey images, the grey images are converted to colour too.
     """
     if store.channels == 1 and len(array) == 3:
         before, store = store.finish(), PixelStore()

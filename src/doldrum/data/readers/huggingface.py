@@ -127,7 +127,7 @@ def _check_columns(columns: Sequence[str] | None, wanted: list[str]) -> None:
         return
     if missing := [c for c in wanted if c not in columns]:
         raise InputError(
-            f"expected a column {missing[0]!r}, got {', '.join(map(str, columns))}; pass image_column= and label_column="
+            f"expected a column named {missing[0]!r}, got the columns {', '.join(map(str, columns))}; pass image_column= and label_column="
         )
 
 

@@ -47,5 +47,5 @@ def _read(path: Path) -> bytes:
         raise InputError(f"expected a file at {visible(path)}, got a folder, a pipe or a device; leave out this path")
     with path.open("rb") as file:
         if (found := os.fstat(file.fileno()).st_size) > _MOST_BYTES:
-            raise InputError(f"expected an image of at most {_MOST_BYTES} bytes, got {found}; make it smaller")
+            raise InputError(f"expected an image of at most {_MOST_BYTES} bytes, got {found}; make the image smaller")
         return file.read(_MOST_BYTES)

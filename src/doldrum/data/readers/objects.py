@@ -34,7 +34,8 @@ _BLOCK = 256  # images that are read at a time of what gives slices
 
 @dataclass(frozen=True)
 class Failed:
-    """A value that could not be read because its source raised: the reason, and how many images are lost with it."""
+    """Stands for a value that could not be read because the source raised an error: the reason, and how many images are
+    lost."""
 
     why: str
     images: int = 1
@@ -72,10 +73,11 @@ def unit_of(source: Any) -> str:
 
 
 def values_of(source: Any) -> Iterator[tuple[int, Any]]:
-    """Each value of `source` as (number, value or `Failed`), in the source's own order. Each value is requested once.
+    """Yield (number, value) for each value of `source`, in the source's order; an unreadable value becomes a `Failed`.
 
-    If the source can be indexed, and an item raises an error, reading continues with the next item. A generator or
-    stream cannot continue after it raised: its last value is then a `Failed` whose `images` is 0.
+    Each value is requested once. If the source can be indexed, and an item raises an error, reading continues with the
+    next item. A generator or stream cannot continue after it raised: its last value is then a `Failed` whose `images`
+    is 0.
     """
     if _is_loader(source):
         goes_on = not isinstance(source.dataset, _torch_data().IterableDataset) and hasattr(source, "__len__")
@@ -100,7 +102,7 @@ def _length(source: Any) -> int:
         raise
     except Exception as error:
         raise InputError(
-            f"expected len() of the {type(source).__name__} to give the number of items, got {type(error).__name__}: "
+            f"expected len() of the {type(source).__name__} to give the number of items, got the error {type(error).__name__}: "
             f"{visible(str(error), most=300)}; fix its __len__"
         ) from error
 
@@ -140,7 +142,7 @@ def _tried(read: Callable[[], Any], *, lost: int = 1) -> Any:
 
 
 def _in_worker(text: str) -> tuple[str, str] | None:
-    """Type and message of an error in a DataLoader's worker process. `text` holds the traceback of this error.
+    """Type and message of an error in a DataLoader's worker process. `text` holds its traceback.
 
     None for other errors.
     """
@@ -206,7 +208,7 @@ def _gives_items(source: Any) -> bool:
 def _plain_rows(source: Any) -> Any:
     """A Hugging Face set without its format, since a format such as "torch" gives tensors in another layout.
 
-    The user's own transform is kept.
+    A transform that the user has set stays in effect.
     """
     form: Any = getattr(source, "format", None)
     if (

@@ -24,13 +24,13 @@ Shape = tuple[int, int, int]
 def expanded(value: Any, shape: Shape | None) -> Iterator[tuple[Any, int | None]]:
     """Each image in a value as (image, class number or None).
 
-    A single image gives one pair, a batch gives one pair per image.
+    A single image gives one pair, and a batch of images gives one pair per image.
 
     A tuple is (image, label, …) or (batch, labels, …). A list is a batch if all its elements are images, pairs or rows;
     otherwise it is read like a tuple. In a row (a dict), the image is under `image`, `img`, `pixel_values`, … and the
-    label under `label`, `labels`, `y`, `target`, …. An array of three axes is usually one image. An array of three axes
-    is a batch of grey images if it fits `shape` (C, H, W) only as a batch, or if it has one label per element of its
-    first axis.
+    label under `label`, `labels`, `y`, `target`, …. An array of three axes is usually one image. In two cases, an array
+    of three axes is read as a batch of grey images: the array fits `shape` (C, H, W) only as a batch, or there is one
+    label for each element of the first axis.
 
     >>> [(i.shape, label) for i, label in expanded((np.zeros((2, 3, 8, 8)), [4, 5]), None)]
     [((3, 8, 8), 4), ((3, 8, 8), 5)]
@@ -135,7 +135,7 @@ def is_picture(value: Any) -> bool:
 
 
 def array_of(value: Any) -> NDArray[Any] | None:
-    """The value as a NumPy array, if it is an array, or a tensor of any library on any device; else None.
+    """Convert `value` to a NumPy array if it is an array, or a tensor of any library on any device; else return None.
 
     Raises InputError for sparse tensors, and for tensors on torch's meta device, which have no values.
     """
@@ -167,7 +167,7 @@ def array_of(value: Any) -> NDArray[Any] | None:
 def picture_pixels(image: Any) -> NDArray[np.uint8]:
     """The pixels of a picture as uint8 (1 or 3, H, W), rotated as EXIF says.
 
-    Raises InputError, with the reason, if it can't be decoded.
+    Raises InputError, with the reason, if the picture can't be decoded.
     """
     if isinstance(image, dict):
         encoded = cast("dict[str, Any]", image)
@@ -180,7 +180,7 @@ def picture_pixels(image: Any) -> NDArray[np.uint8]:
 
     width, height = image.size
     if width * height > MOST_PIXELS:
-        raise InputError(f"expected at most {MOST_PIXELS} pixels, got {width} x {height}; make it smaller")
+        raise InputError(f"expected at most {MOST_PIXELS} pixels, got {width} x {height}; make the image smaller")
     try:
         return image_pixels(ImageOps.exif_transpose(image))
     except InputError:

@@ -69,7 +69,7 @@ _HUNDRED = _Version(
 
 def _how(v: _Version) -> str:
     return (
-        f"fetch https://www.cs.toronto.edu/~kriz/{v.archive} (MD5 {v.md5}) and put it, or {v.folder} from it, "
+        f"fetch https://www.cs.toronto.edu/~kriz/{v.archive} (MD5 {v.md5}) and put the archive, or the folder {v.folder} from the archive, "
         f"in $DOLDRUM_DATA/{v.name}"
     )
 
@@ -150,18 +150,18 @@ def _read(v: _Version, split: str, folder: str | Path | None, check: bool) -> Im
 def _records(v: _Version, raw: NDArray[np.uint8], path: Path) -> NDArray[np.uint8]:
     length = v.label_bytes + _PIXELS
     if not len(raw) or len(raw) % length:
-        raise InputError(f"expected records of {length} bytes in {path}, got {len(raw)} bytes; fetch it again")
+        raise InputError(f"expected records of {length} bytes in {path}, got {len(raw)} bytes; fetch the file again")
     records = raw.reshape(-1, length)
     highest = int(records[:, v.label_bytes - 1].max())
     if highest >= v.classes:
-        raise InputError(f"expected labels below {v.classes} in {path}, got {highest}; fetch it again")
+        raise InputError(f"expected labels below {v.classes} in {path}, got {highest}; fetch the file again")
     return records
 
 
 def _bounded(path: Path, v: _Version) -> Path:
     most = _MOST_RECORDS * (v.label_bytes + _PIXELS)
     if path.stat().st_size > most:
-        raise InputError(f"expected at most {most} bytes in {path}, got {path.stat().st_size}; fetch it again")
+        raise InputError(f"expected at most {most} bytes in {path}, got {path.stat().st_size}; fetch the file again")
     return path
 
 
@@ -173,7 +173,7 @@ def _text(path: Path) -> str:
 
 
 def _unpack(path: Path, v: _Version, names: list[str]) -> dict[str, bytes]:
-    """The bytes of the archive's files in `names`.
+    """Read the files in `names` from the archive, and return the bytes of each file.
 
     Nothing is written to disk, so a hostile path in the archive does no harm.
     """
@@ -187,7 +187,9 @@ def _unpack(path: Path, v: _Version, names: list[str]) -> dict[str, bytes]:
                     file = archive.extractfile(member)
                     contents[name] = file.read() if file else b""
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:
-        raise InputError(f"expected the archive of {v.title} at {path}, got {error}; fetch it again") from error
+        raise InputError(f"expected the archive of {v.title} at {path}, got {error}; fetch the file again") from error
     if missing := [n for n in names[:-1] if n not in contents]:
-        raise InputError(f"expected {', '.join(missing)} in {path}, got an archive without it; fetch it again")
+        raise InputError(
+            f"expected the files {', '.join(missing)} in the archive {path}, got an archive without these files; fetch the file again"
+        )
     return contents

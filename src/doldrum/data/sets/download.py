@@ -56,4 +56,6 @@ def fetch_gzip(url: str, target: Path, *, sha256: str, size_limit: int = 1 << 30
     except DatasetNotFoundError:
         raise
     except (OSError, ValueError, http.client.HTTPException, zlib.error) as error:
-        raise DatasetNotFoundError(f"expected {target.name} from {url}, got {error}; check the connection") from error
+        raise DatasetNotFoundError(
+            f"expected the file {target.name} from {url}, got the error: {error}; check the connection"
+        ) from error

@@ -84,9 +84,9 @@ def emoji(
     "train" or all in "test". The test split has `test_share` of the emoji of each class. Ids are "emoji/vendor/code
     points".
 
-    With `placements`, every drawing occurs that many times: first unchanged, then moved by up to 3 pixels in each
-    direction (ids end in "#2", "#3", ...). The moves are the same in every call. Moved drawings replace random shifts
-    in training, which would also move a trigger that is already in the image.
+    Every drawing occurs `placements` times: first unchanged, then moved by up to 3 pixels in each direction (ids end in
+    "#2", "#3", ...). The moves are the same in every call. Moved drawings replace random shifts in training, which
+    would also move a trigger that is already in the image.
 
     Searches for the two packages in `folder`, or else in `$DOLDRUM_DATA/emoji` and the cache, either in node_modules or
     directly in the folder. Raises DatasetNotFoundError, which says how to get the packages, and InputError for broken
@@ -220,5 +220,7 @@ def _cut(sheet: NDArray[np.uint8], x: int, y: int) -> NDArray[np.uint8]:
     """
     left, top = x * (_CELL + 2) + 1, y * (_CELL + 2) + 1
     if x < 0 or y < 0 or top + _CELL > sheet.shape[0] or left + _CELL > sheet.shape[1]:
-        raise InputError(f"expected a position on the sheet, got column {x}, row {y}; install the package again")
+        raise InputError(
+            f"expected a drawing inside the sprite sheet, got a drawing in column {x} and row {y}; install the package again"
+        )
     return sheet[top : top + _CELL, left : left + _CELL].transpose(2, 0, 1)

@@ -35,9 +35,9 @@ def svhn(split: str = "train", *, folder: str | Path | None = None, check: bool 
     """SVHN: 73,257 training, 26,032 test or 531,131 extra images, uint8 (N, 3, 32, 32). Class k is the digit k.
 
     In the files, the label 10 means the digit 0. Searches for train_32x32.mat, test_32x32.mat or extra_32x32.mat in
-    `folder`, or else in $DOLDRUM_DATA/svhn and the cache. `check` compares the MD5 with the published one. The whole
-    compressed file is unpacked into memory (1.6 GB for the extra images). Raises DatasetNotFoundError, which says how
-    to get the data set, and InputError for broken files.
+    `folder`, or else in $DOLDRUM_DATA/svhn and the cache. `check` compares the file's MD5 with the published MD5. The
+    whole compressed file is unpacked into memory (1.6 GB for the extra images). Raises DatasetNotFoundError, which says
+    how to get the data set, and InputError for broken files.
     """
     if split not in _MD5:
         raise InputError(f"expected split 'train', 'test' or 'extra', got {split!r}")
@@ -72,11 +72,13 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
         shapes = {str(name): (tuple(shape), kind) for name, shape, kind in whosmat(path)}
         shape, kind = shapes.get("X", ((), "none"))
         if len(shape) != 4 or shape[:3] != (32, 32, 3) or not 0 < shape[3] <= _MOST_IMAGES or kind != "uint8":
-            raise InputError(f"expected X (32, 32, 3, N) of uint8 in {path}, got {shape} of {kind}; fetch it again")
+            raise InputError(
+                f"expected an array X (32, 32, 3, N) of uint8 in {path}, got shape {shape} of {kind}; fetch the file again"
+            )
         labels_shape, labels_kind = shapes.get("y", ((), "none"))
         if labels_shape != (shape[3], 1) or labels_kind not in ("uint8", "double"):
             raise InputError(
-                f"expected y ({shape[3]}, 1) of uint8 or double in {path}, got {labels_shape} of {labels_kind}; fetch it again"
+                f"expected an array y ({shape[3]}, 1) of uint8 or double in {path}, got shape {labels_shape} of {labels_kind}; fetch the file again"
             )
         if not fits_in_memory(2 * math.prod(shape)):  # as it is unpacked, and unpacked
             raise InputError(
@@ -87,7 +89,9 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
     except InputError:
         raise
     except Exception as error:  # the reader of broken files raises what it likes
-        raise InputError(f"expected a MATLAB 5 file at {path}, got {error}; fetch it again") from error
+        raise InputError(f"expected a MATLAB 5 file at {path}, got {error}; fetch the file again") from error
     if digits.min() < 1 or digits.max() > 10 or (digits != np.rint(digits)).any():
-        raise InputError(f"expected labels 1 to 10 in {path}, got {digits.min()} to {digits.max()}; fetch it again")
+        raise InputError(
+            f"expected labels 1 to 10 in {path}, got {digits.min()} to {digits.max()}; fetch the file again"
+        )
     return np.asarray(content["X"]), digits

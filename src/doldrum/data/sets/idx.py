@@ -38,17 +38,17 @@ def read_idx(path: str | Path) -> NDArray[Any]:
                 raise InputError(f"expected an IDX file of unsigned bytes at {path}, got header {head!r}")
             sizes = file.read(4 * head[3])
             if len(sizes) < 4 * head[3]:
-                raise InputError(f"expected {head[3]} sizes in the header of {path}, got the end of the file")
+                raise InputError(f"expected {head[3]} sizes of axes in the header of {path}, got the end of the file")
             shape = struct.unpack(f">{head[3]}I", sizes)
             total = math.prod(shape)
             if not 0 < total <= _LARGEST:
                 raise InputError(f"expected 1 to {_LARGEST} bytes in {path}, got a header that says {total}")
             data = _read(file.read, total + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"expected a readable IDX file at {path}, got {error}; fetch it again") from error
+        raise InputError(f"expected a readable IDX file at {path}, got {error}; fetch the file again") from error
     if len(data) != total:
         raise InputError(
-            f"expected {total} bytes in {path}, got {'more' if len(data) > total else len(data)}; fetch it again"
+            f"expected {total} bytes in {path}, got {'more' if len(data) > total else len(data)}; fetch the file again"
         )
     return np.frombuffer(data, dtype=np.uint8).reshape(shape)
 

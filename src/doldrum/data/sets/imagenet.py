@@ -58,17 +58,21 @@ def tiny_imagenet(split: str = "train", *, folder: str | Path | None = None, che
     wnids = [line.strip() for line in _text(root / "wnids.txt").splitlines() if line.strip()]
     number = {wnid: k for k, wnid in enumerate(wnids)}
     if not wnids or len(number) != len(wnids):
-        raise InputError(f"expected different classes in {root / 'wnids.txt'}, got {len(wnids)} lines; unpack it again")
+        raise InputError(
+            f"expected a different class in each line of {root / 'wnids.txt'}, got {len(wnids)} lines; unpack the archive again"
+        )
     if odd := [w for w in wnids if not re.fullmatch(r"n[0-9]+", w)]:
         raise InputError(
-            f"expected WordNet ids such as n01443537 in {root / 'wnids.txt'}, got {odd[0]!r:.60}; unpack it again"
+            f"expected WordNet ids such as n01443537 in {root / 'wnids.txt'}, got {odd[0]!r:.60}; unpack the archive again"
         )
     files: list[ListedImage] = []
     if split == "train":
         for wnid in wnids:
             pictures = sorted((root / "train" / wnid / "images").glob("*.JPEG"))
             if not pictures:
-                raise InputError(f"expected images in {root / 'train' / wnid / 'images'}, got none; unpack it again")
+                raise InputError(
+                    f"expected images in {root / 'train' / wnid / 'images'}, got none; unpack the archive again"
+                )
             files += [ListedImage(p, f"tiny-imagenet:train/{p.stem}", number[wnid]) for p in pictures]
     else:
         for line in _text(root / "val" / "val_annotations.txt").splitlines():
@@ -76,7 +80,7 @@ def tiny_imagenet(split: str = "train", *, folder: str | Path | None = None, che
             wnid = rest.split("\t")[0].strip()
             if wnid not in number or not is_plain_name(file):
                 raise InputError(
-                    f"expected a file name and a class in val_annotations.txt, got {line!r:.100}; unpack it again"
+                    f"expected a file name and a class in val_annotations.txt, got {line!r:.100}; unpack the archive again"
                 )
             files.append(
                 ListedImage(root / "val" / "images" / file, f"tiny-imagenet:val/{Path(file).stem}", number[wnid])
@@ -92,7 +96,7 @@ def tiny_imagenet(split: str = "train", *, folder: str | Path | None = None, che
 def _tiny(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Check that an image is 64 x 64, and convert it to colour, since some images of the set are grey."""
     if array.shape[1:] != (64, 64):
-        raise InputError(f"expected 64 x 64 pixels, got {array.shape[1]} x {array.shape[2]}; unpack it again")
+        raise InputError(f"expected 64 x 64 pixels, got {array.shape[1]} x {array.shape[2]}; unpack the archive again")
     return fit_image(array, channels=3)
 
 

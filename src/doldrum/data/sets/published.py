@@ -41,10 +41,10 @@ class ListedImage:
 def find_folder(
     name: str, holds: Callable[[Path], bool], *, folder: str | Path | None = None, inner: Sequence[str] = ()
 ) -> Path | None:
-    """The first of the searched folders for which `holds` returns true, or None.
+    """Search for a data set's folder: return the first folder for which `holds` returns true, or None.
 
-    If `folder` is given, only `folder` is searched, else $DOLDRUM_DATA/name, $DOLDRUM_DATA and the cache. In each of
-    these folders, the subfolders named in `inner` are searched too. `inner` holds the names of the folders in the
+    If `folder` is given, only `folder` is searched, else $DOLDRUM_DATA/name, $DOLDRUM_DATA and the cache. In each
+    searched folder, the subfolders named in `inner` are searched too. `inner` holds the names of the folders in the
     published archives.
     """
     outer = [Path(folder)] if folder is not None else candidate_folders(name)
@@ -60,7 +60,7 @@ def find_folder(
 def not_found(title: str, how_to_get: str, folder: str | Path | None) -> DatasetNotFoundError:
     """The error for a data set that was not found."""
     where = f" in {folder}" if folder is not None else ""
-    return DatasetNotFoundError(f"expected {title}{where}, got none; get it: {how_to_get}")
+    return DatasetNotFoundError(f"expected the data {title}{where}, got none; get it: {how_to_get}")
 
 
 def check_md5(path: Path, md5: str) -> None:
@@ -68,13 +68,15 @@ def check_md5(path: Path, md5: str) -> None:
     with path.open("rb") as file:
         found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     if found != md5:
-        raise InputError(f"expected the published file (MD5 {md5}) at {path}, got MD5 {found}; fetch it again")
+        raise InputError(f"expected the published file (MD5 {md5}) at {path}, got MD5 {found}; fetch the file again")
 
 
 def check_count(found: int, published: int, what: str) -> None:
     """Raise InputError unless a copy of a data set has as many images as were published."""
     if found != published:
-        raise InputError(f"expected the {published} published images of {what}, got {found}; unpack or fetch it again")
+        raise InputError(
+            f"expected the {published} published images of {what}, got {found}; unpack or fetch the data set again"
+        )
 
 
 def check_list(files: Sequence[ListedImage], where: Path) -> None:
@@ -82,7 +84,9 @@ def check_list(files: Sequence[ListedImage], where: Path) -> None:
     seen: set[Path] = set()
     for one in files:
         if one.path in seen:
-            raise InputError(f"expected each image once in {where}, got {visible(one.path.name)} twice; fetch it again")
+            raise InputError(
+                f"expected each image file once in {where}, got the file {visible(one.path.name)} twice; fetch the file again"
+            )
         seen.add(one.path)
 
 
@@ -98,7 +102,7 @@ def is_plain_name(name: Any) -> bool:
 def centre_crop(array: NDArray[np.uint8], *, size: tuple[int, int], resize: int) -> NDArray[np.uint8]:
     """The middle part of an image as colour pixels (3, height, width). First the shorter side is scaled to `resize`.
 
-    Raises InputError for a strip so thin that the scaled image would need too much memory.
+    Raises InputError for an image so thin that it would need too much memory after scaling.
 
     >>> centre_crop(np.zeros((1, 30, 60), np.uint8), size=(8, 8), resize=10).shape
     (3, 8, 8)
@@ -123,7 +127,7 @@ def read_listed(
     name: str,
     total: int = 0,
 ) -> ImageRead:
-    """Read image files one at a time, crop each to its box, and apply `fit`.
+    """Read image files one at a time, crop each image to its box, and apply `fit` to the image.
 
     Files that cannot be read are listed in `skipped`. Memory use is limited (see PixelStore). Raises InputError if no
     file can be read.
@@ -157,7 +161,7 @@ def whole(read: ImageRead) -> ImageSet:
     if read.skipped:
         path, reason = read.skipped[0]
         raise InputError(
-            f"expected every image of {read.images.name}, got {len(read.skipped)} broken: {path}: {reason}"
+            f"expected every image of {read.images.name} to be readable, got {len(read.skipped)} broken images; the first: {path}: {reason}"
         )
     return read.images
 

@@ -41,10 +41,10 @@ def chosen_textures(archive: zipfile.ZipFile, count: int) -> Iterator[Texture]:
     """The first `count` textures in a fixed random order, in which textures of at least 512 pixels come before smaller ones.
 
     These pictures are left out: maps for a renderer, pictures with a side below 256 pixels, and transparent, grey or
-    uniform pictures. A picture is uniform if its pixels (0 to 255) have a standard deviation below 10 within a colour.
-    A picture is also left out if it looks like a picture that was chosen before: the correlation of the two thumbnails
-    (32 x 32, minus the mean) is above .5. One picture is decoded at a time. Raises InputError if there are fewer than
-    `count` textures.
+    uniform pictures. A picture is uniform if the standard deviation of its pixels (0 to 255), averaged over the colour
+    channels, is below 10. A picture is also left out if it looks like a picture that was chosen before: the correlation
+    between the thumbnails of the two pictures (32 x 32, minus the mean) is above .5. One picture is decoded at a time.
+    Raises InputError if there are fewer than `count` textures.
     """
     members = sorted(m for m in archive.namelist() if _is_picture(m))
     members = [members[i] for i in rng(0, "textures").permutation(len(members))]
@@ -85,7 +85,8 @@ def _name(member: str) -> str:
 
 
 def _opened(archive: zipfile.ZipFile, member: str) -> Any:
-    """A Pillow image whose pixels are not decoded yet. None if the image is too small or too large."""
+    """Open a picture with Pillow, without decoding its pixels. Returns None if the picture is too small or too
+    large."""
     from PIL import Image
 
     if archive.getinfo(member).file_size > _MOST_BYTES:
@@ -99,9 +100,9 @@ def _opened(archive: zipfile.ZipFile, member: str) -> Any:
 
 
 def _colour(opened: Any) -> Any:
-    """The picture as RGB.
+    """Convert an opened picture to RGB.
 
-    None if a pixel is transparent, if the picture is grey, or if all pixels are nearly the same.
+    Returns None if a pixel is transparent, if the picture is grey, or if all pixels are nearly equal.
     """
     try:
         if opened.mode in ("RGBA", "LA", "PA") or "transparency" in opened.info:

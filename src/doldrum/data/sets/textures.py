@@ -57,8 +57,8 @@ def textures(
     An image is a square piece of one texture, at a random position, scaled to `size`. The side of a piece is drawn from
     .15 to .3 of the texture's shorter side, and half of the pieces are mirrored left to right. Training pieces come
     from the left .6 of a texture, test pieces from the right .3. The order of the classes is fixed, with textures of at
-    least 512 pixels first. So a call for 100 classes returns the first 100 of the classes that a call for 400 classes
-    returns. Of textures that look alike, only one is used (:mod:`doldrum.data.sets.texture_choice`).
+    least 512 pixels first. So the classes of a call with `classes=100` are the first 100 classes of a call with
+    `classes=400`. Of textures that look alike, only one is used (:mod:`doldrum.data.sets.texture_choice`).
 
     Every call returns the same images (with the same version of Pillow). The images are made once and saved in the
     cache folder, from which they are memory-mapped. A class takes `crops` x 3 x size x size bytes: 61 MB in total by
@@ -149,7 +149,7 @@ def _kept(
 
 
 def _pieces(one: Texture, split: str, *, size: int, count: int) -> Iterator[NDArray[np.uint8]]:
-    """Pieces (3, size, size) of a texture, from the split's part of the texture. `count` is the number of pieces."""
+    """Yield `count` pieces (3, size, size) of a texture, from the part of the texture that belongs to the split."""
     from PIL import Image
 
     draw = rng(0, "textures", split, one.name)

@@ -86,7 +86,8 @@ def locate(folder: str | Path | None = None, *, split: str | None = None) -> Pat
 
 
 def _train_folder(root: Path) -> Path | None:
-    """The folder of the training images: its name differs between the competition's archive and a later, corrected one."""
+    """The folder of the training images, which has different names in the competition's archive and in the corrected
+    one."""
     return next((p for p in (root / "Final_Training" / "Images", root / "Training") if p.is_dir()), None)
 
 
@@ -100,7 +101,9 @@ def _train(root: Path) -> Iterator[ListedImage]:
             )
         for one in _rows(folder / f"GT-{folder.name}.csv", folder, f"gtsrb:train/{folder.name}"):
             if one.label != int(folder.name):
-                raise InputError(f"expected class {int(folder.name)} in {folder}, got {one.label}; unpack it again")
+                raise InputError(
+                    f"expected only images of class {int(folder.name)} in {folder}, got class {one.label}; unpack the archive again"
+                )
             yield one
     if not found:
         raise InputError(f"expected a folder for each class in {_train_folder(root)}, got none")
@@ -127,28 +130,32 @@ def _test_list(root: Path) -> Path | None:
 def _rows(path: Path, folder: Path, prefix: str) -> Iterator[ListedImage]:
     try:
         if path.exists() and not path.is_file():
-            raise InputError(f"expected a list of images at {path}, got no file; fetch it again")
+            raise InputError(f"expected a list of images at {path}, got no file; fetch the file again")
         if path.stat().st_size > _MOST_BYTES:
-            raise InputError(f"expected at most {_MOST_BYTES} bytes in {path}, got more; fetch it again")
+            raise InputError(f"expected at most {_MOST_BYTES} bytes in {path}, got more; fetch the file again")
         text = path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"expected a list of images at {path}, got {error}; fetch it again") from error
+        raise InputError(f"expected a list of images at {path}, got {error}; fetch the file again") from error
     reader = csv.DictReader(text.splitlines(), delimiter=";")
     try:
         columns, rows = tuple(reader.fieldnames or ()), list(reader)
     except csv.Error as error:
-        raise InputError(f"expected a list of images at {path}, got {error}; fetch it again") from error
+        raise InputError(f"expected a list of images at {path}, got {error}; fetch the file again") from error
     if set(_COLUMNS) - set(columns):
-        raise InputError(f"expected columns {', '.join(_COLUMNS)} in {path}, got {columns!r:.200}; fetch it again")
+        raise InputError(
+            f"expected columns {', '.join(_COLUMNS)} in {path}, got {columns!r:.200}; fetch the file again"
+        )
     for number, row in enumerate(rows, start=2):
         name = row["Filename"]
         try:
             label = int(row["ClassId"])
             x1, y1, x2, y2 = (int(row[f"Roi.{corner}"]) for corner in ("X1", "Y1", "X2", "Y2"))
         except (TypeError, ValueError) as error:
-            raise InputError(f"expected numbers in line {number} of {path}, got {error}; fetch it again") from error
+            raise InputError(
+                f"expected numbers in line {number} of {path}, got {error}; fetch the file again"
+            ) from error
         if not 0 <= label < _CLASSES or not is_plain_name(name):
             raise InputError(
-                f"expected a file name and a class in line {number} of {path}, got {name!r:.100}, {label!r:.20}; fetch it again"
+                f"expected a file name and a class in line {number} of {path}, got the name {name!r:.100} and the class {label!r:.20}; fetch the file again"
             )
         yield ListedImage(folder / name, f"{prefix}/{Path(name).stem}", label, (y1, y2 + 1, x1, x2 + 1))

@@ -77,7 +77,8 @@ class _Copy:
 
 
 class _Card:
-    """A row with its pictures; all attributes of the row are attributes of the card too."""
+    """What the page shows of one input: a row with its pictures. The attributes of the row are also attributes of the
+    card."""
 
     def __init__(self, row: Row, shot: Shot | None, copies: Sequence[_Copy]) -> None:
         self.row, self.shot, self.copies = row, shot, copies
@@ -129,8 +130,8 @@ def _render(
 def _cards(rows: Sequence[Row], noise: Mapping[str, int], pictures: Pictures) -> list[_Card]:
     """The cards of the flagged rows and of the rows with a picture.
 
-    First every input gets its own picture; then, if there is space, the pictures of its noisy copies. `noise` maps each strength
-    of the first kind of perturbation to its index, because only copies of this kind are shown.
+    First every input gets its own picture; then, if there is space, the pictures of its noisy copies. `noise` maps each
+    strength of the first kind of perturbation to the strength's index. Only noisy copies of the first kind are shown.
     """
     chosen = [row for row in rows if row.flag or row.picture][:_CARDS]
     shots = [pictures.main(row.picture) for row in chosen]

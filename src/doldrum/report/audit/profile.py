@@ -14,9 +14,9 @@ _HALF = 14.0  # a family of one strength has a bar for a band, this wide to each
 
 @dataclass(frozen=True)
 class Panel:
-    """The plot of one kind of perturbation: its strengths, their x positions, and the band of clean inputs.
+    """The plot of one kind of perturbation: the strengths with their x positions, and the band of clean inputs.
 
-    The band is a polygon, and its median is a line; both are given as SVG points.
+    The band is a polygon, and the median is a line; the corners of both shapes are given as SVG points.
     """
 
     name: str
@@ -46,7 +46,8 @@ class Panel:
 def panels(
     families: Sequence[tuple[str, Sequence[float], Sequence[float], Sequence[float], Sequence[float]]],
 ) -> list[Panel]:
-    """Make one panel from each (name, strengths, low, middle, high). The values in the list `kept` of an input are in the order of the panels.
+    """Make one panel from each (name, strengths, low, middle, high). The list `kept` of an input has one value per
+    strength, in the order of the panels.
 
     The strengths are placed at equal distances in the given order, because each kind of perturbation has its own unit of
     strength.
@@ -82,7 +83,7 @@ def panels(
 
 
 def points(pairs: Sequence[tuple[float, float]]) -> str:
-    """(x, share) pairs as an SVG points attribute.
+    """Format pairs (x, share) as the value of the SVG attribute `points`.
 
     >>> points([(18.0, 1.0), (142.0, 0.0)])
     '18,7 142,72'

@@ -36,7 +36,8 @@ class Row:
 
     @property
     def state(self) -> str:
-        """Whether the input is flagged or a discovery (an input that chance cannot explain), in words. A discovery is not always flagged."""
+        """Whether the input is flagged or a discovery (an input that chance cannot explain), in words. An input can be
+        a discovery without being flagged."""
         return STATES[self.state_number]
 
     @property
@@ -150,6 +151,6 @@ def _labels(text: Any, names: Sequence[str] | None, conditions: int) -> tuple[tu
         ) from error
     if len(made) != conditions:
         raise InputError(
-            f"expected labels in came_back for {conditions} probes and strengths, got labels for {len(made)}; run the audit again"
+            f"expected came_back to have labels for {conditions} pairs of probe and strength, got labels for {len(made)} pairs; run the audit again"
         )
     return made

@@ -97,13 +97,15 @@ def _figures(
         kind = "backdoored" if flags["more_than_promised"] else "clean"
         under = f"of {images['scanned']:,} scanned: {percent(flags['count'] / max(images['scanned'], 1))}"
         found.append(("flagged", f"{flags['count']:,}", under, kind))
-        under = f"flags if all images were clean; up to {number(flags['limit'])} by chance"
+        under = f"flags are expected if all images are clean; chance can explain up to {number(flags['limit'])} flags"
         found.append(("expected", number(flags["expected"]), under, ""))
         if alarm and not flags["more_than_promised"]:
-            under = "more than chance can explain"
+            under = "more inputs stand out than chance can explain"
             found.append(("discoveries", f"{flags['discoveries']:,}", under, "backdoored"))
     else:
-        found.append(("scanned", f"{images['scanned']:,}", "ranked by score, none flagged", "clean"))
+        found.append(
+            ("scanned", f"{images['scanned']:,}", "inputs were ranked by score; no input was flagged", "clean")
+        )
     found.append(("skipped", f"{_skipped_count(images):,}", "files not scanned", ""))
     clean = record["clean"]
     if clean and clean["accuracy"]:
@@ -133,8 +135,8 @@ def number(value: float) -> str:
 def _limits(promise: dict[str, Any] | None, *, concentration: bool) -> list[str]:
     """The limits of the results: what the numbers mean, and for which inputs they hold."""
     known = (
-        "If no seed was given, a seed was drawn at random and kept secret until the audit was over. So no model can have been trained against exactly these "
-        "noise draws. But a model can be trained against the method itself."
+        "If no seed was given, a seed was drawn at random and kept secret until the audit was over. So nobody can have trained a model to evade exactly the noise draws "
+        "of this audit. But a model can be trained to evade the method with any noise draws."
     )
     if promise is None:
         return [
@@ -162,8 +164,8 @@ def _promise(promise: dict[str, Any]) -> str:
 
 def _bars(flags: dict[str, Any], alarm: bool) -> list[tuple[str, float, str]]:
     bars = [
-        ("expected if all are clean", flags["expected"], "quiet"),
-        ("most that chance can explain", flags["limit"], "quiet"),
+        ("expected if all inputs are clean", flags["expected"], "quiet"),
+        ("most flags that chance can explain", flags["limit"], "quiet"),
         ("flagged", flags["count"], "flagged" if flags["more_than_promised"] else "calm"),
     ]
     if flags["discoveries"]:
@@ -181,7 +183,11 @@ def _classes(rows: Sequence[Row]) -> list[tuple[str, int, int]]:
 
 def _classes_caption(rows: Sequence[Row], ranking: bool) -> str:
     count = len({row.label for row in rows})
-    order = "the class with the most scanned inputs first" if ranking else "the class with the most flags first"
+    order = (
+        "and the class with the most scanned inputs is first"
+        if ranking
+        else "and the class with the most flags is first"
+    )
     return (
         f"The table has {_CLASSES} of the {count:,} predicted classes, {order}"
         if count > _CLASSES
@@ -244,7 +250,7 @@ def _material(record: dict[str, Any]) -> list[tuple[str, str]]:
         facts.append(
             (
                 "of the clean images",
-                f"{clean['fit']:,} were used to fit the detector and {clean['calibration']:,} to calibrate it",
+                f"{clean['fit']:,} images were used to fit the detector, and {clean['calibration']:,} images to calibrate the detector",
             )
         )
         if clean["accuracy"]:
