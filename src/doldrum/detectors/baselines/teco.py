@@ -30,7 +30,7 @@ class TeCo(Detector):
     ----------
     kinds : names of doldrum.probes.CORRUPTIONS
     table : "imagenet-c" or "cifar-10-c"
-        The benchmark that defines the severities. The authors' released code uses the severities of ImageNet-C for
+        The benchmark whose five severities are used. The authors' released code uses the severities of ImageNet-C for
         images of any size.
     seed : int, optional
 

@@ -33,7 +33,8 @@ class Correlation:
 
     @property
     def shown(self) -> bool:
-        """Whether the interval of Spearman's correlation is above 0."""
+        """Whether the correlation is significantly positive: the whole confidence interval of Spearman's correlation is
+        above 0."""
         return self.spearman.lower > 0
 
 
