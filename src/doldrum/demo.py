@@ -39,9 +39,9 @@ class DemoSettings:
     """The settings of the demo: the networks it trains, and the number of inputs and draws it measures.
 
     `pick` is the number of inputs that are used only to find sigma-half, the noise strength for comparisons. `inputs`
-    is the number of inputs that are measured first without and then with the trigger. None of these inputs has the
-    target class. The trigger is a white square with sides of `patch` pixels. If `precision` is None, the fastest
-    precision on this machine is used: "bf16" on a machine with AMX, and "fp32" on one without it.
+    is the number of inputs that are measured first without and then with the trigger. Inputs of the target class are
+    left out. The trigger is a white square with sides of `patch` pixels. If `precision` is None, the fastest precision
+    on this machine is used: "bf16" on a machine with AMX, and "fp32" on one without it.
     """
 
     recipe: str | Recipe = "fashion-cnn-flip"
@@ -69,8 +69,8 @@ class DemoSettings:
 
     @property
     def scale(self) -> str:
-        """The name of these settings: "full" or "fast", or "" for changed settings. Changes of seed and precision do
-        not count."""
+        """The name of these settings: "full" or "fast", or "" for changed settings. The name does not depend on seed
+        and precision."""
         plain = replace(self, seed=0, precision=None)
         return "full" if plain == DemoSettings() else "fast" if plain == DemoSettings.fast() else ""
 
@@ -269,8 +269,8 @@ def _summary(
 def _examples(
     responses: dict[tuple[str, str], Responses], inputs: dict[str, ImageSet], probe: Gaussian, sigma: float
 ) -> list[Example]:
-    """Two example inputs for the backdoored model, without and with the trigger. Without the trigger, their values of W
-    are the 75th and the 95th percentile over all inputs."""
+    """Two example inputs for the backdoored model, without and with the trigger. Without the trigger, W of the two
+    inputs is the 75th and the 95th percentile of W over all inputs."""
     copies = min(8, probe.draws)
     clean = responses["backdoored", "clean"].at(sigma)
     order = np.argsort(smoothness(clean).value[:, 0], kind="stable")

@@ -73,7 +73,7 @@ class _Case:
 def adaptive_chunks(run: Course, blocks: Iterable[tuple[NDArray[Any], list[str]]]) -> Iterator[Responses]:
     """Yield the Responses of each block of inputs, in the order of the blocks.
 
-    An input gets draws in the probe's order until the rule stops it. All later draws of this input are NOT_TAKEN.
+    An input gets draws in the probe's order until the rule stops it. The draws that are not used are NOT_TAKEN.
 
     The rule is checked after fixed numbers of draws. So the number of draws depends only on the input itself, and not
     on the inputs that are measured at the same time.

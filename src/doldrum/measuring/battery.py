@@ -43,10 +43,10 @@ class Battery:
     """Several probes that are prepared for one input shape.
 
     The rows of an input are numbered across all probes. Row 0 is the unperturbed image. After row 0 come the rows of
-    the probes that perturb images, ordered by probe, condition (strength) and draw. All rows up to here, including row
-    0, are the first `image_rows` rows. The classifier itself labels these rows. The rows of probes that perturb the
-    model come last. In such a row r, a perturbed model labels the unperturbed image. `variants[r]` says which model, as
-    (probe, condition, draw).
+    the probes that perturb images, ordered by probe, condition (strength) and draw. Row 0 and the rows of the probes
+    that perturb images are the first `image_rows` rows, and the classifier itself labels the images in these rows. The
+    rows of probes that perturb the model come last. In row r of such a probe, a perturbed model labels the unperturbed
+    image. `variants[r]` identifies the perturbed model, as (probe, condition, draw).
 
     >>> from doldrum.probes import Gaussian, Scale
     >>> battery = Battery({"noise": Gaussian([0.1, 0.2], draws=3), "scale": Scale([3, 5])}, (1, 1, 2))
@@ -60,11 +60,11 @@ class Battery:
         self._number({name: range(p.draws) for name, p in self.probes.items()})
 
     def part(self, draws: Mapping[str, range]) -> Battery:
-        """A smaller battery: the unperturbed image, and some of the draws of some probes. These probes must perturb
-        images, not the model.
+        """A smaller battery: the unperturbed image, and some of the draws of some probes. All probes of the smaller
+        battery must perturb images, not the model.
 
-        `draws` maps the name of each included probe to a range of draw numbers. At each condition (strength), only
-        these draws are included.
+        `draws` maps the name of each included probe to a range of draw numbers. At each condition (strength), only the
+        draws in this range are included.
 
         >>> from doldrum.probes import Gaussian
         >>> battery = Battery({"noise": Gaussian([0.1, 0.2], draws=3)}, (1, 1, 2))

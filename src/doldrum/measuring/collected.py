@@ -178,8 +178,8 @@ def _made_of_shards(shards: Shards, settings: list[Any]) -> str:
 
 
 def _earlier(target: Path, notes: Path, made_of: str) -> StoredImages | None:
-    """The images that an earlier call saved. The result is None if there are none, or if the files or settings have
-    changed since then."""
+    """The images that an earlier call saved. The result is None if no images were saved, or if the files or settings
+    have changed since the earlier call."""
     try:
         kept: dict[str, Any] = json.loads(notes.read_text(encoding="utf-8"))
         if kept["made_of"] == made_of:

@@ -65,13 +65,13 @@ def measure(
     Parameters
     ----------
     classifier : Classifier
-        A classifier from :func:`doldrum.as_classifier`. It is first checked on a small batch.
+        A classifier from :func:`doldrum.as_classifier`. The classifier is first checked on a small batch.
     images : ImageSet or array (N, C, H, W), or any source of images
         Images as uint8, or as floats in [0, 1], in the classifier's input shape. A source may be a torch Dataset or
         DataLoader, a Hugging Face data set, a list of Pillow images or arrays, or a generator: see
         :func:`doldrum.data.read_stream`. If an item cannot be read, an error is raised before any draw. An object with
-        a `shape` and slices, such as an array on disk, is accepted too. It is read slice by slice, so it may be larger
-        than the memory. For folders, archives and tables, make a source with
+        a `shape` and slices, such as an array on disk, is accepted too. Such an object is read slice by slice, so it
+        may be larger than the memory. For folders, archives and tables, make a source with
         :func:`doldrum.measuring.collected.collect_images`.
     probe : Probe, or mapping of names to probes
         E.g. ``dd.probes.Gaussian([0.05, 0.1, 0.2, 0.4], draws=100, seed=0)``. Several probes are measured together: the
@@ -94,10 +94,10 @@ def measure(
         the engine's precision.
     until : rule, optional
         A stopping rule, such as ``dd.until.Decided(0.2, alpha=0.01)``. An input gets draws until the rule is satisfied,
-        but at most `probe.draws`. These are the same draws as the first draws of a measurement without a rule. All
-        later draws are `NOT_TAKEN`. `until.read(responses)` gives the decisions, limits and numbers of draws. Do not
-        compare plug-in estimates of W (the entropy of the labels) from different numbers of draws. A rule needs a
-        single probe.
+        but at most `probe.draws`. The measured draws are the same as the first draws of a measurement without a rule.
+        Draws that were not measured are `NOT_TAKEN`. `until.read(responses)` gives the decisions, limits and numbers of
+        draws. Do not compare plug-in estimates of W (the entropy of the labels) from different numbers of draws. A rule
+        needs a single probe.
 
     Returns
     -------

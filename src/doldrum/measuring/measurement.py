@@ -40,8 +40,8 @@ class Measurement:
 
     The arguments are the same as for `measure`, plus `scores` and `checked`. `scores` requests the probabilities of the
     unperturbed inputs, even without readouts. In contrast to `measure`, the mapping of probes may be empty. `checked`
-    holds the results of the checks of an earlier run (`Measurement.checked`). If these results are still valid
-    (`Checked.holds`), the model is not run for checks. Then the engine in `checked` is used instead of `engine`.
+    holds the results of the checks of an earlier run (`Measurement.checked`). If `checked` is still valid
+    (`Checked.holds`), the model is not run for checks, and the engine in `checked` is used instead of `engine`.
 
     The values of `readouts` are only in the chunks in memory; `measure_to` writes labels only. Items of `images` that
     can't be read are left out, and listed in `inputs.skipped` as (id, reason).
@@ -214,7 +214,7 @@ class Measurement:
     def _variant(self, row: int) -> Engine:
         """An engine that runs the perturbed model of one row of the battery.
 
-        It has the same class as the engine of the unperturbed model.
+        The returned engine has the same class as the engine of the unperturbed model.
         """
         if row in self._compiled:
             return self._compiled[row]

@@ -64,8 +64,8 @@ class Readings:
     """Labels and readouts of a block of inputs, which the outputs of the tiles fill in any order.
 
     With readouts or `scores`, the scores of the unperturbed inputs are collected too. Row 0 of each input is the
-    unperturbed image. Readouts need the scores of row 0. If the scores of later rows arrive before row 0, their
-    readouts are computed when row 0 arrives. This is rare, since engines start tiles in order.
+    unperturbed image. Readouts need the scores of row 0. If scores of other rows arrive before row 0, their readouts
+    are computed when row 0 arrives. Few rows arrive before row 0, since engines start tiles in order.
     """
 
     def __init__(

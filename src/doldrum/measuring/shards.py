@@ -58,14 +58,14 @@ def measure_to(
 
     Returns the manifest.
 
-    The folder `out` must be new or empty, or contain an unfinished run of the same measurement. Then the run is
-    continued. A measurement is the same if its images, classifier, probe, engine, rule and level are the same. Each
-    shard is written under a temporary name and renamed; then the manifest is replaced. So a killed run leaves complete
-    shards, and a manifest with ``"complete": false`` that lists them with their SHA-256. If a shard is damaged when a
-    run is continued, this shard and all later shards are measured again, and a warning says so. The folder is locked
-    during the run. `workers` above 1 distributes the work over processes with one thread each. If `ray` is the address
-    of a Ray cluster, the work is distributed over the cluster's machines (:func:`doldrum.spread.spread`). The labels do
-    not depend on the number of workers or machines.
+    The folder `out` must be new or empty, or contain an unfinished run of the same measurement, which is then
+    continued. Two runs are of the same measurement if their images, classifier, probe, engine, rule and level are the
+    same. Each shard is written under a temporary name and renamed; then the manifest is replaced. So a killed run
+    leaves complete shards, and a manifest with ``"complete": false`` that lists them with their SHA-256. If a shard is
+    damaged when a run is continued, this shard and all later shards are measured again, and a warning says so. The
+    folder is locked during the run. `workers` above 1 distributes the work over processes with one thread each. If
+    `ray` is the address of a Ray cluster, the work is distributed over the cluster's machines
+    (:func:`doldrum.spread.spread`). The labels do not depend on the number of workers or machines.
 
     A row holds: id, label (base label, -1 invalid), strength, w with w_lower and w_upper (at `level`), dominant (the
     most frequent label), dominant_lower (lower limit of its probability at the same level), draws (every draw's label

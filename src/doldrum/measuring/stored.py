@@ -39,8 +39,8 @@ MANIFEST = "manifest.json"
 
 
 def check_folder(out: str | Path) -> Path:
-    """Check the output folder of `measure_to`. Raise InputError if it cannot be written to. It must be new, empty, or
-    contain an unfinished run."""
+    """Check the output folder of `measure_to`. Raise InputError unless the folder can be written to, and is new, empty,
+    or contains an unfinished run."""
     folder = Path(out)
     if (folder / MANIFEST).is_file():
         if read_manifest(folder)["complete"]:
@@ -85,7 +85,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"expected JSON in {path}, got {error}; measure again") from error
     if not is_object(manifest) or manifest.get("format") != "doldrum responses":
-        raise InputError(f"expected a manifest of doldrum responses in {path}, got another kind of JSON file")
+        raise InputError(f"expected a manifest of doldrum responses in {path}, got JSON of another kind")
     if manifest.get("version") != FORMAT_VERSION:
         raise InputError(
             f"expected a manifest of format version {FORMAT_VERSION}, got version {manifest.get('version')} in {path}; "

@@ -26,9 +26,10 @@ Of = Literal["w", "base"]
 class Stopped:
     """A rule's result for each input and strength, as arrays (N, C).
 
-    `decision` is 1 if the quantity is above the rule's threshold, -1 if it is below, and 0 if this is undecided. For a
-    rule without a threshold, `decision` is always 0. `lower` and `upper` are the rule's limits of the quantity. `draws`
-    is the number of draws that were measured, and `most` is the largest possible number of draws.
+    `decision` is 1 if the quantity is above the rule's threshold, -1 if the quantity is below the threshold, and 0 if
+    this is undecided. For a rule without a threshold, `decision` is always 0. `lower` and `upper` are the rule's limits
+    of the quantity. `draws` is the number of draws that were measured, and `most` is the largest possible number of
+    draws.
     """
 
     decision: NDArray[np.int8]
@@ -153,8 +154,8 @@ class Decided(Rule):
         """The lower and upper limits of the quantity. For W, each limit is one-sided and has the error probability
         alpha.
 
-        This is enough: the true quantity is on one side of the threshold, so only one of the two limits can cause a
-        wrong decision.
+        One-sided limits are enough here, because the true quantity is on one side of the threshold: only one of the two
+        limits can cause a wrong decision.
         """
         if self.of == "base":
             return self._limits(counts, base, self.alpha, "both")

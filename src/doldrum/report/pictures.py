@@ -64,8 +64,8 @@ class Pictures:
         return [Shot(s.uri, s.width, s.height, written) for s, written in found if s]
 
     def named(self, name: str) -> Shot | None:
-        """The picture in the file `name`, or None if there is no such file. `name` comes from doldrum, not from an
-        attacker."""
+        """The picture in the file `name`, or None if there is no such file. The name must come from doldrum's own code,
+        not from an attacker."""
         return self._read(name)
 
     def _read(self, name: str) -> Shot | None:

@@ -104,8 +104,8 @@ class Cell:
 
     @property
     def victim(self) -> VictimSpec:
-        """The specification of the attacked model. For the attack "clean", it specifies the clean model with the next
-        seed."""
+        """The specification of the attacked model. For the attack "clean", the specification is of the clean model with
+        the next seed."""
         if self.attack == CLEAN:
             return self.clean(self.seed + 1)
         assert self.target is not None

@@ -71,8 +71,8 @@ def at_most(data: ImageSet, name: str, asked: int, *, what: str) -> None:
 
 
 def adds_samples(attack: str) -> None:
-    """Raise InputError for attacks that change the training. Allowed are attacks that only add samples to the training
-    set, and "clean"."""
+    """Raise InputError for attacks that change the training. Attacks that only add samples to the training set are
+    allowed, and so is "clean"."""
     if attack != CLEAN and get_attack(attack).threat_model == "training":
         raise InputError(
             f"expected an attack that only adds samples, got {attack}, which changes the training; leave out this attack"

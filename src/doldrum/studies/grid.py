@@ -25,9 +25,9 @@ def load_grid(study: Study, grid: str | Path | Mapping[str, Any]) -> tuple[str, 
     """The name of a grid and its cells, each one combination of settings.
 
     `grid` is "quick", "full", the path of a .toml or .json file, or a mapping. A grid has fields that apply to all
-    cells, and a list `cells` of tables. The fields of a table apply only to the cells of this table. If the value of a
-    field is a list, there is one cell for each value in the list. If several fields have lists, there is one cell for
-    each combination of their values:
+    cells, and a list `cells` of tables. The fields in a table of `cells` apply only to the cells of this table. If the
+    value of a field is a list, there is one cell for each value in the list. If several fields have lists, there is one
+    cell for each combination of their values:
 
         draws = 50
         [[cells]]

@@ -71,9 +71,9 @@ class Inputs:
 def choose_inputs(cell: Cell, plan: PoisonPlan) -> Inputs:
     """Draw a cell's inputs at random with its seed. There are fewer inputs than requested if the test set has too few images.
 
-    `chosen` has only images that the attack can be used on, according to its plan. For most attacks, these are the
-    images whose true label is not the target class. For TaCT, these are the images of the source class, and for
-    all-to-all, all images. Raises InputError if no image is left.
+    `chosen` has only images that the attack can be used on, according to its plan. Most attacks can be used on the
+    images whose true label is not the target class. TaCT can be used on the images of the source class, and all-to-all
+    on all images. Raises InputError if no image is left.
     """
     test = datasets(cell.data)[1]
     assert test.labels is not None

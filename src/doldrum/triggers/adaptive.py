@@ -24,15 +24,15 @@ class AdaptiveBlend(Trigger):
     In training, the weight is `training_alpha`, and only random pieces of the pattern are used.
 
     The image is divided into `pieces` x `pieces` pieces. Each poisoned sample and each cover sample gets the pattern in
-    pieces chosen at random. Their share is `1 - masked` of all pieces, rounded to whole pieces. `pattern` has the same
-    meaning as in Blended. The strength is `alpha`.
+    pieces chosen at random. The share of pieces that get the pattern is `1 - masked`, rounded to whole pieces.
+    `pattern` has the same meaning as in Blended. The strength is `alpha`.
 
     Source: Qi et al. 2023, "Revisiting the assumption of latent separability for backdoor defenses", ICLR, section 4.
     There are 16 pieces, of which half are masked, and alpha is .15 in training and .2 at test. Cover samples keep their
     labels.
 
     Raises InputError for shares outside [0, 1], for `pieces` outside 1 to 256, and for patterns or images that Blended
-    refuses. In training, an image with fewer than `pieces` pixels on a side also raises InputError.
+    refuses. In training, images with fewer than `pieces` pixels on a side also cause an InputError.
 
     >>> AdaptiveBlend().in_training(np.zeros((2, 1, 8, 8), dtype=np.float32), seed=0, rows=[0, 1]).shape
     (2, 1, 8, 8)

@@ -33,9 +33,9 @@ class Trigger(ABC):
     shape. An image's result depends only on the image and the settings, not on its batch.
 
     In some attacks, the trigger in training images differs from the trigger in test images: for example, it is noisy,
-    or only half of the trigger is used. `in_training` adds the form for poisoned samples. `as_cover` adds the form for
-    cover samples, which keep their labels. By default, training and test images get the same form. Random values in
-    these forms depend only on (seed, row of the training set).
+    or only half of the trigger is used. `in_training` adds the form of the trigger for poisoned samples. `as_cover`
+    adds the form of the trigger for cover samples, which keep their labels. By default, training and test images get
+    the same form of the trigger. Random values in these forms depend only on (seed, row of the training set).
     """
 
     name: ClassVar[str] = ""
@@ -137,7 +137,7 @@ class Trigger(ABC):
         axis.
 
         In the difference, mid-grey means no change. `image` is (C, H, W). By default, `image` is a grey gradient of 32
-        x 32 pixels. A trigger that was made for another image shape raises InputError for this gradient.
+        x 32 pixels. A trigger that was made for images of another shape raises InputError for the grey gradient.
         """
         if image is None:
             image = np.tile(np.linspace(0.2, 0.8, 32, dtype=np.float32), (1, 32, 1))

@@ -127,7 +127,7 @@ def test_failures_and_unfinished_cells_are_on_the_page():
     records = study_of("smoothing", spread("badnets", 3, 0.1, 0.01), [failed])
     records = replace(records, manifest=replace(records.manifest, keys=(*records.manifest.keys, "later")))
     html = render_study(records, study_page(records))
-    assert "Of 5 cells (combinations of settings), 1 were not run yet and 1 failed" in html
+    assert "Of the 5 cells (combinations of settings) of this study, 1 were not run yet and 1 failed" in html
     assert "ValueError: &lt;oops&gt;" in html
     assert "doldrum &lt;b&gt;study" in html
 
@@ -203,7 +203,7 @@ def test_which_came_first():
         "3 models were followed through training. In 2 of these models, W at the end of training is lower with the trigger than without it."
         in page.lede[-1]
     )
-    assert "W was first in 1 model, both happened at the same checkpoint in 0, and ASR was first in 1." in page.lede[-1]
+    assert "W was first in 1 model, both were at the same checkpoint in 0, and ASR was first in 1." in page.lede[-1]
     assert page.lede[-1].endswith("W is not lower with the trigger than without it in these models: BadNets, seed 0.")
     assert onset([{"step": 0, "v": 1.0}], lambda p: p["v"]) == 0
     render_study(study_of("success", cells), page)
@@ -233,7 +233,7 @@ def test_sigma_names_what_an_answer_depends_on():
         == "With rules for the noise strength other than σ½, the results are: peak (mean σ 0.100) less smooth: BadNets −0.040 (−0.065 to −0.015)."
     )
     assert page.lede[-1].startswith(
-        "As a control, two clean models are compared, which should show no effect. Their mean effect is +0.001 at σ½, over 1 pair"
+        "As a control, two clean models are compared, which should show no effect. The mean effect between two clean models is +0.001 at σ½, over 1 pair"
     )
     assert page.numbers["rules"]["half"]["badnets"]["value"] == pytest.approx(0.11)
     render_study(study_of("sigma", cells(-0.05)), page)

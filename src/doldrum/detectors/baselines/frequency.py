@@ -72,7 +72,7 @@ class Frequency(Detector):
     Parameters
     ----------
     ridge : float
-        Penalty on the weights, above 0. The given number is multiplied by the number of training images.
+        Penalty on the weights, above 0. The penalty is this number times the number of training images.
     seed : int, optional
 
     Source: Zeng et al. 2021, arXiv 2104.03413.

@@ -33,8 +33,8 @@ class IBDPSC(Detector):
     The detector needs weights (a torch module with batch normalisation). The detector takes n + 1 forward passes per
     input (6 by default). To choose k, `fit` uses up to 250 clean inputs and their labels. If the clean inputs have no
     labels, the labels that the model predicts are used. `layers_` holds the numbers i. If the network has fewer than k
-    + n - 1 batch-normalisation layers, i runs from k to the number of these layers. If no number of layers gives an
-    error above xi, i runs over the n largest numbers of layers. (Released code starts at k + 1.)
+    + n - 1 batch-normalisation layers, i runs from k to the number of batch-normalisation layers. If the error never
+    exceeds xi, i runs over the n largest possible numbers of layers. (Released code starts at k + 1.)
 
     Parameters
     ----------

@@ -34,9 +34,9 @@ class PSBD(Detector):
 
     The dropout rate is stored in `rate_`. By default, the dropout rate is the smallest of .1, .2, …, .9 at which at
     least 80% of the clean predictions change. If no rate changes that many predictions, the rate that changes the most
-    predictions is used. The rule in the paper is different, because its method is for training data. Among the dropout
-    rates that change enough predictions, the paper takes the rate at which clean and suspect data differ most. This
-    rule cannot be used here, because `fit` gets no suspect data.
+    predictions is used. The paper chooses the dropout rate in another way, because the paper's method is for training
+    data. Among the dropout rates that change enough predictions, the paper takes the rate at which clean and suspect
+    data differ most. `fit` cannot choose the dropout rate in this way, because `fit` gets no suspect data.
 
     Parameters
     ----------

@@ -21,9 +21,9 @@ _KEPT = 1 << 22  # chances that are worked out beforehand at most
 
 class Components:
     """R mixture components. Component r belongs to a label, and is fitted on some of the clean inputs with this label.
-    The rate p_r(place, label) is the share of these inputs for which the model returns `label` at this place.
+    The rate p_r(place, label) is the share of the inputs of component r for which the model returns `label` at `place`.
 
-    The rates of all clean inputs with the component's label (`rates.Rates`) are mixed into p_r. They count as much as
+    The rates of all clean inputs with the component's label (`rates.Rates`) are mixed into p_r, and count as much as
     `TO_LABEL` inputs.
 
     Parameters
@@ -75,10 +75,9 @@ class Components:
         return np.ascontiguousarray(np.where((places >= 0)[:, :, None], found, 1.0).transpose(0, 2, 1))
 
     def weights(self, labels: NDArray[np.int16]) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
-        """The log weights of the components, for inputs with the given labels (N,). The first array (N, R) has the
-        weights of the components with the input's label. The second array (N, R) has the weights of all other
-        components. The third array (2, N) has the logs of the two sums of weights. The fourth array (N,) says which
-        labels have no component."""
+        """The log weights of the R components for N inputs with the given labels. Four arrays are returned: the log
+        weights of the components with the input's label (N, R), and the log weights of all other components (N, R); the
+        logs of the two sums of weights (2, N); and whether the input's label has no component (N,)."""
         mine, other, totals, unseen = self._weights
         at = self._number[labels]
         return mine[at], other[at], totals[:, at], unseen[at]

@@ -102,8 +102,8 @@ class Curves:
         over all curves), and for an outlier.
 
         `seen` (N, R, draws) has the probability of each returned label under each component. `hit` (N, 1, draws) is
-        true for draws that returned the input's own label. `lost` (N, 1, draws) is true for draws without a label. Such
-        draws are ignored, and have a value of 1 in `seen`.
+        true for draws that returned the input's own label. `lost` (N, 1, draws) is true for draws without a label.
+        Draws without a label are ignored, and have a value of 1 in `seen`.
         """
         sure = hit | lost
         each = [np.log(np.multiply.reduceat((1 - q) * seen + q * sure, self._groups, axis=2)) for q in self._q]

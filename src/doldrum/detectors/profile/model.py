@@ -73,8 +73,8 @@ def fit_shares(draws: Draws, labels: NDArray[np.int16], num_classes: int, compon
 
 
 class Clean:
-    """The model of clean inputs. It is made from the `draws` and `labels` of clean inputs, and from the `shares` that
-    `fit_shares` computes. Scanned inputs are compared with this model.
+    """The model of clean inputs. The model is made from the `draws` and `labels` of clean inputs, and from the `shares`
+    that `fit_shares` computes. Scanned inputs are compared with the model.
 
     Around a clean input of label k, one of the mixture components of k generates the label at each place (strength,
     draw). The rate p_r(place, label) is the share of a label among the draws of component r's clean inputs at this
@@ -86,9 +86,9 @@ class Clean:
     `survivals`, separately for each family, since it is not known how well a trigger survives.
 
     A few clean inputs of label y (the model assumes 1 in 100,000) are outliers: their perturbed copies get another
-    label. An outlier is modelled as a clean input of another label, whose draws keep y with a probability of 0 or .05.
-    This probability is the same for all families. Outliers are needed for clean inputs that the model misclassifies.
-    Otherwise, the best explanation of such an input would be a trigger that every perturbation destroys.
+    label. An outlier is modelled as a clean input of another label, whose draws keep y with a probability of 0 or .05,
+    which is the same for all families. Without outliers in the model, a misclassified clean input would look like an
+    input with a trigger that every perturbation destroys.
     """
 
     def __init__(self, draws: Draws, labels: NDArray[np.int16], num_classes: int, shares: Array) -> None:

@@ -51,7 +51,7 @@ class SmoothnessProfile(OfFamilies):
        products of multinomials. There is one multinomial per draw, since a draw perturbs all inputs in the same way. A
        few clean inputs are outliers: their perturbed copies get another label. A trigger decides the label of each draw
        with a probability that falls as the strength of the perturbation rises. The likelihood is averaged over many
-       such curves of the probability.
+       curves that say how this probability falls.
     2. *unlikeliness* (0.7): -log p(labels | a clean input of this label).
     3. *likelihood ratio, by family* (0.5): the same ratio for each family of perturbations separately; the surprises of
        these ratios are averaged.
@@ -64,10 +64,10 @@ class SmoothnessProfile(OfFamilies):
     when a patch is shifted, or in an all-to-all attack). The last two parts find triggers that no perturbation destroys. The sum is calibrated like any
     score, so the promised rate does not depend on this model being right.
 
-    The surprises need scores of clean inputs. So each tenth of the clean inputs of `fit` is scored with a model that is
-    fitted on the other nine tenths. The overlays are images of `fit`, chosen at random and stored in `overlays_`. If
-    there are fewer images than overlays, some images are used several times. `calibrate` refuses images of `fit`, so
-    overlays are never used for calibration.
+    To compute the surprises, each tenth of the clean inputs of `fit` is scored with a model that is fitted on the other
+    nine tenths. The overlays are images of `fit`, chosen at random and stored in `overlays_`. If there are fewer images
+    than overlays, some images are used several times. `calibrate` refuses images of `fit`, so overlays are never used
+    for calibration.
 
     Parameters
     ----------
@@ -79,8 +79,8 @@ class SmoothnessProfile(OfFamilies):
         overlays with the default families, and none with other families.
     components : int, optional
         The largest number of mixture components per class. A class has at most one component per 12 of its clean
-        inputs. Pass 1 if some inputs of `fit` may be triggered. With more components, triggered inputs would get their
-        own component, and would not be suspicious.
+        inputs. Pass 1 if some inputs of `fit` may be triggered. With more components, triggered inputs of `fit` would
+        get their own component, and similar triggered inputs would not be suspicious.
     seed : int, optional
 
     Source: this project. The designs that were tried, and their results, are in docs/results/detection-design.md.

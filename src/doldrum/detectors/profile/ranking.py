@@ -18,7 +18,7 @@ from doldrum.seeds import child_seed, rng
 __all__ = ["ROUNDS", "fitted_round", "rank"]
 
 ROUNDS = 4
-"""The number of rounds of `rank`. Each round costs as much as scoring all images once."""
+"""The number of rounds of draws in `rank`. Each round costs as much as scoring all images once."""
 _DRAWN, _TRIMMED, _TRIMS = 500, 0.1, 2
 
 

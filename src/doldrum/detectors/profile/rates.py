@@ -25,9 +25,9 @@ class Rates:
     with few inputs, the rates are estimated partly from the inputs of the other labels.
 
     At a place, inputs of different labels are assumed to be similar in two ways: how often they *stay* (keep their
-    label), and which labels they change to. The rates of a label with few inputs are shrunk towards this assumption.
-    The rates are not simply shrunk towards the rates of other labels, since half of the labels around a few shoes would
-    then be shirts. The formulas use P, the share of inputs that stay:
+    label), and which labels they change to. The rates of a label with few inputs are shrunk towards rates that follow
+    from this assumption. The rates are not simply shrunk towards the rates of other labels, since half of the labels
+    around a few shoes would then be shirts. The formulas use P, the share of inputs that stay:
 
     - the rate at a place, over the inputs of all labels, is P(place) mixed with P(strength), which counts as much as 2
       inputs;
@@ -37,10 +37,10 @@ class Rates:
 
     The labels that the inputs of a label change to are first counted over the whole family, where all draws of an input
     count as one input. Then the changes of the inputs of all labels at the place are added, with a total weight of 2
-    inputs. (There are few changes at one place. So these counts are themselves completed with the changes in the whole
-    family, with a total weight of 2 inputs.) The result is an estimate of the rates. The final rates of a label at a
-    place are its counts at this place, mixed with this estimate, which counts as much as 4 inputs. So a label without
-    any clean input has rates too.
+    inputs. (Since inputs seldom change their label at one place, the changes of all inputs in the whole family are
+    added too, with a total weight of 2 inputs.) These counts give an estimate of the rates. The final rates of a label
+    at a place are computed from the label's counts at this place and from the estimate, which counts as much as 4
+    inputs. So a label without any clean input has rates too.
 
     Parameters
     ----------

@@ -22,16 +22,17 @@ class Surprise:
 
     Above the 90th percentile the distribution is assumed to be exponential, so that values above all clean inputs can
     be compared too. The mean excess of the exponential distribution is estimated from the inputs above the 90th
-    percentile. This estimate is mixed with an expected excess, which counts as much as 10 inputs. The expected excess
-    is `shape` times the distance of the 90th percentile from the median. The expected excess is needed if there are few
-    inputs: of 40 inputs, only 4 are above the percentile, and the mean of 4 values is mostly chance.
+    percentile. This estimate of the mean excess is mixed with an expected excess, which counts as much as 10 inputs.
+    The expected excess is `shape` times the distance of the 90th percentile from the median. The expected excess is
+    needed if there are few inputs: of 40 inputs, only 4 are above the percentile, and the mean of 4 values is mostly
+    chance.
 
     Parameters
     ----------
     reference : float64 (n, columns)
         The values of clean inputs, one row per input.
     shape : float, or one number per column
-        The factor for the expected excess. By default, 0.62, the value for an exponential distribution.
+        The factor for the expected excess. The default is 0.62, the value for an exponential distribution.
 
     >>> s = Surprise(np.arange(100.0)[:, None])
     >>> s(np.array([[50.0], [89.0], [1000.0]])).round(2).ravel().tolist()

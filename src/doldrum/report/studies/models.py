@@ -28,10 +28,10 @@ class ModelRow:
 
     Every W is a mean over inputs x, without or with the trigger T. `effect` is the difference in differences of W; it
     is positive if the trigger makes the model smoother. `effect_hit` is the effect over only the inputs that get the
-    attacker's label with the trigger. It is NaN if there are no such inputs. `effect_soft` is the effect on W of the
-    mean probabilities. `within` is W(x) - W(T(x)) on the backdoored model only. `superiority` is the probability that
-    the backdoored model is smoother around T(x) than around x, where x is a random input. `calmer_than_class` is mean W
-    of clean inputs of the attacker's class, minus W(T(x)).
+    attacker's label with the trigger. `effect_hit` is NaN if no input gets the attacker's label. `effect_soft` is the
+    effect on W of the mean probabilities. `within` is W(x) - W(T(x)) on the backdoored model only. `superiority` is the
+    probability that the backdoored model is smoother around T(x) than around x, where x is a random input.
+    `calmer_than_class` is mean W of clean inputs of the attacker's class, minus W(T(x)).
     """
 
     key: str

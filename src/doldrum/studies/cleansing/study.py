@@ -101,10 +101,11 @@ def run(cell: CleansingCell) -> dict[str, Any]:
 
     The values are: `target`, `samples`, `poisoned`, `cover`, and `largest_share`, the largest share of poison in a
     class. `false` has the shares of clean images with a p-value of at most each of `levels`: `held_out` for test
-    images, and `training` for training samples. `found` has the same shares for poisoned samples. `clusters` has the
-    clusters of each class. `arms` has one entry for each way to choose the samples to drop. An entry has the name of
-    this way and the number of samples in `dropped`, `dropped_poison` and `dropped_cover`. It also has the `auroc` of
-    poisoned against clean samples (None if the method does not rank samples), `clean_accuracy` and `asr`.
+    images, and `training` for training samples. `found` has the shares of poisoned samples with a p-value of at most
+    each of `levels`. `clusters` has the clusters of each class. `arms` has one entry for each way to choose the samples
+    to drop. An entry of `arms` has a name and three numbers of samples: `dropped`, `dropped_poison` and
+    `dropped_cover`. An entry also has the `auroc` of poisoned against clean samples (None if the method does not rank
+    samples), `clean_accuracy` and `asr`.
     """
     from doldrum.training import train
 

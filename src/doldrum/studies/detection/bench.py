@@ -162,10 +162,10 @@ class Bench:
 def make_bench(model: Classifier, fit: ImageSet, seed: int) -> Bench:
     """Fit every detector that works with the classifier, at the budget of its paper.
 
-    A detector that needs more than 64 forward passes is also run with a budget of 64. With this budget, it uses only
-    its first draws, or its first kinds of corruption. All detectors share one seed, so RPP and W use the same draws at
-    the same strength. StagedProfile is left out, because its forward passes differ between inputs; `tools/staged-study`
-    measures it.
+    A detector that needs more than 64 forward passes is also run with a budget of 64. With a budget of 64, a detector
+    uses only its first draws, or its first kinds of corruption. All detectors share one seed, so RPP and W use the same
+    draws at the same strength. StagedProfile is left out, because its forward passes differ between inputs;
+    `tools/staged-study` measures it.
     """
     bench = Bench(model)
     fitted: dict[str, Detector] = {}

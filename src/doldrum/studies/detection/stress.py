@@ -43,8 +43,8 @@ def stress(
 ) -> dict[str, Any]:
     """The realised FPR of one detector with calibration sets that are small, imbalanced, shifted or contaminated.
 
-    The clean inputs of the parts calibration and test are joined, and split at random 50 times. The detector itself is
-    the same for all splits. Only its calibration changes. Values:
+    The clean inputs of the parts calibration and test are joined, and split at random 50 times. All splits use the same
+    fitted detector, and only the calibration differs. Values:
 
     - `sizes`: results for calibration sets of each of SIZES, at the promised rates 1% and 5%. `fpr` and `tpr` are means
       over the splits, and `fpr_sd` and `tpr_sd` are standard deviations. `kept` counts the splits whose number of false

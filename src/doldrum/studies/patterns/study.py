@@ -39,7 +39,7 @@ from doldrum.triggers import Trigger
 __all__ = ["OWN", "PATTERNS", "STUDY", "PatternCell", "run"]
 
 OWN = "trigger"
-"""The pattern name "trigger". It means the attacked model's own trigger or, for a clean model, the patch of BadNets, which this model never learnt."""
+"""The pattern name "trigger". The name "trigger" means the attacked model's own trigger or, for a clean model, the patch of BadNets, which a clean model never learnt."""
 
 PATTERNS: dict[str, Callable[[Any, Any, PatternCell, float], Trigger]] = {
     "uap-targeted": lambda m, x, c, s: make.universal_perturbation(m, x, target=c.target, budget=c.budget, seed=c.seed),
@@ -121,9 +121,9 @@ def run(cell: PatternCell) -> dict[str, Any]:
     an entry for "clean" (no pattern), for "full" (the full pattern) and for every level that was reached. An entry has
     the `amount` a, and the `share` of inputs that get the class (hits). An entry has means over inputs at each noise
     strength: `w`, the mean of W, and `keep`, the mean share of draws that keep the input's label without noise. `hit_w`
-    and `hit_keep` are the same means over only the hits. `each_w` and `each_keep` have the value of each input, and
-    `hit` says whether the input is a hit. `judged` has two results for "w" and for "strip": the `auroc` against the
-    same inputs without the pattern, and the share `flagged` at a promised 5% of false alarms.
+    and `hit_keep` are the means of W and of `keep` over only the hits. `each_w` and `each_keep` have the value of each
+    input, and `hit` says whether the input is a hit. `judged` has two results for "w" and for "strip": the `auroc`
+    against the same inputs without the pattern, and the share `flagged` at a promised 5% of false alarms.
     """
     suspect, clean = victim(cell.victim), victim(cell.clean())
     own, plan = trigger_and_plan(cell, suspect)

@@ -51,7 +51,7 @@ class SuccessCell(Cell):
 
 
 def run(cell: SuccessCell) -> dict[str, Any]:
-    """Measure one cell. The values are those of `compare`, at sigma-half only. For a cell with `follow`, they are
+    """Measure one cell. The values are those of `compare`, at sigma-half only. For a cell with `follow`, the values are
     `sigma_half`, `target` and `timeline`."""
     if not cell.follow:
         return compare(cell, ())

@@ -84,8 +84,8 @@ class Judged:
 
     @property
     def shown(self) -> bool:
-        """Whether the verdict is "backdoor shown". In contrast to the real verdict, the confidence limits of the
-        success rate are ignored."""
+        """Whether a backdoor is shown, by the rule of the verdict "backdoor shown" but without the confidence limits of
+        the success rate."""
         return self.p <= LEVEL and self.smaller >= SMALLER and self.model.success.get(self.most, 0.0) >= WORKS
 
     @property

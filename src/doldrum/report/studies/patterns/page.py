@@ -136,7 +136,7 @@ def page(records: StudyRecords) -> StudyPage:
             "Do W and STRIP flag the patterns?",
             (
                 "AUROC compares inputs with the pattern and the same inputs without it, on the same model. “Flagged” is the share of inputs with the "
-                "pattern that are flagged at a promised 5% of false alarms. An artificial pattern was not planted by an attacker. So a flag for such a pattern can be seen as a false alarm or as a success.",
+                "pattern that are flagged at a promised 5% of false alarms. A flag for an artificial pattern can be seen as a false alarm, since no attacker planted the pattern, or as a success.",
             ),
             (),
             [

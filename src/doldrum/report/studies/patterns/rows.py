@@ -118,12 +118,12 @@ class Telling:
 def tell_apart(cells: Sequence[CellRecord], *, level: str, features: Sequence[str] = ("w", "keep")) -> Telling | None:
     """Test whether W curves distinguish a trigger and a pattern that were both left out of training.
 
-    This is done for each pair of a trigger and a pattern. A linear discriminant is trained on all triggers and patterns
-    except this pair. Then it must distinguish the trigger and the pattern of the pair. The features of the discriminant
-    are W and the share of draws that keep the label, at the strengths that all cells share. The ridge penalty of the
-    discriminant is 0.1 times the mean variance of the features. Only inputs that the model predicts as the pattern's
-    class are used. A pattern with fewer than ten such inputs is left out. The result is None with fewer than two
-    triggers or fewer than two patterns.
+    For each pair of a trigger and a pattern, a linear discriminant is trained on all triggers and patterns except this
+    pair. Then the discriminant must distinguish the trigger and the pattern of the pair. The features of the
+    discriminant are W and the share of draws that keep the label, at the strengths that all cells share. The ridge
+    penalty of the discriminant is 0.1 times the mean variance of the features. Only inputs that the model predicts as
+    the pattern's class are used. Patterns for which there are fewer than ten of these inputs are left out. The result
+    is None with fewer than two triggers or fewer than two patterns.
     """
     pairs = told_pairs(cells, level=level, features=features)
     if not pairs:
@@ -138,7 +138,7 @@ def told_pairs(
     """For each pair (trigger, pattern), the AUROC with which a discriminant separates inputs with the trigger from
     inputs with the pattern.
 
-    The discriminant for a pair is trained on all triggers and patterns except this pair.
+    The discriminant for a pair of a trigger and a pattern is trained without this pair.
     """
     conditions = [(c, c.values["conditions"].get(level, {"hit": ()})) for c in cells]
     fit = [c for c, condition in conditions if sum(condition["hit"]) >= FEWEST]

@@ -149,7 +149,7 @@ def _lede(tables: dict[str, dict[str, dict[str, Effect]]], cells: Sequence[CellR
     clean = rules["half"].get("clean")
     if clean is not None:
         lede.append(
-            f"As a control, two clean models are compared, which should show no effect. Their mean effect is {span(clean)} at σ½, over {counted(clean.n, 'pair')} of models."
+            f"As a control, two clean models are compared, which should show no effect. The mean effect between two clean models is {span(clean)} at σ½, over {counted(clean.n, 'pair')} of models."
         )
     return lede
 
@@ -181,9 +181,9 @@ def _text(kind: str, cells: Sequence[CellRecord]) -> str:
             "Each rule chooses a noise strength for each model. The choice uses only clean inputs and the clean model."
         )
     if kind == "draws":
-        return "All rows use the same list of draws: a row with n draws uses the first n draws of the list. With few draws, the plug-in estimate of W is too low. An effect is computed from four means of W, and this error lowers all four means in a similar way."
+        return "All rows use the same list of draws: a row with n draws uses the first n draws of the list. With few draws, the plug-in estimate of W is too low. An effect is computed from four means of W, and all four means are too low by a similar amount."
     if kind == "estimators":
-        return "All estimators of W use the same label counts. The collision statistic has another scale than the other estimators, because it is not divided by its largest value. So compare only the signs of its effects, and the widths of its intervals."
+        return "All estimators of W use the same label counts. The collision statistic has another scale than the other estimators, because it is not divided by its largest value. So for the collision statistic, compare only the signs of the effects, and the widths of the intervals."
     return (
         "Except for clipping, all settings are the same as in the other studies."
         if kind == "clip"

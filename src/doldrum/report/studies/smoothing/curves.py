@@ -68,7 +68,7 @@ def strength_sentence(attacks: Sequence[AttackRow], cells: Sequence[CellRecord])
     if not parts:
         return ""
     return (
-        "The effect depends on the strength of the noise. For each attack, the largest mean fall of W and its noise strength "
+        "The effect depends on the strength of the noise. The largest mean fall of W for each attack, and the noise strength of this fall, "
         "are (not tested for significance): " + "; ".join(parts) + "."
     )
 

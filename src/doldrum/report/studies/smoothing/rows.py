@@ -29,8 +29,8 @@ Verdict = Literal["smooths", "roughens", "not shown", "too few models", "descrip
 class AttackRow:
     """The results of one attack over its models.
 
-    `p_holm` is the p-value of the t-test, Holm-corrected for `tests`, the number of tests on the page. It is None for
-    attacks that are not tested. `p_flip` is the p-value of the exact sign-flip test of the same effect, without
+    `p_holm` is the p-value of the t-test, Holm-corrected for `tests`, the number of tests on the page. `p_holm` is None
+    for attacks that are not tested. `p_flip` is the p-value of the exact sign-flip test of the same effect, without
     correction.
     """
 
@@ -70,8 +70,8 @@ class AttackRow:
 def attack_rows(rows: Sequence[ModelRow]) -> list[AttackRow]:
     """One row per attack: first the attacks in HEADLINE, then the other attacks, and last the pairs of two clean models.
 
-    An attack that is listed in HEADLINE is tested if it has at least 3 models. An attack that is not listed there is
-    tested if it has at least 6 models. The p-values of all these tests are corrected together.
+    An attack that is listed in HEADLINE is tested if it has at least 3 models. An attack that is not listed in HEADLINE
+    is tested if it has at least 6 models. The p-values of all these tests are corrected together.
     """
     attacks = list(dict.fromkeys(r.attack for r in rows))
     order = [a for a in HEADLINE if a in attacks] + sorted(a for a in attacks if a not in (*HEADLINE, "clean"))

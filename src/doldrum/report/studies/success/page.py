@@ -101,7 +101,7 @@ def _lede(found: Sequence[Correlation], rows: Sequence[ModelRow], followed: Sequ
     if len(alone) > 1:
         names = listed([f"{c.what} ({_spoken(c.spearman)}, {c.models} models)" for c in alone])
         lede.append(
-            f"Within each attack separately, the correlations are: {names}. They are not corrected for the number of attacks."
+            f"Within each attack separately, the correlations are: {names}. These correlations are not corrected for the number of attacks."
         )
     if len(rows) < PLANNED:
         lede.append(f"The results are provisional: only {len(rows)} of at least {PLANNED} planned models were run.")

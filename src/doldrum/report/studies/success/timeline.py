@@ -44,7 +44,7 @@ def onset_sentences(onsets: Sequence[dict[str, Any]]) -> list[str]:
         first, same = sum(o["calm"] < o["asr"] for o in both), sum(o["calm"] == o["asr"] for o in both)
         texts.append(
             f"{counted(len(onsets), 'model')} {'was' if len(onsets) == 1 else 'were'} followed through training. In {len(both)} of these models, W at the end of training is lower with the trigger than without it. "
-            f"Two events are compared: W reaches half of this fall, and ASR reaches half of its final value. W was first in {counted(first, 'model')}, both happened at the same checkpoint in {same}, and ASR was first "
+            f"Two moments in training are compared: when W reaches half of its final fall, and when ASR reaches half of its final value. W was first in {counted(first, 'model')}, both were at the same checkpoint in {same}, and ASR was first "
             f"in {len(both) - first - same}."
         )
     never = [f"{title_of(str(o['attack']))}, seed {o['seed']}" for o in onsets if o["calm"] is None]
