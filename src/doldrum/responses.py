@@ -217,7 +217,7 @@ class Responses:
         (2, 1, 2)
         """
         if not parts:
-            raise InputError("expected at least one part to concatenate, got none")
+            raise InputError("expected at least one Responses to concatenate, got none")
         first = parts[0]
         if any(p.strengths != first.strengths or p.readouts.keys() != first.readouts.keys() for p in parts):
             raise InputError(

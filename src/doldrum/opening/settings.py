@@ -24,7 +24,7 @@ _CHOICES = {
     "resize": ("stretch", "crop"),
 }
 PREPROCESSING = ("arch", "outputs", "num_classes", "output_name", "mean", "std", "size", "channels", "scale", "resize")
-"""Settings that affect a model's output. A detector's file saves these settings."""
+"""The settings that affect a model's output. A detector's file saves all settings in this list."""
 
 
 @dataclass(frozen=True, kw_only=True)

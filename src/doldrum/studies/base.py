@@ -156,7 +156,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Study:
-    """A question, and the experiment that answers it for a grid of cells.
+    """A question, and the experiment that answers the question for a grid of cells.
 
     `name` is the name of the study's folder. A study without a folder, made and run from Python, may have any name.
     `run` computes the values of a cell (JSON-able, finite numbers), which depend only on the cell. `grids` maps the

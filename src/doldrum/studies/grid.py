@@ -124,7 +124,8 @@ def _choices_of(study: Study, block: Mapping[str, Any]) -> dict[str, list[Any]]:
 
 
 def _choices(value: Any, *, whole: bool) -> list[Any]:
-    """The possible values of a field. `whole` means that the field is itself a list: then a flat list is one value."""
+    """The values that a grid lists for one field. If `whole` is true, each value of the field is itself a list. Then a
+    list without nested lists is a single value."""
     if not isinstance(value, list | tuple):
         return [value]
     if whole and not any(isinstance(v, list | tuple) for v in value):

@@ -69,7 +69,8 @@ class Trigger(ABC):
     def __call__(self, images: NDArray[Any]) -> Images:
         """Add the trigger to float images in [0, 1] or uint8 images. The result is float32 (N, C, H, W) in [0, 1].
 
-        Raises InputError for another shape or type, or values outside [0, 1].
+        Raises InputError for arrays that are not (N, C, H, W), for other types than float and uint8, and for float
+        values outside [0, 1].
         """
         return self._finish(self.apply(_checked(images)), images)
 

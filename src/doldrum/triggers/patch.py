@@ -61,8 +61,8 @@ class Patch(Trigger):
 
 
 def corner_slices(shape: tuple[int, ...], *, size: int, corner: str, margin: int) -> tuple[slice, slice]:
-    """The rows and columns of a square near a corner of an image (H, W). Raises InputError if the square does not fit
-    into the image.
+    """The rows and the columns (as slices) of a square in an image (H, W). The square has sides of `size` pixels, and
+    is `margin` pixels away from a corner of the image. Raises InputError if the square does not fit into the image.
 
     >>> corner_slices((28, 28), size=3, corner="lower right", margin=1)
     (slice(24, 27, None), slice(24, 27, None))

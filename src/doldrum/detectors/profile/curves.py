@@ -52,10 +52,10 @@ class Curves:
     """For each family of perturbations, the curves of `survivals`, and the likelihood of an input's draws under each
     curve.
 
-    With probability q, which depends on the strength, a draw returns the input's own label. With probability 1 - q, the
-    draw's label follows the component's rates. Since there are few values of q and few strengths, the log likelihood of
-    the draws at each strength is computed once for each q. The log likelihood under a curve is the sum of these values
-    over the strengths.
+    With probability q, which depends on the strength of the perturbation, the trigger makes a draw return the input's
+    own label. With probability 1 - q, the draw's label follows the component's rates. Since there are few values of q
+    and few strengths, the log likelihood of the draws at each strength is computed once for each q. The log likelihood
+    under a curve is the sum of these values over the strengths.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
 """The statistical model of SmoothnessProfile: how likely the labels of draws are around clean inputs, and around
 triggered inputs.
 
-All code here uses NumPy. The draws of a family are labels (N, C, n): N inputs, C strengths, n draws per strength. A
-value below 0 means that the draw has no label, and is ignored. Draw j perturbs all inputs in the same way. So each pair
-(strength, draw), called a place, has its own rates of labels. For example, overlays are draws: an overlay of a shoe changes
-labels to other classes than an overlay of a shirt does.
+All code here uses NumPy. The draws of a family are an array (N, C, n) of labels, for N inputs, C strengths and n draws
+per strength. A value below 0 means that the draw has no label, and is ignored. Draw j perturbs all inputs in the same
+way. So each pair (strength, draw), called a place, has its own rates of labels. For example, overlays are draws: an
+overlay of a shoe changes labels to other classes than an overlay of a shirt does.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def made_up(
 
     Each trigger has a target class, drawn at random from all classes except the input's. Each trigger has a random
     curve of `survivals` for each family, and one random strength in [0, 1] for all families. The probability that a
-    trigger decides a draw's label is the product of curve and strength.
+    trigger decides a draw's label is the value of the trigger's curve times the trigger's strength.
 
     >>> draws, labels = {"noise": np.zeros((4, 2, 3), dtype=np.int16)}, np.zeros(4, dtype=np.int16)
     >>> with_trigger, targets = made_up(draws, labels, 3, np.random.default_rng(0))

@@ -30,9 +30,9 @@ def fitted_round(
     `earlier` has, for each earlier round, the scores (N,) of all samples in this round. The first round starts with 500
     random samples. Twice, each sample is scored with a model of the other samples, and the tenth with the highest
     scores is removed. The profile is then fitted on the remaining samples. Each later round draws its 500 samples from
-    the half of the set with the lowest scores in the round before. Such rounds are concentration steps, as in Rousseeuw
-    and Van Driessen's robust covariance, 1999. The removal of poisoned samples matters, because poisoned samples that
-    remain make similar samples look ordinary.
+    the half of the set with the lowest scores in the round before. Fitting again on the samples with the lowest scores
+    is called a concentration step, as in Rousseeuw and Van Driessen's robust covariance, 1999. The removal of poisoned
+    samples matters, because poisoned samples that remain make similar samples look ordinary.
     """
     own = None if seed is None else child_seed(seed, "cleansing round", len(earlier)) >> 65
     if not earlier:

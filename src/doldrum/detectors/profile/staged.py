@@ -39,7 +39,7 @@ class StagedProfile(OfFamilies):
     3. as many draws as a `SmoothnessProfile` makes;
     4. twice as many draws as a `SmoothnessProfile` makes.
 
-    Each stage keeps the draws of the stage before, and adds new ones. Every stage has its own `SmoothnessProfile`,
+    Each stage keeps the draws of the stage before, and adds new draws. Every stage has its own `SmoothnessProfile`,
     fitted on the draws that the clean inputs of `fit` have up to this stage. The profile's score is turned into a
     *surprise*: -log of the share of clean inputs that score at least as high as the input. So the scores of all stages
     have the same scale. (Each clean input of `fit` is scored with a model that was fitted without this input.) An input
@@ -52,7 +52,7 @@ class StagedProfile(OfFamilies):
     Parameters
     ----------
     families, overlays, components, seed
-        Settings with the same meaning as in `SmoothnessProfile`. These settings define the draws of the third stage.
+        Settings with the same meaning as in `SmoothnessProfile`, which define the draws of the third stage.
     go_on : three numbers in (0, 1)
         The shares of clean inputs that go on to the second, third and fourth stage.
 

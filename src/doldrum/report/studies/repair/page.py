@@ -154,7 +154,7 @@ def _against(rows: Sequence[dict[str, Any]], methods: Sequence[str], sizes: Sequ
         return []
     told = f"{100 * found.value:.1f} points (95%: {100 * found.lower:.1f} to {100 * found.upper:.1f})"
     return [
-        f"On the same {counted(found.n, 'model')}, the attacker’s trigger succeeds less often after {best} than after {_PLAIN}, by {told} on average."
+        f"On the same {counted(found.n, 'model')}, the attacker’s trigger succeeds less often after a repair by {best} than after a repair by {_PLAIN}. The mean difference is {told}."
     ]
 
 

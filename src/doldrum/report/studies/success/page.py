@@ -74,7 +74,7 @@ def _lede(found: Sequence[Correlation], rows: Sequence[ModelRow], followed: Sequ
             if pooled.shown
             else "No relation is shown"
             if pooled.spearman.upper >= 0
-            else "The reverse relation is shown"
+            else "A negative relation is shown"
         )
         verdict = (
             f"{word}: over {pooled.models} models of {attacks} {'attack' if attacks == 1 else 'attacks'}, the rank correlation "
@@ -87,7 +87,7 @@ def _lede(found: Sequence[Correlation], rows: Sequence[ModelRow], followed: Sequ
         word = (
             "a positive relation is shown"
             if hit.shown
-            else "the reverse relation is shown"
+            else "a negative relation is shown"
             if hit.spearman.upper < 0
             else "no relation is shown"
         )
