@@ -151,5 +151,5 @@ def test_a_forced_precision_is_trained_and_measured_in(precision, tmp_path) -> N
 
 @pytest.mark.parametrize("precision", ["fp16", "", 32])
 def test_another_precision_is_refused(precision) -> None:
-    with pytest.raises(dd.errors.InputError, match="expected precision among"):
+    with pytest.raises(dd.errors.InputError, match="expected a precision among"):
         DemoSettings(precision=precision)

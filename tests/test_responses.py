@@ -38,7 +38,7 @@ def test_take_and_at_keep_what_belongs_together() -> None:
     assert part.ids == ("c", "a")
     assert part.strengths == (0.4,)
     assert part.draws.tolist() == draws[[2, 0]][:, 1:].tolist()
-    with pytest.raises(InputError, match="expected one of the strengths"):
+    with pytest.raises(InputError, match="expected one of the measured strengths"):
         r.at(0.3)
 
 
@@ -51,7 +51,7 @@ def test_take_and_at_keep_what_belongs_together() -> None:
         (np.zeros((1, 1, 2), int), np.zeros(1, int), [0.1], 1, "at least 2"),
         (np.full((1, 1, 4), 70_000), np.zeros(1, int), [0.1], 10**6, "at most 32767"),
         (np.zeros((1, 1, 2), int), np.zeros(1, int), [0.1], 3.5, "whole number"),
-        (np.zeros((1, 1, 2), int), np.zeros(1, int), [np.nan], 2, "finite strengths"),
+        (np.zeros((1, 1, 2), int), np.zeros(1, int), [np.nan], 2, "strengths that are finite numbers"),
         (np.full((1, 1, 2), 2), np.zeros(1, int), [0.1], 2, "draws in"),
         (np.full((1, 1, 2), -3), np.zeros(1, int), [0.1], 2, "draws in"),
         (np.zeros((1, 1, 2)), np.zeros(1, int), [0.1], 2, "integer"),
@@ -82,5 +82,5 @@ def test_first_draws_and_more_of_them():
     assert np.array_equal(again.draws, draws)
     assert np.array_equal(again.readouts["entropy"], readouts["entropy"])
     for odd in (rest.take([0, 1]), Responses(draws, labels, [0.1, 0.3], 3), Responses(draws, labels, [0.1, 0.2], 3)):
-        with pytest.raises(InputError, match="further draws with the same inputs, strengths and readouts"):
+        with pytest.raises(InputError, match="two Responses with the same inputs, strengths and readouts"):
             first.and_draws(odd)

@@ -39,8 +39,8 @@ class DemoSettings:
     """The settings of the demo: the networks it trains, and the number of inputs and draws it measures.
 
     `pick` is the number of inputs that are used only to find sigma-half, the noise strength for comparisons. `inputs`
-    is the number of further inputs, none of the target class, that are measured first without and then with the
-    trigger. The trigger is a white square with sides of `patch` pixels. If `precision` is None, the fastest precision
+    is the number of inputs that are measured first without and then with the trigger. Inputs of the target class are
+    left out. The trigger is a white square with sides of `patch` pixels. If `precision` is None, the fastest precision
     on this machine is used: "bf16" on a machine with AMX, and "fp32" on one without it.
     """
 
@@ -58,7 +58,7 @@ class DemoSettings:
     def __post_init__(self) -> None:
         if self.precision not in _PRECISIONS:
             raise InputError(
-                f"expected precision among {_PRECISIONS}, got {self.precision!r}; None means the fastest on this machine"
+                f"expected a precision among {_PRECISIONS}, got {self.precision!r}; None selects the fastest precision on this machine"
             )
 
     @classmethod
@@ -69,8 +69,8 @@ class DemoSettings:
 
     @property
     def scale(self) -> str:
-        """ "full" or "fast" if the settings are the full or fast ones, apart from seed and precision. For all other
-        settings, ""."""
+        """The name of these settings: "full" or "fast", or "" for changed settings. The name does not depend on seed
+        and precision."""
         plain = replace(self, seed=0, precision=None)
         return "full" if plain == DemoSettings() else "fast" if plain == DemoSettings.fast() else ""
 
@@ -139,8 +139,8 @@ def run_demo(
 
 
 def _split(test: ImageSet, settings: DemoSettings) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the inputs that are used to find sigma-half, and of further inputs to measure. None of the further
-    inputs has the target class."""
+    """Draw two sets of test images: one set to find sigma-half, and one set to measure. Return their indices. No image
+    in the set to measure has the target class."""
     order = rng(settings.seed, "demo split").permutation(len(test))
     pick, rest = order[: settings.pick], order[settings.pick :]
     assert test.labels is not None
@@ -217,7 +217,7 @@ def _key(*parts: Any) -> str:
 
 
 def _finite(values: np.ndarray) -> tuple[float, ...]:
-    """The known values of W. W is not known for an input whose draws were all invalid."""
+    """The finite values of W, without NaN. W is NaN for an input whose draws were all invalid."""
     return tuple(float(v) for v in values[np.isfinite(values)])
 
 
@@ -269,8 +269,8 @@ def _summary(
 def _examples(
     responses: dict[tuple[str, str], Responses], inputs: dict[str, ImageSet], probe: Gaussian, sigma: float
 ) -> list[Example]:
-    """Two example inputs for the backdoored model, without and with the trigger. The W of the two clean inputs is at
-    the 75th and the 95th percentile."""
+    """Two example inputs for the backdoored model, without and with the trigger. Without the trigger, W of the two
+    inputs is the 75th and the 95th percentile of W over all inputs."""
     copies = min(8, probe.draws)
     clean = responses["backdoored", "clean"].at(sigma)
     order = np.argsort(smoothness(clean).value[:, 0], kind="stable")

@@ -34,19 +34,20 @@ class Responses:
         The label of input i, condition c and draw j: a class in [0, num_classes), `INVALID` or `NOT_TAKEN`. A condition
         is one strength of the probe.
     labels : int16 array (N,)
-        The label of each unperturbed input, or `INVALID`.
+        The label of each unperturbed input; `INVALID` if the classifier gave NaN or infinite scores.
     strengths : floats, length C
         The strength of each condition, in the probe's unit.
     num_classes : int
         K, from 2 to 32,767.
     ids : strings, length N, optional
-        Names of the inputs; default "0", "1", ….
+        Names of the inputs; the default names are "0", "1", ….
     info : mapping, optional
         How the draws were made (probe, engine, precision, agreement, versions), in values that JSON can hold.
     scores : float32 array (N, K), optional
         Probabilities of each unperturbed input, if they were requested; NaN if the input was invalid.
     readouts : mapping of names to float32 arrays (N, C, n), optional
-        Values computed from the scores of every draw (see `doldrum.measuring.READOUTS`); NaN if the draw was invalid.
+        For each readout, a value computed from the scores of every draw, or NaN for an invalid draw. See
+        `doldrum.measuring.READOUTS`.
 
     Examples
     --------
@@ -78,32 +79,38 @@ class Responses:
             )
         if len(self.strengths) != draws.shape[1]:
             raise InputError(
-                f"expected {draws.shape[1]} strengths, got {len(self.strengths)}; pass one strength per condition"
+                f"expected {draws.shape[1]} strengths, got {len(self.strengths)} strengths; pass one strength per condition of the draws"
             )
         strengths = tuple(float(s) for s in self.strengths)
         if not all(map(math.isfinite, strengths)):
             raise InputError(
-                f"expected finite strengths, got {list(strengths)}; leave out strengths that were not measured"
+                f"expected strengths that are finite numbers, got {list(strengths)}; leave out NaN and infinite strengths"
             )
         classes = whole_number(self.num_classes, "num_classes", least=2, most=_MOST, hint="W needs two classes")
         for name, array in (("draws", draws), ("labels", labels)):
             if array.dtype.kind not in "iu":
-                raise InputError(f"expected integer {name}, got {array.dtype}; pass class numbers")
+                raise InputError(
+                    f"expected an integer array of {name}, got an array of {array.dtype}; pass class numbers"
+                )
             # The ufuncs themselves: an image alone has Responses for each of a detector's probes.
             if array.size and (
                 np.minimum.reduce(array, axis=None) < NOT_TAKEN or np.maximum.reduce(array, axis=None) >= classes
             ):
                 raise InputError(
-                    f"expected {name} in [{NOT_TAKEN}, {classes}), got {array.min()}..{array.max()}; check num_classes"
+                    f"expected {name} in [{NOT_TAKEN}, {classes}), got values from {array.min()} to {array.max()}; check num_classes"
                 )
         ids = tuple(self.ids) if len(self.ids) else tuple(str(i) for i in range(len(labels)))
         if len(ids) != len(labels):
-            raise InputError(f"expected {len(labels)} ids, got {len(ids)}; pass one id per input")
+            raise InputError(f"expected {len(labels)} ids, got {len(ids)} ids; pass one id per input")
         if self.scores is not None and self.scores.shape != (len(labels), classes):
-            raise InputError(f"expected scores of shape {(len(labels), classes)}, got {self.scores.shape}")
+            raise InputError(
+                f"expected an array of scores with shape {(len(labels), classes)}, got shape {self.scores.shape}"
+            )
         for name, readout in self.readouts.items():
             if readout.shape != draws.shape:
-                raise InputError(f"expected readout {name!r} of shape {draws.shape}, got {readout.shape}")
+                raise InputError(
+                    f"expected the readout {name!r} as an array of shape {draws.shape}, got shape {readout.shape}"
+                )
         object.__setattr__(self, "draws", draws.astype(np.int16, copy=False))
         object.__setattr__(self, "labels", labels.astype(np.int16, copy=False))
         object.__setattr__(self, "strengths", strengths)
@@ -120,8 +127,8 @@ class Responses:
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """Label counts (N, C, K), computed at each access. Draws that are invalid or were never made are not
-        counted."""
+        """How often each input got each label at each strength (N, C, K), computed at each access. Draws that are
+        invalid or were never made are not counted."""
         n_inputs, n_conditions, n = self.draws.shape
         k = self.num_classes
         rows = self.draws.reshape(n_inputs * n_conditions, n)
@@ -154,18 +161,18 @@ class Responses:
     def at(self, strength: float) -> Responses:
         """The responses at one strength only.
 
-        Raises InputError if the strength was not measured, or if several conditions have it (for example, several kinds
-        of corruption).
+        Raises InputError if no condition or more than one condition has this strength. For example, several kinds of
+        corruption can have the same strength.
         """
         gaps = np.abs(np.asarray(self.strengths) - strength)
         found = np.flatnonzero(gaps <= 1e-9 * max(1.0, abs(strength)))
         if not len(found):
             raise InputError(
-                f"expected one of the strengths {self.strengths}, got {strength}; measure at this strength first"
+                f"expected one of the measured strengths {self.strengths}, got {strength}; measure at this strength first"
             )
         if len(found) > 1:
             raise InputError(
-                f"expected a single condition at strength {strength}, got {len(found)}; slice `draws` instead"
+                f"expected one condition with strength {strength}, got {len(found)} conditions; select a condition from `draws`"
             )
         c = int(found[0])
         return replace(
@@ -186,8 +193,8 @@ class Responses:
         return replace(self, draws=self.draws[:, :, :draws], readouts=first)
 
     def and_draws(self, more: Responses) -> Responses:
-        """Add more draws of the same inputs and conditions after these draws. Labels, scores and `info` are those of
-        the present object.
+        """Append the draws of `more` to the draws of this object, for the same inputs and conditions. Labels, scores
+        and `info` stay unchanged.
 
         >>> r = Responses(np.array([[[0, 1]]]), np.array([0]), strengths=[0.1], num_classes=2)
         >>> r.and_draws(r).draws.tolist()
@@ -195,26 +202,26 @@ class Responses:
         """
         if len(more) != len(self) or more.strengths != self.strengths or more.readouts.keys() != self.readouts.keys():
             raise InputError(
-                "expected further draws with the same inputs, strengths and readouts, got draws that differ in one of them; measure both with the same settings"
+                "expected two Responses with the same inputs, strengths and readouts, got Responses that differ in one of these; measure both with the same settings"
             )
         both = {name: np.concatenate([v, more.readouts[name]], axis=2) for name, v in self.readouts.items()}
         return replace(self, draws=np.concatenate([self.draws, more.draws], axis=2), readouts=both)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Responses]) -> Responses:
-        """Join responses to the same probe for several sets of inputs, one after another. `info` is that of the first
-        part.
+        """Join responses to the same probe for several sets of inputs, one after another. `info` is copied from the
+        first Responses.
 
         >>> r = Responses(np.array([[[0, 1]]]), np.array([0]), strengths=[0.1], num_classes=2, ids=["a"])
         >>> Responses.concatenate([r, r]).draws.shape
         (2, 1, 2)
         """
         if not parts:
-            raise InputError("expected at least one part to concatenate, got none")
+            raise InputError("expected at least one Responses to concatenate, got none")
         first = parts[0]
         if any(p.strengths != first.strengths or p.readouts.keys() != first.readouts.keys() for p in parts):
             raise InputError(
-                "expected the same strengths and readouts in every part, got parts that differ in them; measure all parts with the same settings"
+                "expected Responses with the same strengths and readouts, got different strengths or readouts; measure all inputs with the same settings"
             )
         scores = [p.scores for p in parts if p.scores is not None]
         return replace(

@@ -132,4 +132,4 @@ def test_a_study_goes_on_in_no_folder_of_somebody_elses_records(call, files):
     before = contents(files)
     code, _, err = call("study", "smoothing", "--out", files)
     assert (code, contents(files) == before) == (2, True), err
-    assert "records.jsonl was not written by a study" in err
+    assert "records.jsonl that no study wrote" in err

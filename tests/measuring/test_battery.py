@@ -153,7 +153,7 @@ def test_what_takes_one_probe_says_so(clf, images, tmp_path) -> None:
     with pytest.raises(InputError, match="measurement of one probe, got 3"):
         measure_to(Measurement(clf, images, FEW), tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    with pytest.raises(InputError, match="a single probe of images"):
+    with pytest.raises(InputError, match="one probe that perturbs images"):
         dd.measure(clf, images, FEW, until=dd.until.Decided(0.2))
     with pytest.raises(InputError, match="expected a probe, got str"):
         dd.measure(clf, images, {**FEW, "b": "noise"})  # pyright: ignore[reportArgumentType]

@@ -48,7 +48,7 @@ def test_a_damaged_shard_is_measured_again(unfinished, clf, images, tmp_path, ha
     }[harm]()
     with pytest.raises(InputError, match=r"Parquet shard.*measure again"):
         dd.read_responses(out)
-    with pytest.warns(UserWarning, match=rf"part-0000{which}.*the {1 - which} after it are measured again"):
+    with pytest.warns(UserWarning, match=rf"part-0000{which}.*the {1 - which} shards after it are measured again"):
         measure_to(Measurement(clf, images, PROBE, batch_size=7), out)
     whole, back = dd.measure(clf, images, PROBE), dd.read_responses(out)
     assert np.array_equal(back.draws, whole.draws)
@@ -74,7 +74,7 @@ def test_a_manifest_of_the_wrong_kind_is_refused_in_words(unfinished, clf, image
     manifest = json.loads((out / "manifest.json").read_text())
     (out / "manifest.json").write_text(json.dumps(manifest | {name: value}))
     for call in (begun, dd.read_responses, lambda o: measure_to(Measurement(clf, images, PROBE), o)):
-        with pytest.raises(InputError, match=f"damaged {name}.*measure again"):
+        with pytest.raises(InputError, match=f"wrong values of {name}.*measure again"):
             call(out)
 
 

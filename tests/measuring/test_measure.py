@@ -216,7 +216,7 @@ def test_what_is_more_than_the_memory_there_is_is_refused_before_it_is_taken(clf
     monkeypatch.setattr("doldrum.checks.available_memory", lambda: 2 * 20 * 300)
     monkeypatch.setattr("doldrum.probes.base.fits_in_memory", lambda size: True)
     assert len(dd.measure(clf, images, dd.probes.Gaussian([0.1], draws=300))) == 20
-    with pytest.raises(InputError, match="write the labels to a folder during the run"):
+    with pytest.raises(InputError, match="write the labels to a folder while they are measured"):
         dd.measure(clf, images, dd.probes.Gaussian([0.1], draws=301), batch_size=1)
 
 

@@ -114,10 +114,10 @@ def test_parts_of_responses_keep_their_readouts(clf, images) -> None:
     assert np.array_equal(part.readouts["entropy"], r.readouts["entropy"][[3, 1], 1:2])
     assert np.array_equal(part.scores, r.scores[[3, 1]])
     assert part.ids == ("3", "1")
-    with pytest.raises(InputError, match="scores of shape"):
+    with pytest.raises(InputError, match="array of scores with shape"):
         dd.Responses(r.draws, r.labels, r.strengths, 4, scores=np.zeros((2, 4)))
-    with pytest.raises(InputError, match="'entropy' of shape"):
+    with pytest.raises(InputError, match="'entropy' as an array of shape"):
         dd.Responses(r.draws, r.labels, r.strengths, 4, readouts={"entropy": np.zeros((2, 4))})
     twice = dd.Responses(r.draws[:, :2], r.labels, (1, 1), 4)
-    with pytest.raises(InputError, match="single condition"):
+    with pytest.raises(InputError, match="expected one condition"):
         twice.at(1)

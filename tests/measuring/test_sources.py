@@ -94,7 +94,7 @@ def test_a_run_that_was_cut_off_goes_on_with_the_same_source(clf, want, tmp_path
         measure_to(run, tmp_path / "out", progress=False)
     assert not read_manifest(tmp_path / "out")["complete"]
     other = Measurement(clf, Numbers(IMAGES[::-1], LABELS), PROBE, engine="eager", batch_size=4)
-    with pytest.raises(InputError, match="began, got other images"):
+    with pytest.raises(InputError, match=r"unfinished run in .*, got other images"):
         measure_to(other, tmp_path / "out", progress=False)
     measure_to(
         Measurement(clf, Numbers(IMAGES, LABELS), PROBE, engine="eager", batch_size=4), tmp_path / "out", progress=False

@@ -27,8 +27,8 @@ def test_a_proof_stands_first_with_its_pictures_and_labels(tmp_path):
     assert [name for name, _ in first.pictures] == ["flagged image"]
     assert [(what, [(a.label, a.hit) for a in answers]) for what, answers in first.rows] == [
         ("clean images, unchanged", [("0: zero", False), ("2: two", False)]),
-        ("with the part that was found in the flagged image", [("1: one<", True)]),
-        ("with the part that was found in the best control image", [("no valid answer", False)]),
+        ("clean images with the part that was found in the flagged image", [("1: one<", True)]),
+        ("clean images with the part that was found in the best control image", [("no valid answer", False)]),
     ]
     assert dict(first.figures)["success"] == "96.0% of 100 (90.0% to 99.0%)"
     assert dict(first.figures)["best of 20 controls"].startswith("2.0% of 100")

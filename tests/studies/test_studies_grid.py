@@ -66,7 +66,10 @@ def test_toml_and_json_files_give_the_same_cells(smoothing, tmp_path):
 @pytest.mark.parametrize(
     ("grid", "message"),
     [
-        ({"strenghts": [0.1]}, r"expected fields of a cell \(.*\), got 'strenghts'; did you mean 'strengths'\?"),
+        (
+            {"strenghts": [0.1]},
+            r"expected names of fields of a cell \(.*\), got 'strenghts'; did you mean 'strengths'\?",
+        ),
         ({"cell": [{}]}, "got 'cell'; did you mean 'cells'"),
         ({"attack": "badnet"}, "expected an attack among .*, got 'badnet'; did you mean 'badnets'"),
         ({"attack": ["badnets", "wanett"]}, "got 'wanett'; did you mean 'wanet'"),
@@ -75,16 +78,16 @@ def test_toml_and_json_files_give_the_same_cells(smoothing, tmp_path):
         ({"settings": {"sise": 2}}, "expected settings of badnets .*, got 'sise'"),
         ({"changes": {"epoch": 2}}, "expected changes to settings of a Recipe"),
         ({"draws": "many"}, "expected draws to be a whole number of at least 2 and at most 10,000, got 'many'"),
-        ({"seed": []}, "expected at least one value for seed, got an empty list"),
+        ({"seed": []}, "expected a list with at least one value for seed, got an empty list"),
         ({"seed": -1}, "expected seed to be a whole number of at least 0 and at most .*, got -1"),
         ({"target": 10}, "expected a target from 0 to 9, got 10"),
-        ({"sigma": -0.1}, "expected a positive sigma, got -0.1"),
+        ({"sigma": -0.1}, "expected sigma as a number above 0 and below 1000, got -0.1"),
         ({"cells": []}, r"expected cells to be a list of at least one table, got something else; write \[\[cells\]\]"),
         ({"cells": {"seed": 1}}, "expected cells to be a list"),
-        ({"study": "success"}, "expected a grid for the study smoothing, got a grid for 'success'"),
-        ({"rate": -0.1}, "expected rate to be a number from 0 to 1, got -0.1"),
-        ({"rate": math.nan}, "expected rate to be a number from 0 to 1, got nan"),
-        ({"rate": True}, "expected rate to be a number from 0 to 1, got True"),
+        ({"study": "success"}, "expected a grid for the study smoothing, got a grid for the study 'success'"),
+        ({"rate": -0.1}, "expected rate to be a share from 0 to 1, got -0.1"),
+        ({"rate": math.nan}, "expected rate to be a share from 0 to 1, got nan"),
+        ({"rate": True}, "expected rate to be a share from 0 to 1, got True"),
         ({"inputs": 10**9}, "expected inputs to be a whole number of at least 1 and at most 359, got 1000000000"),
         ({"pick": 10**9}, "expected pick to be a whole number of at least 1 and at most 359, got 1000000000"),
         ({"draws": 10**9}, "expected draws to be a whole number of at least 2 and at most 10,000, got 1000000000"),
@@ -93,13 +96,13 @@ def test_toml_and_json_files_give_the_same_cells(smoothing, tmp_path):
         ({"strengths": [math.nan]}, "expected strengths to be a list of numbers above 0, got"),
         ({"strengths": "abc"}, "expected strengths to be a list of numbers above 0, got 'abc'"),
         ({"strengths": 0.1}, "expected strengths to be a list of numbers above 0, got 0.1"),
-        ({"sigma": True}, "expected a positive sigma, got True"),
-        ({"changes": "x"}, "expected changes to be a table of names and values, got 'x'"),
-        ({"settings": 5}, "expected settings to be a table of names and values, got 5"),
+        ({"sigma": True}, "expected sigma as a number above 0 and below 1000, got True"),
+        ({"changes": "x"}, "expected changes to be a mapping of names to values, got 'x'"),
+        ({"settings": 5}, "expected settings to be a mapping of names to values, got 5"),
         ({"changes": {"network": "resnet99"}}, "expected a network among .*, got 'resnet99'"),
         ({"attack": {"a": 1}}, "expected an attack among"),
         ({"data": {"a": 1}}, "expected the name of a data set"),
-        ({"cells": [{"cells": [{}]}]}, "got 'cells'; write cells once"),
+        ({"cells": [{"cells": [{}]}]}, "got 'cells'; write the list of cells once"),
         (
             {"seed": list(range(1000)), "target": list(range(10)), "draws": list(range(2, 102))},
             "at most 100,000 cells, got 1,000,000",
@@ -116,24 +119,28 @@ def test_what_a_user_sees_who_misspells(smoothing, grid, message):
     [
         ("success", {"follow": [-1]}, "expected follow to be a list of training steps from 0"),
         ("success", {"follow": 5}, "expected follow to be a list of training steps from 0, got 5"),
-        ("success", {"follow": [5], "attack": "clean"}, "expected an attack in a cell with follow, got 'clean'"),
-        ("success", {"follow": [5], "attack": "input-aware"}, "expected an attack that adds samples, got input-aware"),
+        ("success", {"follow": [5], "attack": "clean"}, "because follow is given, got 'clean'"),
+        (
+            "success",
+            {"follow": [5], "attack": "input-aware"},
+            "expected an attack that only adds samples, got input-aware",
+        ),
         ("patterns", {"pattern": "callm"}, "got 'callm'; did you mean 'calm'"),
-        ("patterns", {"budget": "x"}, "expected budget to be a number from 0 to 1, got 'x'"),
+        ("patterns", {"budget": "x"}, "expected budget to be a share from 0 to 1, got 'x'"),
         ("patterns", {"budget": 0}, r"expected budget in \(0, 1\], got 0"),
         ("patterns", {"size": 99}, "expected size to be a whole number of at least 3 and at most 8, got 99"),
-        ("patterns", {"levels": [1.5]}, r"expected levels in \(0, 1\]"),
+        ("patterns", {"levels": [1.5]}, r"expected levels as success rates in \(0, 1\]"),
         ("patterns", {"levels": ["a"]}, "expected levels to be a list of numbers above 0"),
         (
             "patterns",
             {"calibration": 300},
-            r"expected at most 359 images for calibration, pick and inputs together \(all images of digits\), got 500; ask for fewer",
+            r"expected at most 359 images for the sum of calibration, pick and inputs \(all images of digits\), got 500 images; ask for fewer images",
         ),
         ("detection", {"stress": "yes"}, "expected stress to be true or false, got 'yes'"),
         (
             "detection",
             {},
-            r"expected at most 359 images for fit, calibration, test and inputs together \(all images of digits\), got 1,100",
+            r"expected at most 359 images for the sum of fit, calibration, test and inputs \(all images of digits\), got 1,100",
         ),
         ("cleansing", {}, r"expected at most 1,438 images for samples \(all images of digits\), got 10,000"),
     ],
@@ -159,17 +166,22 @@ def test_one_value_said_in_two_ways_is_one_cell(smoothing):
 def test_names_of_grids_and_files(smoothing, tmp_path):
     with pytest.raises(InputError, match="expected a grid among quick, full, got 'quik'; did you mean 'quick'"):
         load_grid(smoothing, "quik")
-    with pytest.raises(InputError, match=r"got 'grid\.yaml'; pick one, or pass a file that ends in \.toml or \.json"):
+    with pytest.raises(
+        InputError, match=r"got 'grid\.yaml'; pick one, or pass a file whose name ends in \.toml or \.json"
+    ):
         load_grid(smoothing, "grid.yaml")
     with pytest.raises(
-        InputError, match=r"expected a grid in a file, got .*grid\.toml, which is not there; check the path"
+        InputError,
+        match=r"expected the path of a file with a grid, got the path .*grid\.toml, which is not there; check the path",
     ):
         load_grid(smoothing, tmp_path / "grid.toml")
     (tmp_path / "grid.toml").write_text("data = [")
-    with pytest.raises(InputError, match=r"expected a grid in .*grid\.toml, got"):
+    with pytest.raises(InputError, match=r"expected a grid in the file .*grid\.toml, got"):
         load_grid(smoothing, tmp_path / "grid.toml")
     (tmp_path / "grid.toml").write_text('data = "digits"\nsed = 3\n')
-    with pytest.raises(InputError, match=r"grid\.toml: expected fields of a cell .*, got 'sed'; did you mean 'seed'"):
+    with pytest.raises(
+        InputError, match=r"grid\.toml: expected names of fields of a cell .*, got 'sed'; did you mean 'seed'"
+    ):
         load_grid(smoothing, tmp_path / "grid.toml")
     with pytest.raises(InputError, match=r"expected a study among .*, got 'smothing'; did you mean 'smoothing'"):
         get_study("smothing")
@@ -224,7 +236,7 @@ MOST = "expected rate of at most 0.0"
         ({"attack": "lsba", "settings": {"target_probability": 2}}, "target_probability"),
         ({"attack": "noise-hardened", "settings": {"sigmas": [-1]}}, "sigma"),
         ({"attack": "anti-smoothing", "settings": {"cover_ratio": 1e3}}, "cover_ratio"),
-        ({"pick": 358}, "images of the attacker's class, besides the 358 that are used to compute sigma-half"),
+        ({"pick": 358}, "one test image of the attacker's class, after 358 images for sigma-half"),
     ],
 )  # fmt: skip
 def test_what_an_attack_cannot_have_is_refused_before_anything_is_trained(smoothing, untrained, grid, message):
@@ -246,7 +258,7 @@ def test_splits_of_detection_and_parts_of_cleansing_are_tried_too(untrained):
     assert load_grid(get_study("detection"), {**BASE, **sizes})[1]
     with pytest.raises(
         InputError,
-        match=r"tact, seed 0, .*: expected 239 clean test images and 30 images to attack, got 359 test images, of which 12 can",
+        match=r"tact, seed 0, .*: expected 239 clean test images and 30 test images that can be attacked, got 359 test images in all, with 12 that can",
     ):
         load_grid(get_study("detection"), {**BASE, **sizes, "attack": ["badnets", "tact"]})
     part = {"samples": 1000, "fit": 100, "calibration": 99, "attack": "sig", "settings": {"frequency": 3}}

@@ -32,7 +32,7 @@ def test_blended_noise_is_uniform_and_depends_on_its_seed():
     assert abs(k.mean() - 0.5) < 0.01
     assert abs(k.var() - 1 / 12) < 0.002
     assert t.Blended() != t.Blended(pattern_seed=1)
-    with pytest.raises(InputError, match="fit the pattern"):
+    with pytest.raises(InputError, match="fit a pattern of shape"):
         t.Blended(pattern=np.zeros((1, 4, 4)))(grey())
 
 
@@ -124,7 +124,7 @@ def test_low_frequency_takes_an_optimised_perturbation():
     d = np.random.default_rng(0).standard_normal((1, 28, 28))
     out = t.LowFrequency(amplitude=0.1, perturbation=d)(grey()) - grey()
     assert np.allclose(out, 0.1 * d / np.abs(d).max(), atol=1e-6)
-    with pytest.raises(InputError, match="optimise it again"):
+    with pytest.raises(InputError, match="optimise a perturbation for this shape"):
         t.LowFrequency(perturbation=d)(grey(size=32))
 
 

@@ -1,4 +1,4 @@
-"""The list of all detectors, by id. A new detector has to be added only to this list."""
+"""The classes of all detectors, by the detector's id. To make a new detector available everywhere, add it to this list."""
 
 from doldrum.detectors.baselines.frequency import Frequency
 from doldrum.detectors.baselines.ibd_psc import IBDPSC

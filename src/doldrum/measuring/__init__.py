@@ -1,7 +1,7 @@
 """Measure a classifier on images with probes. The result, Responses, is kept in memory or written to a folder.
 
-A rule can stop a measurement early, and workers can share the work. Not in this package: statistics of responses
-(`stats`, `profiles`), perturbations (`probes`), and verdicts (`detectors`).
+A rule can stop a measurement early, and workers can share the work. Other packages compute statistics of responses
+(`stats`, `profiles`), perturbations (`probes`) and verdicts (`detectors`).
 """
 
 from doldrum.measuring import until

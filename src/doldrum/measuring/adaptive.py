@@ -23,9 +23,9 @@ from doldrum.responses import NOT_TAKEN, Responses
 __all__ = ["LOOK", "Course", "adaptive_chunks"]
 
 LOOK = 16
-"""Number of draws of an input between two checks of the rule, if a tile may hold several inputs.
+"""Number of draws of an input between two checks of the stopping rule, if a tile may hold draws of several inputs.
 
-If a tile holds one input, the rule is checked after every full tile.
+If every tile (batch of fixed size) holds draws of one input only, the rule is checked after every full tile.
 """
 
 _COUNTS = 1 << 22  # label counts made at a time: K may be large
@@ -71,9 +71,9 @@ class _Case:
 
 
 def adaptive_chunks(run: Course, blocks: Iterable[tuple[NDArray[Any], list[str]]]) -> Iterator[Responses]:
-    """Responses block by block, in order.
+    """Yield the Responses of each block of inputs, in the order of the blocks.
 
-    An input gets the first draws of the probe; the draws after the stop are NOT_TAKEN.
+    An input gets draws in the probe's order until the rule stops it. The draws that are not used are NOT_TAKEN.
 
     The rule is checked after fixed numbers of draws. So the number of draws depends only on the input itself, and not
     on the inputs that are measured at the same time.
@@ -152,7 +152,8 @@ def _take(run: Course, cases: list[_Case]) -> None:
 
 
 def _undecided(run: Course, cases: list[_Case]) -> list[_Case]:
-    """Check the rule for every case, and return the cases that need more draws and have draws left."""
+    """Check the stopping rule for every case. Return the cases that are undecided and have not used all draws of the
+    probe."""
     k = run.num_classes
     enough: list[bool] = []
     for first in range(0, len(cases), each := max(1, _COUNTS // k)):

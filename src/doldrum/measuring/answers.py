@@ -21,7 +21,7 @@ class Answers:
     Parameters
     ----------
     labels : int16 array (N,)
-        The label of each unperturbed input, or -1 (`INVALID`). All Responses have the same labels.
+        The label of each unperturbed input, or -1 (`INVALID`). `labels` of all `responses` are equal to this array.
     responses : mapping of names to Responses
     scores : float64 array (N, K), optional
         The probabilities of each unperturbed input, if they were requested. The probabilities are NaN if the output was
@@ -37,7 +37,7 @@ class Answers:
 
     @property
     def only(self) -> Responses:
-        """The Responses of the only probe."""
+        """The Responses, if the inputs were measured with a single probe."""
         (found,) = self.responses.values()
         return found
 
@@ -48,7 +48,8 @@ class Answers:
         return draws + int((self.labels == INVALID).sum())
 
     def noted(self, ids: Sequence[str], infos: Mapping[str, Mapping[str, Any]]) -> Answers:
-        """A copy with the given ids, and with `infos[name]` as `Responses.info` of the probe `name`."""
+        """A copy of these Answers with the given ids. In the copy, the Responses of each probe have `infos[name]` as
+        `info`, where `name` is the probe's name."""
         return replace(
             self, responses={name: replace(r, ids=ids, info=infos[name]) for name, r in self.responses.items()}
         )

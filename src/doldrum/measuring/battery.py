@@ -44,9 +44,9 @@ class Battery:
 
     The rows of an input are numbered across all probes. Row 0 is the unperturbed image. After row 0 come the rows of
     the probes that perturb images, ordered by probe, condition (strength) and draw. Row 0 and the rows of the probes
-    that perturb images are the first `image_rows` rows, and go to the classifier itself. The rows of probes that
-    perturb the model come last: in row r, the unperturbed image goes to the perturbed model `variants[r]`, given as
-    (probe, condition, draw).
+    that perturb images are the first `image_rows` rows, and the classifier itself labels the images in these rows. The
+    rows of probes that perturb the model come last. In row r of such a probe, a perturbed model labels the unperturbed
+    image. `variants[r]` identifies the perturbed model, as (probe, condition, draw).
 
     >>> from doldrum.probes import Gaussian, Scale
     >>> battery = Battery({"noise": Gaussian([0.1, 0.2], draws=3), "scale": Scale([3, 5])}, (1, 1, 2))
@@ -60,10 +60,11 @@ class Battery:
         self._number({name: range(p.draws) for name, p in self.probes.items()})
 
     def part(self, draws: Mapping[str, range]) -> Battery:
-        """A battery of the unperturbed image and a part of the draws of some probes, which must perturb images.
+        """A smaller battery: the unperturbed image, and some of the draws of some probes. All probes of the smaller
+        battery must perturb images, not the model.
 
-        `draws` maps the name of each included probe to the numbers of the draws that are included at each condition
-        (strength).
+        `draws` maps the name of each included probe to a range of draw numbers. At each condition (strength), only the
+        draws in this range are included.
 
         >>> from doldrum.probes import Gaussian
         >>> battery = Battery({"noise": Gaussian([0.1, 0.2], draws=3)}, (1, 1, 2))
@@ -73,7 +74,7 @@ class Battery:
         unknown = [name for name in draws if name not in self.bound]
         if unknown:
             raise InputError(
-                f"expected the name of a probe that perturbs images ({', '.join(self.bound)}), got {unknown[0]!r}; pick one"
+                f"expected the name of a probe that perturbs images ({', '.join(self.bound)}), got {unknown[0]!r}; pick one of these names"
             )
         made = copy.copy(self)
         made.probes = {name: self.probes[name] for name in draws}
@@ -106,9 +107,10 @@ class Battery:
         self.places[name] = slice(start, self.rows)
 
     def fill(self, image: NDArray[np.float32], start: int, stop: int, out: NDArray[np.float32]) -> None:
-        """Write rows start..stop of `image` (C, H, W) to `out` (stop - start, C, H, W).
+        """Write the perturbed copies of `image` (C, H, W) in rows `start` to `stop` - 1 to `out` (stop - start, C, H,
+        W).
 
-        `stop` is at most `image_rows`.
+        `stop` must be at most `image_rows`, because later rows perturb the model.
         """
         if start == 0 < stop:
             out[0] = image
@@ -118,8 +120,8 @@ class Battery:
     def fill_on(self, images: NDArray[np.float32], start: int, stop: int, out: Any) -> None:
         """Write the rows of several images (N, C, H, W) to `out`, a float32 tensor (N, stop - start, C, H, W).
 
-        The values are those of `fill`, bit for bit. Noise is added on the tensor's device. Rows of other probes are
-        computed on the CPU and copied.
+        The written values are the same as those of `fill`, bit for bit. Noise is added on the tensor's device. Rows of
+        other probes are computed on the CPU and copied.
         """
         there = tensor_on(images, out.device)
         if start == 0 < stop:
@@ -134,13 +136,14 @@ class Battery:
             out[:, rows] = tensor_on(made, out.device)
 
     def _parts(self, start: int, stop: int) -> Iterator[tuple[BoundProbe, int, range, slice]]:
-        """The perturbed rows among start..stop: their probe, condition and draws, and their positions counted from `start`."""
+        """Yield the perturbed rows from `start` to `stop` - 1 as (probe, condition, draws, rows), where `rows` is
+        counted from `start`."""
         for first, last, bound, condition, draw in self._cuts:
             a, b = max(start, first), min(stop, last)
             if a < b:
                 yield bound, condition, range(draw + a - first, draw + b - first), slice(a - start, b - start)
 
     def split(self, name: str, values: NDArray[Value]) -> NDArray[Value]:
-        """The values of one probe as (N, C, n), taken from the values of all rows (N, rows)."""
+        """Select the values of one probe from the values of all rows (N, rows), and return them as (N, C, n)."""
         probe = self.probes[name]
         return values[:, self.places[name]].reshape(len(values), len(probe.strengths), len(self.draws[name]))

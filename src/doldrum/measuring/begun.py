@@ -14,9 +14,9 @@ __all__ = ["check_same", "differences"]
 _IN_WORDS = {
     "images_hash": "other images",
     "num_classes": "another number of classes",
-    "classifier": "another model, or one opened in another way",
+    "classifier": "another model, or a model opened with other settings",
     "outputs": "another kind of outputs",
-    "mixes_inputs": "another choice of whether several inputs share a batch",
+    "mixes_inputs": "another setting of whether several inputs share a batch",
 }
 
 
@@ -38,15 +38,16 @@ def check_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, Any])
             for name, (before, now) in found.items()
         ]
         raise InputError(
-            f"expected the settings with which the unfinished run in {folder} began, got {', '.join(told)}; use the same settings to continue it, "
+            f"expected the settings of the unfinished run in {folder}, got {', '.join(told)}; use the same settings to continue the run, "
             "or name another folder with out="
         )
 
 
 def differences(begun: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """The settings that differ, as setting -> (value in `begun`, value in `asked`).
+    """The settings that differ between two manifests: a dict from each setting's name to (value in `begun`, value in
+    `asked`).
 
-    Both arguments are manifests that were read from JSON. Settings that are not in `asked` are not compared.
+    `begun` and `asked` are manifests that were read from JSON. Settings that are not in `asked` are not compared.
 
     >>> differences({"probe": {"draws": 50, "seed": 0}}, {"probe": {"draws": 100, "seed": 0}})
     {'draws': (50, 100)}
@@ -56,7 +57,7 @@ def differences(begun: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str,
 
 
 def _settings(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings in a manifest that can change the labels, as a flat dict."""
+    """The settings of a manifest that can change the measured labels, as a dict without nested dicts."""
     made: dict[str, Any] = {}
     if "probe" in manifest:
         probe: dict[str, Any] = dict(manifest["probe"])

@@ -36,7 +36,7 @@ class Checked:
         Rows in a batch of the engine. The check whether rows of a batch influence each other used this number of rows.
     choice : EngineChoice
     notes : strings
-        Observations that are unusual but harmless.
+        Unusual but harmless facts that the checks found, as text.
     machine : str
         The result of `this_machine()` on the machine where the classifier was checked.
     """
@@ -54,7 +54,8 @@ class Checked:
         return both if both in ENGINES else self.choice.engine
 
     def holds(self, classifier: Classifier, rows: int) -> bool:
-        """Whether these results are still valid: the classifier, rows, versions and machine are the same."""
+        """Whether these results are valid for this classifier and this number of rows, on this machine with its library
+        versions."""
         return (self.rows, self.machine) == (rows, this_machine()) and self.classifier == classifier.fingerprint
 
     def to_dict(self) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def check_shape(found: tuple[int, ...], wanted: tuple[int, int, int]) -> None:
     if found != wanted:
         last = (*found[2:], *found[:2]) == wanted
         raise InputError(
-            f"expected images of shape {wanted} (channels, height, width), got {found}; "
+            f"expected images of shape {wanted} (channels, height, width), got images of shape {found}; "
             f"{'pass images.transpose(0, 3, 1, 2)' if last else 'resize or convert them'}"
         )
 
@@ -73,7 +73,8 @@ def check_all(
 
 
 def perturbed_sample(images: Inputs, battery: Battery) -> NDArray[np.float32]:
-    """The sample on which engines are compared: some of the caller's images, with some of the battery's perturbations."""
+    """A sample of images to compare engines on: some of the given images, each unperturbed and with some of the
+    battery's perturbations."""
     most = max(8, min(_SAMPLE, _SAMPLE_FLOATS // math.prod(images.shape[1:])))
     base = to_float(images.spread(min(32, most)))
     per = min(battery.image_rows, max(1, most // len(base)))
@@ -96,6 +97,6 @@ def check_memory(inputs: int, draws: int, *, what: str = "a batch", hint: str = 
     size = 2 * inputs * draws
     if not fits_in_memory(size):
         raise InputError(
-            f"expected {what} whose labels fit in memory, got {inputs} inputs x {draws} draws, "
+            f"expected {what} whose labels fit in memory, got {inputs} inputs x {draws} draws, which need "
             f"{size / 2**30:,.1f} GiB; ask for fewer draws or {hint}"
         )

@@ -47,7 +47,7 @@ class StoredImages:
         self._start = self.path.stat().st_size - mapped.nbytes
         if mapped.dtype != np.uint8 or len(self.shape) != 4 or len(ids) != len(mapped):
             raise InputError(
-                f"expected uint8 images (N, C, H, W) and an id for each in {self.path}, got {mapped.dtype} of shape {self.shape} and {len(ids)} ids"
+                f"expected uint8 images (N, C, H, W) and one id per image in {self.path}, got a {mapped.dtype} array of shape {self.shape} and {len(ids)} ids"
             )
 
     def __getitem__(self, rows: slice) -> NDArray[np.uint8]:
@@ -88,7 +88,7 @@ def collect_images(
         saved files and decodes nothing, unless something has changed: the names, sizes or times of the files at `path`,
         the library versions, or the arguments.
     shape : (C, H, W)
-        The classifier's input shape. Colour images are skipped if C = 1.
+        The classifier's input shape. If C = 1 (grey images), colour images are skipped.
     resize : "stretch" or "crop"
         Images of another size are stretched to H x W, or scaled until they cover H x W and cropped to their middle.
     limit : int, optional
@@ -139,9 +139,10 @@ def collect_images(
 
 
 def _pictures(shards: Shards) -> Iterator[Picture | Skipped]:
-    """The items of all shards, with the shard's name in their ids.
+    """Yield the images of all shards, with the shard's name as the beginning of each id. Images that cannot be read are
+    yielded as `Skipped`.
 
-    The rest of a damaged shard is skipped; an absent shard is an error.
+    If a shard is damaged, its remaining images are skipped. If a shard does not exist, an error is raised.
     """
     for shard in shards.shards:
         name = visible(shard.name)
@@ -159,8 +160,8 @@ def _pictures(shards: Shards) -> Iterator[Picture | Skipped]:
 def called(shard: str, file: Path, item: str) -> str:
     """The id of a shard's item, with the name of the shard in front.
 
-    `file` is the shard's local copy. If the item's id begins with the file name of this copy, the shard's name replaces
-    the file name.
+    `file` is the local copy of the shard. If the id begins with the name of this file, the shard's name replaces the
+    file name.
 
     >>> called("x/a.tar", Path("/tmp/a.tar"), "1.png"), called("x/a.tar", Path("/tmp/a.tar"), "a.tar: the rest")
     ('x/a.tar/1.png', 'x/a.tar: the rest')
@@ -177,7 +178,8 @@ def _made_of_shards(shards: Shards, settings: list[Any]) -> str:
 
 
 def _earlier(target: Path, notes: Path, made_of: str) -> StoredImages | None:
-    """The images that an earlier call saved, if they were made from the same files with the same settings; else None."""
+    """The images that an earlier call saved. The result is None if no images were saved, or if the files or settings
+    have changed since the earlier call."""
     try:
         kept: dict[str, Any] = json.loads(notes.read_text(encoding="utf-8"))
         if kept["made_of"] == made_of:

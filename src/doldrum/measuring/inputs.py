@@ -32,7 +32,7 @@ class Inputs:
     A stream (anything with `shape` and slices) is checked while it is read; `data.read_stream` reads all other sources.
 
     A stream is never in memory as a whole; only the slices that are being measured are. A stream may have its own `ids`
-    and `content_hash()`, like an ImageSet. If a stream has no ids, ids are made when they are needed. Other sources
+    and `content_hash()`, like an ImageSet. If a stream has no `ids`, its images get the ids "0", "1", …. Other sources
     (torch Datasets, lists, generators, …) are read once into an array, which is kept in a file if it is large.
     `skipped` lists the items that could not be read as (id, reason), and `notes` tells how the other images were
     changed.
@@ -56,16 +56,19 @@ class Inputs:
         return self.shape[0]
 
     def check_whole(self) -> None:
-        """Raise InputError if an item could not be read."""
+        """Raise InputError if any of the images could not be read."""
         if not _is_stream(self._source):
             ImageRead(self._source, self.skipped).whole()
 
     def block(self, start: int, stop: int) -> tuple[NDArray[Any], list[str]]:
-        """The images and ids start..stop. Raises InputError if a stream gives another shape, or pixels out of range."""
+        """The images with the numbers `start` to `stop` - 1, and their ids. Raises InputError if a stream gives another
+        shape, or pixels out of range."""
         stop = min(stop, len(self))
         images = np.asarray(self._images[start:stop])
         if images.shape != (stop - start, *self.shape[1:]):
-            raise InputError(f"expected images of shape {(stop - start, *self.shape[1:])}, got {images.shape}")
+            raise InputError(
+                f"expected a batch of images with shape {(stop - start, *self.shape[1:])}, got shape {images.shape}"
+            )
         ids = [str(i) for i in (range(start, stop) if self._ids is None else self._ids[start:stop])]
         if not self._checked:
             check_pixels(images, ids=ids)
@@ -89,7 +92,8 @@ class Inputs:
 
 
 def wanted_by(classifier: Classifier) -> dict[str, Any]:
-    """The arguments of `data.read_stream` that suit a classifier: its input shape and its own preprocessing, if it has one."""
+    """The arguments for `data.read_stream` that make images fit a classifier: the classifier's input shape, and its own
+    preprocessing if there is any."""
     return {"shape": classifier.input_shape, "fit": getattr(classifier, "images", None)}
 
 

@@ -65,13 +65,14 @@ def measure(
     Parameters
     ----------
     classifier : Classifier
-        From :func:`doldrum.as_classifier`. The classifier is first checked on a small batch.
+        A classifier from :func:`doldrum.as_classifier`. The classifier is first checked on a small batch.
     images : ImageSet or array (N, C, H, W), or any source of images
         Images as uint8, or as floats in [0, 1], in the classifier's input shape. A source may be a torch Dataset or
         DataLoader, a Hugging Face data set, a list of Pillow images or arrays, or a generator: see
-        :func:`doldrum.data.read_stream`. If an item cannot be read, an error is raised before any draw. Anything with a
-        shape that can be sliced is accepted too, and is never in memory as a whole. For folders, archives and tables,
-        make a source with :func:`doldrum.measuring.collected.collect_images`.
+        :func:`doldrum.data.read_stream`. If an item cannot be read, an error is raised before any draw. An object with
+        a `shape` and slices, such as an array on disk, is accepted too. Such an object is read slice by slice, so it
+        may be larger than the memory. For folders, archives and tables, make a source with
+        :func:`doldrum.measuring.collected.collect_images`.
     probe : Probe, or mapping of names to probes
         E.g. ``dd.probes.Gaussian([0.05, 0.1, 0.2, 0.4], draws=100, seed=0)``. Several probes are measured together: the
         unperturbed image is evaluated only once for all of them.
@@ -86,15 +87,17 @@ def measure(
     progress : bool
         Draw a progress bar if standard error is a terminal.
     readouts : names of "entropy", "confidence", "change"
-        Values to compute from every draw's probabilities. "entropy" is their entropy (nats), "confidence" the
-        probability of the base label (the unperturbed input's label), and "change" the L1 distance from the unperturbed
-        input's probabilities. With readouts, the unperturbed input's probabilities are saved too (`Responses.scores`).
-        Readouts need a classifier that gives scores, and depend on the engine's precision.
+        Values to compute from every draw's class probabilities. "entropy" is the entropy of these probabilities, in
+        nats. "confidence" is the probability of the base label (the unperturbed input's label). "change" is the L1
+        distance to the probabilities of the unperturbed input. If readouts are requested, the unperturbed input's
+        probabilities are saved too (`Responses.scores`). Readouts need a classifier that gives scores, and depend on
+        the engine's precision.
     until : rule, optional
-        E.g. ``dd.until.Decided(0.2, alpha=0.01)``: an input gets draws until the rule is satisfied, but at most
-        `probe.draws`. The measured draws are the first draws of a full measurement; the other draws are `NOT_TAKEN`.
-        `until.read(responses)` gives the decisions, limits and numbers of draws. Do not compare plug-in estimates of W
-        (the entropy of the labels) from different numbers of draws. A rule needs a single probe.
+        A stopping rule, such as ``dd.until.Decided(0.2, alpha=0.01)``. An input gets draws until the rule is satisfied,
+        but at most `probe.draws`. The measured draws are the same as the first draws of a measurement without a rule.
+        Draws that were not measured are `NOT_TAKEN`. `until.read(responses)` gives the decisions, limits and numbers of
+        draws. Do not compare plug-in estimates of W (the entropy of the labels) from different numbers of draws. A rule
+        needs a single probe.
 
     Returns
     -------
@@ -127,7 +130,7 @@ def measure(
     if not run.battery.probes:
         raise InputError("expected at least one probe, got an empty mapping; e.g. dd.probes.Gaussian([0.1])")
     run.inputs.check_whole()
-    hint = "write the labels to a folder during the run (dd.measuring.measure_to)"
+    hint = "write the labels to a folder while they are measured (dd.measuring.measure_to)"
     check_memory(len(run), count_draws(run.battery.probes), what="a measurement", hint=hint)
     with progress_bar("measuring", len(run), show=progress) as advance:
         chunks: list[Answers] = []
@@ -137,8 +140,8 @@ def measure(
     found = Answers.concatenate(chunks)
     if found.num_invalid:
         warnings.warn(
-            f"expected finite scores, got NaN or infinities for {found.num_invalid} draws or inputs; "
-            "they are marked invalid and not counted (Responses.num_invalid)",
+            f"expected finite scores, got NaN or infinite scores for {found.num_invalid} draws or inputs; "
+            "these draws and inputs are marked invalid and not counted (Responses.num_invalid)",
             stacklevel=2,
         )
     return dict(found.responses) if isinstance(probe, Mapping) else found.only

@@ -38,11 +38,10 @@ __all__ = ["Measurement"]
 class Measurement:
     """A checked and prepared run. `chunks()` gives the Answers of `batch_size` inputs at a time, in order.
 
-    The arguments are those of `measure`, and also `scores` and `checked`. `scores` requests the probabilities of the
+    The arguments are the same as for `measure`, plus `scores` and `checked`. `scores` requests the probabilities of the
     unperturbed inputs, even without readouts. In contrast to `measure`, the mapping of probes may be empty. `checked`
-    holds the results of an earlier run's checks (`Measurement.checked`). If `checked` is still valid for the
-    classifier, the rows and the machine, the engine in `checked` is used instead of `engine`, and the model is not run
-    for checks.
+    holds the results of the checks of an earlier run (`Measurement.checked`). If `checked` is still valid
+    (`Checked.holds`), the model is not run for checks, and the engine in `checked` is used instead of `engine`.
 
     The values of `readouts` are only in the chunks in memory; `measure_to` writes labels only. Items of `images` that
     can't be read are left out, and listed in `inputs.skipped` as (id, reason).
@@ -68,11 +67,11 @@ class Measurement:
             raise InputError(f"expected a whole number of at least 1 as batch_size=, got {batch_size!r}; e.g. 256")
         if until is not None and not is_kind(until, Rule):
             raise InputError(
-                f"expected a rule as until=, got {type(until).__name__}; e.g. dd.until.Decided(0.2, alpha=0.01)"
+                f"expected a stopping rule as until=, got a value of type {type(until).__name__}; e.g. dd.until.Decided(0.2, alpha=0.01)"
             )
         if until is not None and (readouts or len(probes) != 1 or not isinstance(probe, ImageProbe)):
             raise InputError(
-                "expected until= with a single probe of images and no readouts, got several probes, a probe of the model, or readouts; leave out until="
+                "expected one probe that perturbs images, and no readouts, because until= is given, got several probes, a probe that perturbs the model, or readouts; leave out until="
             )
         self.inputs = Inputs(images, classifier)
         check_shape(self.inputs.shape[1:], classifier.input_shape)
@@ -113,14 +112,15 @@ class Measurement:
         return len(self.inputs)
 
     def part(self, draws: Mapping[str, range]) -> Measurement:
-        """The same run with only some draws of each condition (see `Battery.part`), for inputs that are measured in stages.
+        """A copy of this run with only some draws of each condition (see `Battery.part`). Detectors use such copies to
+        measure inputs in stages.
 
-        A batch has no more rows than one input needs for the selected draws, so that a stage is cheap even for a single
-        image. The model is not run here. Row 0 is the unperturbed image, as in every battery.
+        A batch of the copy has at most as many rows as one input needs for the selected draws. So a stage is cheap even
+        for a single image. The model is not run here. Row 0 is the unperturbed image, as in every battery.
         """
         if self.until is not None:
             raise InputError(
-                "expected a run without until=, since parts of it are measured, got a run with until=; leave out until="
+                "expected a run without until= for a measurement in stages, got a run with until=; leave out until="
             )
         key = tuple((name, each.start, each.stop) for name, each in draws.items())
         if key not in self._parts:
@@ -136,20 +136,21 @@ class Measurement:
 
     @property
     def probe(self) -> Probe:
-        """The only probe of this measurement. Raises InputError if there are several probes, or none."""
+        """The probe of this measurement. Raises InputError if the measurement does not have exactly one probe."""
         if len(self.battery.probes) != 1:
             raise InputError(
-                f"expected a measurement of one probe, got {len(self.battery.probes)}; measure each into a folder of its own"
+                f"expected a measurement of one probe, got {len(self.battery.probes)} probes; measure each probe into its own folder"
             )
         return next(iter(self.battery.probes.values()))
 
     def blocks(self, start: int = 0) -> Iterator[tuple[NDArray[Any], list[str]]]:
-        """The images and ids of all inputs from `start` on, `batch_size` at a time."""
+        """Yield the images and ids of blocks of `batch_size` inputs, from the input with number `start` to the last
+        input."""
         for first in range(start, len(self), self.batch_size):
             yield self.inputs.block(first, first + self.batch_size)
 
     def chunks(self, start: int = 0) -> Iterator[Answers]:
-        """The Answers for all inputs from `start` on, `batch_size` at a time."""
+        """Yield the Answers for blocks of `batch_size` inputs, from the input with number `start` to the last input."""
         return self.answer(self.blocks(start))
 
     def answer(self, blocks: Iterable[tuple[NDArray[Any], list[str]]]) -> Iterator[Answers]:
@@ -178,7 +179,7 @@ class Measurement:
     def __getstate__(self) -> dict[str, Any]:
         """The state to send to another process.
 
-        The inputs are left out, and so is everything that the other process can rebuild from the settings.
+        The state leaves out the inputs, and all objects that the other process can rebuild from the settings.
         """
         state = {
             k: v for k, v in self.__dict__.items() if k not in ("inputs", "battery", "engine", "_compiled", "_parts")
@@ -211,9 +212,9 @@ class Measurement:
         return readings
 
     def _variant(self, row: int) -> Engine:
-        """An engine with the perturbed model of one row.
+        """An engine that runs the perturbed model of one row of the battery.
 
-        This engine is of the same kind as the engine of the unperturbed model.
+        The returned engine has the same class as the engine of the unperturbed model.
         """
         if row in self._compiled:
             return self._compiled[row]
@@ -243,6 +244,7 @@ class Measurement:
 
 
 def _settings(probes: Mapping[str, Probe]) -> dict[str, Any]:
-    """The settings of the only probe, or of all probes by name, as JSON-able values."""
+    """The settings of the probes as JSON-able values: under "probe" if there is one probe, else under "probes", by
+    name."""
     made = {name: probe.to_dict() for name, probe in probes.items()}
     return {"probe": next(iter(made.values()))} if len(made) == 1 else {"probes": made}

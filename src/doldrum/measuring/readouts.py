@@ -29,12 +29,14 @@ def check_readouts(classifier: Classifier, readouts: Sequence[str], *, scores: b
     """Raise InputError for an unknown readout, and ClassifierError if the classifier gives only labels."""
     if not is_kind(readouts, str, list, tuple, set, frozenset):
         raise InputError(
-            f"expected readouts among {', '.join(READOUTS)}, got {readouts!r}; e.g. readouts=({READOUTS[0]!r},)"
+            f"expected names of readouts ({', '.join(READOUTS)}), got {readouts!r}; e.g. readouts=({READOUTS[0]!r},)"
         )
     names = (readouts,) if isinstance(readouts, str) else tuple(dict.fromkeys(readouts))
     unknown = [name for name in names if name not in READOUTS]
     if unknown:
-        raise InputError(f"expected readouts among {', '.join(READOUTS)}, got {unknown[0]!r}; pick some of them")
+        raise InputError(
+            f"expected names of readouts ({', '.join(READOUTS)}), got {unknown[0]!r}; pick some of these names"
+        )
     if (names or scores) and classifier.outputs == "labels":
         what = ", ".join(names) or "probabilities"
         raise ClassifierError(f"expected a classifier that gives scores for {what}, got labels only; use readouts=()")
@@ -62,8 +64,8 @@ class Readings:
     """Labels and readouts of a block of inputs, which the outputs of the tiles fill in any order.
 
     With readouts or `scores`, the scores of the unperturbed inputs are collected too. Row 0 of each input is the
-    unperturbed image. Readouts of rows that arrive before row 0 are computed when row 0 arrives. Few rows arrive before
-    row 0, since engines start tiles in order.
+    unperturbed image. Readouts need the scores of row 0. If scores of other rows arrive before row 0, their readouts
+    are computed when row 0 arrives. Few rows arrive before row 0, since engines start tiles in order.
     """
 
     def __init__(

@@ -53,23 +53,25 @@ def measure_to(
     workers: int | None = None,
     ray: str | None = None,
 ) -> dict[str, Any]:
-    """Measure, and write the results to disk during the run, so that only a few batches are in memory.
+    """Measure all inputs of `run`. Results are written to disk during the run, so that only a few batches are in
+    memory.
 
     Returns the manifest.
 
-    `out` must be new, empty, or contain an unfinished run of the same measurement: same images, classifier, probe,
-    engine, rule and level. Such a run is continued. Each shard is written under a temporary name and renamed; then the
-    manifest is replaced. So a killed run leaves complete shards, and a manifest with ``"complete": false`` that lists
-    them with their SHA-256. If a shard is damaged when a run is continued, this shard and all later shards are measured
-    again, and a warning says so. The folder is locked during the run. `workers` above 1 distributes the work over
-    processes with one thread each. If `ray` is the address of a Ray cluster, the work is distributed over the cluster's
-    machines (:func:`doldrum.spread.spread`). The labels do not depend on the number of workers or machines.
+    The folder `out` must be new or empty, or contain an unfinished run of the same measurement, which is then
+    continued. Two runs are of the same measurement if their images, classifier, probe, engine, rule and level are the
+    same. Each shard is written under a temporary name and renamed; then the manifest is replaced. So a killed run
+    leaves complete shards, and a manifest with ``"complete": false`` that lists them with their SHA-256. If a shard is
+    damaged when a run is continued, this shard and all later shards are measured again, and a warning says so. The
+    folder is locked during the run. `workers` above 1 distributes the work over processes with one thread each. If
+    `ray` is the address of a Ray cluster, the work is distributed over the cluster's machines
+    (:func:`doldrum.spread.spread`). The labels do not depend on the number of workers or machines.
 
     A row holds: id, label (base label, -1 invalid), strength, w with w_lower and w_upper (at `level`), dominant (the
     most frequent label), dominant_lower (lower limit of its probability at the same level), draws (every draw's label
     in order; -1 invalid, -2 not taken). With a rule (`until`), the limits w_lower, w_upper and dominant_lower do not
-    hold, since they assume a number of draws that was fixed before the run. Use `Rule.read` for limits that hold after
-    stopping.
+    hold, since they assume a number of draws that was fixed before the run. Use `Rule.read` to get limits that hold for
+    inputs that the rule stopped.
 
     Images that could not be read are listed in the manifest, under `skipped`, and the run continues without them.
 
@@ -153,9 +155,10 @@ def _write_shards(
 
 
 def _continued(folder: Path, fresh: dict[str, Any]) -> dict[str, Any]:
-    """The manifest of an unfinished run of the same measurement.
+    """The manifest of the unfinished run in `folder`, which will be continued. `fresh` is the manifest of the new
+    measurement.
 
-    Raises InputError if the run was a different measurement.
+    Raises InputError if the two manifests describe different measurements.
     """
     found = read_manifest(folder)
     plain = json.loads(json.dumps(fresh, default=str))
@@ -172,7 +175,7 @@ def _continued(folder: Path, fresh: dict[str, Any]) -> dict[str, Any]:
     sound = next((i for i, s in enumerate(found["shards"]) if not is_sound(folder, s)), len(found["shards"]))
     if sound < len(found["shards"]):
         warnings.warn(
-            f"expected the shard {found['shards'][sound]['file']} in {folder} as it was written, got none or a damaged one; this shard and the {len(found['shards']) - sound - 1} after it are measured again",
+            f"expected the shard {found['shards'][sound]['file']} in {folder} to be unchanged, got no file or a damaged file; this shard and the {len(found['shards']) - sound - 1} shards after it are measured again",
             stacklevel=4,
         )
         for shard in found["shards"][sound:]:
@@ -187,12 +190,13 @@ def _put(draft: Path, *, data: bytes) -> None:
 
 
 def _utf8(name: str) -> str:
-    """The id as valid UTF-8, which Parquet requires. Bytes of a file name that are not UTF-8 are escaped."""
+    """Convert an id to valid UTF-8, which Parquet requires: bytes that are not valid UTF-8 are escaped."""
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _table(chunk: Responses, level: float) -> Any:
-    """The Responses of some inputs as an Arrow table."""
+    """Convert the Responses of one chunk of inputs to an Arrow table, with `level` as the confidence level of the
+    limits."""
     w = smoothness(chunk, level=level)
     counts = chunk.counts
     n, conditions, draws = chunk.draws.shape

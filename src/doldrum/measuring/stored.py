@@ -39,13 +39,14 @@ MANIFEST = "manifest.json"
 
 
 def check_folder(out: str | Path) -> Path:
-    """Raise InputError unless `out` can be written to, and is absent, empty, or contains an unfinished run of `measure_to`."""
+    """Check the output folder of `measure_to`. Raise InputError unless the folder can be written to, and is new, empty,
+    or contains an unfinished run."""
     folder = Path(out)
     if (folder / MANIFEST).is_file():
         if read_manifest(folder)["complete"]:
             raise InputError(
-                f"expected a new or empty folder, or an unfinished run, got {folder}, which is finished; "
-                "name another with --out"
+                f"expected a new or empty folder, or a folder with an unfinished run, got {folder}, whose run is finished; "
+                "name another folder with --out"
             )
         check_folder_writable(folder)
         return folder
@@ -59,7 +60,9 @@ def check_new_folder(out: str | Path) -> Path:
     """
     folder = Path(out)
     if holds_files(folder):
-        raise InputError(f"expected a new or empty folder, got {folder}, which holds files; name another with --out")
+        raise InputError(
+            f"expected a new or empty folder, got {folder}, which contains files; name another folder with --out"
+        )
     check_folder_writable(folder)
     return folder
 
@@ -82,11 +85,11 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"expected JSON in {path}, got {error}; measure again") from error
     if not is_object(manifest) or manifest.get("format") != "doldrum responses":
-        raise InputError(f"expected a manifest of doldrum responses in {path}, got something else")
+        raise InputError(f"expected a manifest of doldrum responses in {path}, got JSON of another kind")
     if manifest.get("version") != FORMAT_VERSION:
         raise InputError(
-            f"expected format version {FORMAT_VERSION}, got {manifest.get('version')} in {path}; "
-            "read it with the version of doldrum that wrote it"
+            f"expected a manifest of format version {FORMAT_VERSION}, got version {manifest.get('version')} in {path}; "
+            "read the file with the version of doldrum that wrote it"
         )
     wrong = [name for name, kind in _KINDS.items() if not isinstance(manifest.get(name), kind)]
     if not wrong and not all(
@@ -98,7 +101,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
         wrong = ["inputs"]
     if wrong:
         raise InputError(
-            f"expected a manifest as doldrum measure writes it, got {path} with a damaged {', '.join(wrong)}; measure again"
+            f"expected a manifest as doldrum measure writes it, got {path} with wrong values of {', '.join(wrong)}; measure again"
         )
     return manifest
 
@@ -106,7 +109,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
 def read_responses(folder: str | Path) -> Responses:
     """The Responses in a folder that `doldrum measure` wrote.
 
-    The responses of an unfinished run are those of its finished shards.
+    If the run is unfinished, the result has the responses of the finished shards only.
 
     `Responses.info` is the manifest.
     """
@@ -147,10 +150,14 @@ def read_shard(folder: Path, manifest: dict[str, Any], shard: dict[str, Any]) ->
             raise InputError(f"expected the Parquet shard {path} as it was written, got a damaged one; measure again")
         table = parquet_table(data)
     except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"expected a Parquet shard at {path}, got {error}; measure again") from error
+        raise InputError(
+            f"expected a Parquet shard at {path}, got a file that cannot be read: {error}; measure again"
+        ) from error
     conditions = len(manifest["strengths"])
     if len(table) != shard["inputs"] * conditions:
-        raise InputError(f"expected {shard['inputs'] * conditions} rows in {path}, got {len(table)}; measure again")
+        raise InputError(
+            f"expected {shard['inputs'] * conditions} rows in the shard {path}, got {len(table)} rows; measure again"
+        )
     # DLPack, and not pyarrow's own way, which imports pandas: that takes 0.5 s.
     draws: Any = np.from_dlpack(table["draws"].combine_chunks().values)
     labels: Any = np.from_dlpack(table["label"].combine_chunks())
@@ -167,7 +174,7 @@ def read_shard(folder: Path, manifest: dict[str, Any], shard: dict[str, Any]) ->
 def begun(out: str | Path) -> dict[str, Any] | None:
     """The manifest of an unfinished run in `out`, or None if there is no such run.
 
-    The errors are those of `check_folder`.
+    Raises the same errors as `check_folder`.
     """
     folder = check_folder(out)
     return read_manifest(folder) if (folder / MANIFEST).is_file() else None

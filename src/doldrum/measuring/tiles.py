@@ -23,8 +23,8 @@ __all__ = ["TilePlan", "make_tiles", "plan_tiles"]
 class TilePlan:
     """How the rows of an input (see `Battery`) are divided into tiles.
 
-    `pairs` is the number of rows per input, `tiles_each` the number of tiles per input, and `rows` the number of rows
-    per tile. If an input has few rows, several inputs share a tile: `inputs_each` is the number of inputs per tile.
+    An input has `pairs` rows, which are divided into `tiles_each` tiles of `rows` rows. If an input has few rows,
+    several inputs share a tile: `inputs_each` is the number of inputs per tile.
     """
 
     pairs: int
@@ -33,7 +33,8 @@ class TilePlan:
     inputs_each: int
 
     def shared(self, allowed: bool) -> TilePlan:
-        """This plan if inputs may share a tile; else a copy with one input per tile, whose spare rows stay empty."""
+        """Return this plan if inputs may share a tile. Otherwise, return a copy with one input per tile, in which
+        unused rows stay empty."""
         return self if allowed else replace(self, inputs_each=1)
 
 
@@ -54,7 +55,8 @@ def plan_tiles(pairs: int, *, target: int) -> TilePlan:
 
 @dataclass(frozen=True, eq=False)
 class _Rows(DeviceFill):
-    """Rows start..stop of several images, one image after another. The spare rows of the buffer are 0."""
+    """Fills a buffer with the rows `start` to `stop` - 1 of several images, one image after another. Unused rows of the
+    buffer are set to 0."""
 
     battery: Battery
     images: NDArray[np.float32]
@@ -74,7 +76,8 @@ class _Rows(DeviceFill):
 
 
 def make_tiles(plan: TilePlan, images: NDArray[np.float32], battery: Battery) -> Iterator[Tile]:
-    """The tiles of some inputs. The key of a tile is (first input, number of inputs, first row, last row + 1)."""
+    """Yield the tiles of a block of images. The key of a tile is (first input, number of inputs, first row, last row +
+    1)."""
     for first in range(0, len(images), plan.inputs_each):
         count = min(plan.inputs_each, len(images) - first)
         for part in range(plan.tiles_each):

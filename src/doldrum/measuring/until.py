@@ -26,9 +26,10 @@ Of = Literal["w", "base"]
 class Stopped:
     """A rule's result for each input and strength, as arrays (N, C).
 
-    `decision` is 1 above the threshold, -1 below it, and 0 if undecided (always 0 for a rule without a threshold).
-    `lower` and `upper` are the limits that the rule used. `draws` is the number of draws that were measured, and `most`
-    is the largest possible number of draws.
+    `decision` is 1 if the quantity is above the rule's threshold, -1 if the quantity is below the threshold, and 0 if
+    this is undecided. For a rule without a threshold, `decision` is always 0. `lower` and `upper` are the rule's limits
+    of the quantity. `draws` is the number of draws that were measured, and `most` is the largest possible number of
+    draws.
     """
 
     decision: NDArray[np.int8]
@@ -42,13 +43,13 @@ class Stopped:
 class Rule(ABC):
     """A rule that stops the draws of an input, depending on the label counts so far.
 
-    A subclass defines the limits and when to stop.
+    A subclass defines the limits of the quantity (`limits`) and the condition for stopping (`enough`).
 
     `alpha` is the maximum probability of an error for one input at one strength, over the randomness of the probe's
-    draws. For all C strengths of an input together, the probability of an error is at most C alpha; use alpha / C to
-    limit this probability to alpha. Among N inputs, the expected number of errors at each strength is at most N alpha.
-    All inputs get the same random draws, so errors may occur together. The draws must be fixed before the images are
-    known: do not try several seeds and keep the one with the best result.
+    draws. The probability that at least one of the C strengths of an input has an error is at most C alpha. To limit
+    this probability to alpha, use alpha / C. Among N inputs, the expected number of errors at each strength is at most
+    N alpha. All inputs get the same random draws, so errors may occur together. The draws must be fixed before the
+    images are known: do not try several seeds and keep the one with the best result.
     """
 
     @property
@@ -60,18 +61,20 @@ class Rule(ABC):
     def limits(
         self, counts: NDArray[np.int64], base: NDArray[np.integer]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The lower and upper limits (M,) of the quantity, given label counts (M, K) and base labels (M,)."""
+        """The lower and upper limits (M,) of the quantity, computed from `counts`, the label counts (M, K), and `base`,
+        the labels of the unperturbed inputs (M,)."""
 
     @abstractmethod
     def enough(self, lower: NDArray[np.float64], upper: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Whether each input needs no more draws, given its limits."""
+        """Whether each input has enough draws, so that its measurement can stop."""
 
     def decide(self, lower: NDArray[np.float64], upper: NDArray[np.float64]) -> NDArray[np.int8]:
         """The decision for each input: 1 above the threshold, -1 below it, 0 undecided."""
         return np.zeros(lower.shape, dtype=np.int8)
 
     def read(self, responses: Responses) -> Stopped:
-        """The decisions, limits and numbers of draws of responses that were measured with this rule.
+        """Compute the decision, the limits and the number of draws for each input and strength of responses that were
+        measured with this rule.
 
         The result depends only on the label counts.
         """
@@ -90,10 +93,10 @@ class Rule(ABC):
         finite_number(alpha, "alpha", hint="e.g. 0.05")
         if not 0 < 1 - alpha < 1:  # as the limits see it: 1e-17 is 0 to them
             raise InputError(
-                f"expected alpha in (0, 1), got {alpha}; with .05, at most one decision in twenty is wrong"
+                f"expected alpha in (0, 1), got {alpha}; with alpha .05, at most one decision in twenty is wrong"
             )
         if self.quantity not in ("w", "base"):
-            raise InputError(f"expected of='w' or of='base', got {self.quantity!r}; choose one")
+            raise InputError(f"expected 'w' or 'base' as of=, got {self.quantity!r}; choose 'w' or 'base'")
 
     def _limits(self, counts: Any, base: Any, alpha: float, side: Side) -> tuple[Any, Any]:
         if self.quantity == "w":
@@ -109,7 +112,7 @@ class Decided(Rule):
     """Stop when the quantity is known to be above or below `threshold`.
 
     For each input and strength, P(the decision is ever wrong) <= alpha, whatever the distribution of labels, and
-    however often the rule is checked. For several inputs or strengths together, see `Rule`.
+    however often the rule is checked. For the probability of an error over several inputs or strengths, see `Rule`.
 
     Parameters
     ----------
@@ -148,9 +151,11 @@ class Decided(Rule):
         return self.of
 
     def limits(self, counts: Any, base: Any) -> tuple[Any, Any]:
-        """Two one-sided limits of the quantity, each with error probability alpha.
+        """The lower and upper limits of the quantity. For W, each limit is one-sided and has the error probability
+        alpha.
 
-        The true quantity is on one side of the threshold, so only one limit can cause a wrong decision.
+        One-sided limits are enough here, because the true quantity is on one side of the threshold: only one of the two
+        limits can cause a wrong decision.
         """
         if self.of == "base":
             return self._limits(counts, base, self.alpha, "both")
@@ -169,7 +174,7 @@ class Width(Rule):
     """Stop when the upper and lower limits of the quantity differ by at most `width` (a precision of +- width / 2).
 
     For each input and strength, P(the quantity is ever outside its limits) <= alpha, however often the rule is checked.
-    For several inputs or strengths together, see `Rule`.
+    For the probability of an error over several inputs or strengths, see `Rule`.
 
     >>> Width(0.1, alpha=0.05).enough(np.array([0.2, 0.2]), np.array([0.25, 0.4])).tolist()
     [True, False]
@@ -183,7 +188,7 @@ class Width(Rule):
         self._check(self.alpha)
         finite_number(self.width, "width", hint="e.g. 0.1")
         if not 0 < self.width <= 1:
-            raise InputError(f"expected a width in (0, 1], got {self.width}; .1 means +-.05")
+            raise InputError(f"expected a width in (0, 1], got {self.width}; a width of .1 means limits of +-.05")
 
     @property
     def quantity(self) -> Of:

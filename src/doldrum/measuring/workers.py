@@ -21,9 +21,10 @@ __all__ = ["worker_chunks"]
 def worker_chunks(
     run: Measurement, workers: int | None = None, start: int = 0, *, ray: str | None = None
 ) -> Iterator[Answers]:
-    """The chunks of `run.chunks(start)`, in order, computed by workers that each have their own engine.
+    """Yield the same Answers as `run.chunks(start)`, in the same order, but compute them in several processes. Each
+    process has its own engine.
 
-    Arguments and errors are those of `spread`.
+    `workers` and `ray` have the same meaning as in `spread`, and the same errors are raised.
     """
     blocks = ((np.ascontiguousarray(images), ids) for images, ids in run.blocks(start))
     found = spread(partial(_answer, run), blocks, workers=workers, ray=ray)

@@ -2,7 +2,8 @@
 
 The result is a Suspect, whose classifier runs in a confined (sandboxed) process.
 
-Not in this package: file formats (`suspects`), images, and models that are already Python objects (`classifiers`).
+Other packages read file formats (`suspects`) and images, and handle models that are already Python objects
+(`classifiers`).
 """
 
 from __future__ import annotations

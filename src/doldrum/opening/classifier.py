@@ -37,7 +37,7 @@ class ConfinedClassifier(Classifier, HasEngines):
 
     no_gradients = (
         "a model in another process, which gives only answers",
-        "take the gradients in that process: open_suspect gives the model itself",
+        "compute the gradients in the process of the model: open_suspect gives the model itself",
     )
 
     def __init__(self, settings: ModelSettings) -> None:
@@ -52,7 +52,7 @@ class ConfinedClassifier(Classifier, HasEngines):
         except (KeyError, TypeError, ValueError) as error:
             self.close()
             raise SandboxError(
-                f"expected facts about the model from the confined process, got facts that cannot be read: {visible(str(error))}",
+                f"expected a description of the model from the confined process, got a description that cannot be read: {visible(str(error))}",
                 reason="nonsense",
             ) from error
         known = self.facts
@@ -91,7 +91,9 @@ class ConfinedClassifier(Classifier, HasEngines):
             lambda _, data: found.append(self._read(data, len(images))),
         )
         if len(found) != 1:
-            raise SandboxError("expected one answer from the confined process, got several or none", reason="nonsense")
+            raise SandboxError(
+                "expected one answer from the confined process, got no answer or several answers", reason="nonsense"
+            )
         return found[0]
 
     def candidates(self) -> list[tuple[str, str]]:
@@ -192,13 +194,16 @@ class _ConfinedEngine(Engine):
         def heard(number: int, output: NDArray[Any]) -> None:
             if type(number) is not int or number not in keys:
                 raise SandboxError(
-                    "expected an answer to a batch that was sent, got one with an unknown number", reason="nonsense"
+                    "expected an answer with the number of a batch that was sent, got an answer with an unknown number",
+                    reason="nonsense",
                 )
             sink(keys.pop(number), self.classifier.check_output(output, self.rows))
 
         self.confined.run({"engine": self.name, "precision": self.precision, "rows": self.rows}, filled(), heard)
         if keys:
-            raise SandboxError("expected an answer for every batch of images, got fewer", reason="nonsense")
+            raise SandboxError(
+                "expected one answer per batch of images, got fewer answers than batches", reason="nonsense"
+            )
 
 
 def _checked(facts: Any) -> dict[str, Any]:

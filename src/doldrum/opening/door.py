@@ -44,11 +44,12 @@ def open_model(source: str | os.PathLike[str], **options: Any) -> Suspect:
     Raises
     ------
     InputError
-        for an option of a wrong type, and for a file that is refused, broken, or lacks information that is needed.
+        Raised for an option of a wrong type, and for a file that is refused, is broken, or lacks information that is
+        needed.
     ClassifierError
-        for a model that is not an image classifier, or whose output is not finite.
+        Raised for a model that is not an image classifier, or whose output is not finite.
     SandboxError
-        if the process exceeds its memory or time limit, or dies.
+        Raised if the process exceeds its memory or time limit, or dies.
 
     Examples
     --------
@@ -65,7 +66,7 @@ def open_model(source: str | os.PathLike[str], **options: Any) -> Suspect:
         raise InputError(f"expected the path or address of a model, got {type(given).__name__}; {advice}")
     known = [field.name for field in fields(ModelSettings) if field.name != "model"]
     if odd := [name for name in options if name not in known]:
-        raise InputError(f"expected options among {', '.join(known)}, got {odd[0]}; check its name")
+        raise InputError(f"expected the name of an option ({', '.join(known)}), got {odd[0]}; check the spelling")
     return open_settings(ModelSettings(model=os.fspath(source), **options))
 
 
@@ -95,7 +96,7 @@ def open_settings(settings: ModelSettings) -> Suspect:
 
 
 def _is_own_checkpoint(settings: ModelSettings) -> bool:
-    """Whether the model is a checkpoint of doldrum, according to its header.
+    """Whether the header of the model's file says that the model is a checkpoint of doldrum.
 
     The result is False if the settings replace the model's preprocessing or class names.
     """

@@ -32,7 +32,7 @@ def kept_address(url: str) -> str:
 def endpoint_of(settings: Mapping[str, Any]) -> Endpoint:
     """The `Endpoint` for settings that are given as a dict.
 
-    Raises InputError, with the names of the settings, for an invalid address or limit.
+    Raises InputError for an invalid address or limit. The message names the setting, such as endpoint_queries.
     """
     from doldrum.suspects import Endpoint
 

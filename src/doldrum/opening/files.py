@@ -29,9 +29,9 @@ def beside(model: Path) -> list[Path]:
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 of a file and the weights next to it.
+    """The SHA-256 hash of a model: of its file and the weights next to this file.
 
-    For a folder, the result is the hash of its files' names and hashes, in order.
+    For a folder, the names and hashes of all files in the folder are hashed, in the order of the names.
     """
     if path.is_file():
         parts = [_sha256(path), *(_sha256(other) for other in beside(path))]

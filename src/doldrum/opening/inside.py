@@ -21,7 +21,7 @@ __all__ = ["facts_of", "open_suspect", "serve"]
 
 
 def open_suspect(settings: dict[str, Any]) -> Suspect:
-    """Open the model of `ModelSettings.to_dict()`.
+    """Open the model that the settings describe. `settings` is the output of `ModelSettings.to_dict()`.
 
     Preprocessing and class names in the settings replace the model's own.
     """
@@ -44,7 +44,7 @@ def open_suspect(settings: dict[str, Any]) -> Suspect:
 def facts_of(suspect: Suspect, class_names: Sequence[str] | None = None) -> dict[str, Any]:
     """The facts about an opened model that are saved in records, as JSON-able values.
 
-    `class_names` replaces the model's own names.
+    If `class_names` is given, it replaces the class names that the model's file contains.
     """
     names = class_names or suspect.class_names
     return {
@@ -95,7 +95,7 @@ def serve(settings: dict[str, Any], tell: Callable[[Any], None]) -> tuple[dict[s
 
 
 def _run(engine: Engine, read: Callable[[], Any], block: Callable[[Any, Any], None]) -> None:
-    """Run tiles when they arrive, and send each output when it is ready.
+    """Run tiles (batches) on an engine as soon as they arrive, and send each output as soon as it is ready.
 
     Outputs may be sent in another order than the tiles.
     """
@@ -139,6 +139,6 @@ def _class_names(path: str | None, num_classes: int) -> tuple[str, ...] | None:
         names.pop()
     if len(names) != num_classes or len(data) > 1 << 22:
         raise InputError(
-            f"expected {num_classes} lines in labels=, one per class of the model, got {len(names)}; check the file"
+            f"expected {num_classes} class names in the file labels=, one per line, got {len(names)} names; check the file"
         )
     return tuple(names)

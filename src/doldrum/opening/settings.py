@@ -1,4 +1,4 @@
-"""ModelSettings: the options for a model, which all commands share. All options are checked before any work."""
+"""ModelSettings: the options for a model, which all commands share. All options are checked before the model is opened."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _CHOICES = {
     "resize": ("stretch", "crop"),
 }
 PREPROCESSING = ("arch", "outputs", "num_classes", "output_name", "mean", "std", "size", "channels", "scale", "resize")
-"""Settings that affect a model's output. A detector's file saves these settings."""
+"""The settings that affect a model's output. A detector's file saves all settings in this list."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSettings:
     """A model, and how it is opened.
 
-    A subclass lists in SOURCES the fields that are paths of images. CALLED gives the names that error messages use for
-    values that are not options of the command, such as its arguments.
+    A subclass lists in SOURCES the fields that contain paths of images. CALLED has the names that error messages use
+    for values that are arguments of the command, not options.
 
     Parameters
     ----------
@@ -44,9 +44,9 @@ class ModelSettings:
     mean, std, size, channels, scale : optional
         The preprocessing that the model expects, if its files do not contain it. The model's input is (scale * x -
         mean) / std for pixels x in [0, 1]. A model that takes pixels from 0 to 255 has scale 255. `mean` and `std` are
-        one number, or one per channel; `size` is (height, width).
+        a number for all channels, or a list with a number for each channel. `size` is (height, width).
     resize : "stretch" or "crop"
-        The way in which images of another size are fitted.
+        How to resize an image whose size differs from the model's input size.
     labels : str, optional
         A text file with the names of the classes, one per line, in the model's order.
     trust_code, trust_pickle : bool
@@ -97,7 +97,9 @@ class ModelSettings:
             value = getattr(self, name)
             default = getattr(ModelSettings, name)  # None if the option may be left out
             if value not in (known if default is not None else (None, *known)):
-                raise InputError(f"expected {name}= among {', '.join(known)}, got {value!r}; pick one")
+                raise InputError(
+                    f"expected {name}= as one of {', '.join(known)}, got {value!r}; pick one of these values"
+                )
         self._check_preprocessing()
         if self.num_classes is not None and not (is_whole(self.num_classes) and 2 <= self.num_classes <= 32_767):
             raise InputError(f"expected num_classes= from 2 to 32,767, got {self.num_classes!r}; count the classes")
@@ -109,11 +111,17 @@ class ModelSettings:
                         f"expected {called} as a file or folder that exists, got {_shown(value)}, which is not there; check the path"
                     )
                 if os.path.exists(value) and (why := unfit_path(value, folder=True)):
-                    raise InputError(f"expected images in a file or folder, got {_shown(value)}, {why}; pass another")
+                    raise InputError(
+                        f"expected the path of a file or folder with images, got the path {_shown(value)}, {why}; pass another path"
+                    )
         if self.labels is not None and (why := unfit_path(self.labels)):
-            raise InputError(f"expected labels= as a text file, got {_shown(self.labels)}, {why}; check the path")
+            raise InputError(
+                f"expected labels= as the path of a text file, got the path {_shown(self.labels)}, {why}; check the path"
+            )
         if not self.remote and (why := unfit_path(self.model, folder=True)):
-            raise InputError(f"expected a model file or folder, got {_shown(self.model)}, {why}; check the path")
+            raise InputError(
+                f"expected the path of a model file or folder, got the path {_shown(self.model)}, {why}; check the path"
+            )
         self._check_endpoint()
 
     def _check_kinds(self) -> None:
@@ -144,13 +152,15 @@ class ModelSettings:
             value = tuple(given) if isinstance(given, (tuple, list)) else (given,)
             if len(value) not in (1, 3) or not all(map(is_number, value)) or (name == "std" and min(value) <= 0):
                 raise InputError(
-                    f"expected {name}= as 1 or 3 numbers{', above 0' if name == 'std' else ''}, got {given}; one per channel"
+                    f"expected {name}= as 1 or 3 numbers{' above 0' if name == 'std' else ''}, got {given}; pass one number per channel"
                 )
             object.__setattr__(self, name, tuple(float(v) for v in value))
         if self.size is not None:
             size = tuple(self.size) if isinstance(self.size, (tuple, list)) else (self.size, self.size)
             if len(size) != 2 or not all(is_whole(s) and s >= 1 for s in size):
-                raise InputError(f"expected size= as height and width, got {self.size}; e.g. (224, 224)")
+                raise InputError(
+                    f"expected size= as two whole numbers, height and width, got {self.size}; e.g. (224, 224)"
+                )
             object.__setattr__(self, "size", tuple(int(s) for s in size))
 
     def _check_endpoint(self) -> None:
@@ -168,7 +178,7 @@ class ModelSettings:
         for name in ("endpoint_queries", "endpoint_per_second"):
             if getattr(self, name) is not None:
                 raise InputError(
-                    f"expected {name}= with one process, which counts the images that it sends, got several processes; leave out {name}=, or workers= and ray="
+                    f"expected {name}= with one process, because each process would count only its own images, got several processes; leave out {name}=, or workers= and ray="
                 )
 
     def is_there(self, path: str) -> bool:
@@ -192,7 +202,7 @@ class ModelSettings:
 
     @property
     def preprocessing(self) -> dict[str, Any]:
-        """The settings of `PREPROCESSING` that were given, as JSON-able values."""
+        """The preprocessing settings that were given, by name, as JSON-able values."""
         given = {name: getattr(self, name) for name in PREPROCESSING}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in given.items() if v is not None}
 
@@ -222,7 +232,7 @@ def notes_in_flags(notes: Iterable[str]) -> list[str]:
 
 
 def _paths(value: Any) -> list[str]:
-    """The paths that a setting names: none, one or several."""
+    """The paths in the value of a setting, as a list: the value may be None, one path, or several paths."""
     return list(value) if isinstance(value, (tuple, list)) else [] if value is None else [value]
 
 
@@ -234,4 +244,4 @@ def _shown(path: str) -> str:
 def check_positive(name: str, value: object) -> None:
     """Raise InputError unless the setting is a finite number above 0."""
     if not (is_number(value) and cast("float", value) > 0):
-        raise InputError(f"expected a positive {name}=, got {value!r}; pass one")
+        raise InputError(f"expected a positive {name}=, got {value!r}; pass a number above 0")

@@ -30,7 +30,8 @@ class Answer:
 
 @dataclass(frozen=True)
 class Explained:
-    """An explanation as text, numbers and pictures. Each of `rows` says what was done to the held-back images, and has the results."""
+    """An explanation as text, numbers and pictures. Each row in `rows` says how the held-back images were changed, and
+    has the predicted classes."""
 
     image: str
     label: str
@@ -81,7 +82,7 @@ def explained(
         one = explanations["explained"][i]
         wanted = (
             ("image", "flagged image"),
-            ("found", "part that was found in it"),
+            ("found", "part that was found in the flagged image"),
             ("control", "best control"),
             ("control-found", "part that was found in the best control image"),
         )
@@ -107,8 +108,8 @@ def _rows(i: int, one: Mapping[str, Any], pictures: Pictures, named: Any) -> lis
     made = []
     for key, name, words in (
         ("clean", "clean", "clean images, unchanged"),
-        ("with-found", "found", "with the part that was found in the flagged image"),
-        ("with-control", "control", "with the part that was found in the best control image"),
+        ("with-found", "found", "clean images with the part that was found in the flagged image"),
+        ("with-control", "control", "clean images with the part that was found in the best control image"),
     ):
         answers = [
             Answer(shot, visible(named(label)), label == one["label"])
@@ -126,7 +127,9 @@ def _figures(one: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     made = [("success", _share(one["success"])), (f"best of {one['controls']} controls", _share(one["control"]))]
     made.append(("p-value, corrected", f"{one['p_adjusted']:.2g}"))
     if one["holds"] is not None:
-        made.append(("trusted images with as much of the found part as this image", percent(one["holds"])))
+        made.append(
+            ("share of trusted images that contain the found part as strongly as this image", percent(one["holds"]))
+        )
     return tuple(made)
 
 

@@ -87,7 +87,7 @@ def name_rows(ax: Axes, names: Sequence[str]) -> None:
 
 
 def inline_svg(drawings: list[Any], *, name: str, alt: str) -> Any:
-    """The wide and the narrow version of a figure as inline SVG; the style sheet shows one of them."""
+    """The wide and the narrow version of a figure as inline SVG. The style sheet shows only one of the two versions."""
     from markupsafe import Markup, escape
 
     parts = []

@@ -32,7 +32,7 @@ class Shot:
 
 
 class Pictures:
-    """The PNG files in `folder`. The total size of the pictures on a page is limited to `budget` bytes.
+    """The PNG files in `folder`. `budget` is the largest allowed total size, in bytes, of the pictures on a page.
 
     A file is ignored if it is a link, if its name or header does not have the expected form, or if a side of the picture is over
     4096 pixels.
@@ -64,7 +64,8 @@ class Pictures:
         return [Shot(s.uri, s.width, s.height, written) for s, written in found if s]
 
     def named(self, name: str) -> Shot | None:
-        """A picture with a fixed name that doldrum itself chose; None if there is none."""
+        """The picture in the file `name`, or None if there is no such file. The name must come from doldrum's own code,
+        not from an attacker."""
         return self._read(name)
 
     def _read(self, name: str) -> Shot | None:

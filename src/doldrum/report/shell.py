@@ -34,7 +34,7 @@ def joined(environment: Any, names: Sequence[str]) -> str:
 
 
 def digest(text: str) -> str:
-    """The hash by which a content security policy names a script or style that it allows."""
+    """The hash of a script or style. A content security policy lists the hashes of allowed scripts and styles."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 

@@ -82,7 +82,7 @@ def counted(n: int, word: str) -> str:
 
 
 def between(counts: Iterable[int]) -> str:
-    """The range of several counts as text; only one number if all counts are the same.
+    """Write the range of several counts as text, or a single number if all counts are equal.
 
     >>> between([200, 200]), between([54, 60, 55])
     ('200', '54 to 60')
@@ -106,7 +106,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def span(effect: Effect, *, sign: bool = True) -> str:
-    """An effect with its confidence interval, as text for a table.
+    """Write an effect with its confidence interval as text for a table.
 
     >>> span(Effect(0.1, 0.05, 0.15, 0.01, 10, "t"))
     '+0.100 (+0.050 to +0.150)'
@@ -136,7 +136,7 @@ def taken_away(effect: Effect, p_corrected: float, tests: int) -> str:
     """
     if p_corrected <= 0.05 or effect.lower <= 0 <= effect.upper:
         return ""
-    return f"; the interval does not contain 0, but p = {number(p_corrected)} after the correction for {tests} tests"
+    return f"; the interval does not contain 0, but the p-value is {number(p_corrected)} after correction for {tests} tests"
 
 
 def model_rows(model: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -151,7 +151,7 @@ def model_rows(model: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def plain_value(value: Any) -> str:
-    """A setting as text, for tables; empty and unset values in mappings are left out.
+    """Write a setting as text for a table. If the setting is a mapping, its empty and unset values are left out.
 
     >>> plain_value(0.05), plain_value([1, 2]), plain_value({"keep_label": True, "source": None, "cover": []})
     ('0.05', '1, 2', 'keep label: yes')

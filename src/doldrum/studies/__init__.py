@@ -1,7 +1,7 @@
 """Studies: experiments that are run for a grid of cells, each one combination of settings.
 
-A study writes one record per cell, and can be interrupted and continued. Each study is a folder of this package.
-Several studies share the files next to the folders. The pages that show the records are made in
+A study writes one record per cell, and can be interrupted and continued. Each study is a folder of this package. Code
+that several studies use is in files of this package, next to the folders. The pages that show the records are made in
 `doldrum.report.studies`.
 """
 

@@ -1,6 +1,8 @@
-"""Study and Cell: the two classes that define a study. A cell is one combination of settings.
+"""Study and Cell: the two classes that define a study. A cell is one combination of settings for which a study measures
+values.
 
-To add a study, make a folder with its Cell, its function `run`, which computes the values of a cell, and its grids.
+To add a study, make a folder for it. The folder defines a subclass of Cell, a function `run` that computes the values
+of a cell, and the grids of the study.
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ class Cell:
         `inputs` is how many test images are measured (fewer if fewer are eligible). `pick` is how many further test images
         are used only to compute sigma-half, the noise strength at which W is measured.
     draws, strengths
-        The number of draws and the strengths of the Gaussian noise; sigma-half is one more strength.
+        `draws` is the number of draws of Gaussian noise at each noise strength. `strengths` are the noise strengths;
+        sigma-half is always added to them.
     sigma
         The noise strength at which W is measured; None means the clean model's sigma-half.
 
@@ -70,13 +73,17 @@ class Cell:
 
     def __post_init__(self) -> None:
         if self.sigma is not None and not (is_number(self.sigma) and 0 < self.sigma < 1000):
-            raise InputError(f"expected a positive sigma, got {self.sigma!r}; leave sigma out to use sigma-half")
+            raise InputError(
+                f"expected sigma as a number above 0 and below 1000, got {self.sigma!r}; leave sigma out to use sigma-half"
+            )
         if not isinstance(self.attack, str) or (self.attack != CLEAN and self.attack not in ATTACKS):
             raise InputError(unknown("an attack", self.attack, [*ATTACKS, CLEAN]))
         object.__setattr__(self, "rate", share(self.rate, "rate"))
         object.__setattr__(self, "strengths", numbers(self.strengths, "strengths", example="[0.05, 0.1, 0.2]"))
         if not isinstance(self.data, str):
-            raise InputError(f"expected the name of a data set, got {self.data!r}; see doldrum datasets")
+            raise InputError(
+                f"expected the name of a data set, got {self.data!r}; list the names with doldrum datasets"
+            )
         table(self.settings, "settings", example="{ size = 2 }")
         table(self.changes, "changes", example="{ epochs = 2 }")
         test = datasets(self.data)[1]
@@ -97,7 +104,8 @@ class Cell:
 
     @property
     def victim(self) -> VictimSpec:
-        """The attacked model; for the attack "clean", the clean model with the next seed."""
+        """The specification of the attacked model. For the attack "clean", the specification is of the clean model with
+        the next seed."""
         if self.attack == CLEAN:
             return self.clean(self.seed + 1)
         assert self.target is not None
@@ -113,8 +121,8 @@ class Cell:
     def plan(self) -> PoisonPlan:
         """How the attack poisons the training set; the attack "clean" poisons nothing.
 
-        Before any training, raises InputError for a poison rate that is impossible with this training set, and for settings
-        out of range.
+        Nothing is trained here. Raises InputError if the training set is too small for the poison rate, or if a setting
+        is out of range.
         """
         assert self.target is not None
         if self.attack == CLEAN:
@@ -139,7 +147,7 @@ class Cell:
         return {**asdict(self), "strengths": list(self.strengths)}
 
     def label(self) -> str:
-        """The name of this cell in progress messages."""
+        """The text that names this cell in progress messages."""
         plain = {f.name: f.default for f in fields(self) if f.default is not MISSING}
         odd = [f"{n} {getattr(self, n)}" for n in ("data", "rate", "recipe") if getattr(self, n) != plain[n]]
         extra = [f"{k} {v}" for part in (self.settings, self.changes) for k, v in part.items()]
@@ -148,12 +156,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Study:
-    """A question, and the experiment that answers it for a grid of cells.
+    """A question, and the experiment that answers the question for a grid of cells.
 
-    `name` is the name of the study's folder; a study that is made and run from Python may have any name. `run` computes the
-    values of a cell (JSON-able, finite numbers), which depend only on the cell. `grids` has the grids by name ("quick",
-    "full"), each in the form of a grid file. `check` raises InputError for a cell that `run` cannot compute. `check`
-    takes milliseconds, and is called for all cells before any work. Increase `version` if `run` changes.
+    `name` is the name of the study's folder. A study without a folder, made and run from Python, may have any name.
+    `run` computes the values of a cell (JSON-able, finite numbers), which depend only on the cell. `grids` maps the
+    names "quick" and "full" to grids. A grid is a mapping with the same content as a grid file. `check` raises
+    InputError for a cell that `run` cannot compute. `check` takes milliseconds, and is called for all cells before any
+    work. Increase `version` if `run` changes.
     """
 
     name: str

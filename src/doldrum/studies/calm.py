@@ -47,7 +47,7 @@ class Calm:
     engine: dict[str, Any]
 
     def at(self, strength: float) -> int:
-        """The column of the measured strength that is nearest to `strength`."""
+        """The number of the column whose noise strength is nearest to `strength`."""
         return int(np.abs(np.asarray(self.strengths) - strength).argmin())
 
 

@@ -16,7 +16,8 @@ __all__ = ["adds_samples", "at_most", "check_whole", "numbers", "share", "table"
 
 
 def check_whole(cell: object, *limits: tuple[str, int, int | None]) -> None:
-    """Check that fields of a cell are whole numbers within limits; each limit is (name, least, most)."""
+    """Check that fields of a cell are whole numbers in their allowed ranges. Each range is given as (name of the field,
+    smallest value, largest value)."""
     for name, least, most in limits:
         value = getattr(cell, name)
         if (
@@ -26,7 +27,9 @@ def check_whole(cell: object, *limits: tuple[str, int, int | None]) -> None:
             or (most is not None and value > most)
         ):
             top = "" if most is None else f" and at most {most:,}"
-            raise InputError(f"expected {name} to be a whole number of at least {least}{top}, got {value!r}; change it")
+            raise InputError(
+                f"expected {name} to be a whole number of at least {least}{top}, got {value!r}; change {name}"
+            )
 
 
 def share(value: Any, name: str) -> float:
@@ -36,7 +39,7 @@ def share(value: Any, name: str) -> float:
     1.0
     """
     if not (is_number(value) and 0 <= value <= 1):
-        raise InputError(f"expected {name} to be a number from 0 to 1, got {value!r}; it is a share: write 5% as 0.05")
+        raise InputError(f"expected {name} to be a share from 0 to 1, got {value!r}; write 5% as 0.05")
     return float(value)
 
 
@@ -55,7 +58,7 @@ def numbers(values: Any, name: str, *, example: str) -> tuple[float, ...]:
 def table(value: Any, name: str, *, example: str) -> Mapping[str, Any]:
     """Check that `value` is a table of names and values, and return it."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise InputError(f"expected {name} to be a table of names and values, got {value!r}; e.g. {example}")
+        raise InputError(f"expected {name} to be a mapping of names to values, got {value!r}; e.g. {example}")
     return value
 
 
@@ -63,13 +66,14 @@ def at_most(data: ImageSet, name: str, asked: int, *, what: str) -> None:
     """Check that a cell does not need more images than the data set has."""
     if asked > len(data):
         raise InputError(
-            f"expected at most {len(data):,} images for {what} (all images of {name}), got {asked:,}; ask for fewer"
+            f"expected at most {len(data):,} images for {what} (all images of {name}), got {asked:,} images; ask for fewer images"
         )
 
 
 def adds_samples(attack: str) -> None:
-    """Check that an attack adds samples to the training set and does not change the training, or that it is "clean"."""
+    """Raise InputError for attacks that change the training. Attacks that only add samples to the training set are
+    allowed, and so is "clean"."""
     if attack != CLEAN and get_attack(attack).threat_model == "training":
         raise InputError(
-            f"expected an attack that adds samples, got {attack}, which changes the training; leave it out"
+            f"expected an attack that only adds samples, got {attack}, which changes the training; leave out this attack"
         )

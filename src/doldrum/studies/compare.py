@@ -1,6 +1,7 @@
 """Compare a backdoored model with the clean model of the same seed (its clean twin).
 
-W, a measure of smoothness, is measured on both models, without and with the trigger, with the same noise draws.
+W, a measure of smoothness, is measured on both models, for inputs without the trigger and with the trigger. The noise
+draws are always the same.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ HEADLINE = ("badnets", "all-to-all", "blended", "sig", "wanet", "tact")
 def compare(cell: Cell, strengths: Sequence[float]) -> dict[str, Any]:
     """Measure one backdoored model and the clean model of the same seed, at sigma-half and at `strengths`.
 
-    Values: `sigma_half`, `clean_accuracy`, `asr`, `target`. `half` has W of each input at sigma-half, with the keys
-    "model/inputs" for the models "suspect" (backdoored) and "clean". `soft_half` has W computed from probabilities
-    instead of labels. `hit` says for each triggered input whether it gets the attacker's label. `curves` and
-    `soft_curves` have mean W at each of `strengths`. `hit_curves` has mean W over the inputs that get the attacker's
-    label; it is empty if there are none. `control` has the mean W of the backdoored model, measured at sigma-half, on clean inputs
-    of the classes that the attacker wants.
+    Values: `sigma_half`, `clean_accuracy`, `asr`, `target`. `half` has W of each input at sigma-half. Its keys have the
+    form "model/inputs", where the model is "suspect" (backdoored) or "clean". `soft_half` has W computed from
+    probabilities instead of labels. `hit` says for each triggered input whether the backdoored model gives it the
+    attacker's label. `curves` and `soft_curves` have mean W at each of `strengths`. `hit_curves` has mean W over only
+    the inputs that get the attacker's label, and is empty if there are no such inputs. `control` has mean W of the
+    backdoored model on clean inputs of the attacker's target classes, at sigma-half.
     """
     suspect, clean = victim(cell.victim), victim(cell.clean())
     trigger, plan = trigger_and_plan(cell, suspect)
@@ -67,7 +68,8 @@ def compare(cell: Cell, strengths: Sequence[float]) -> dict[str, Any]:
 
 
 def _control(calm: Calm, labels: NDArray[np.int64] | None, attacker: NDArray[np.int64]) -> dict[str, Any]:
-    """Mean W of clean inputs of the classes that the attacker wants, weighted by the triggered inputs of each class."""
+    """Mean W of clean inputs of the attacker's target classes. A class is weighted by the number of triggered inputs
+    with this target class."""
     classes, counts = np.unique(attacker, return_counts=True)
     present = [
         (calm.hard[labels == c, 0].mean(), n) for c, n in zip(classes, counts, strict=True) if (labels == c).any()

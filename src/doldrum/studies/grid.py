@@ -24,9 +24,10 @@ _MOST_CELLS = 100_000
 def load_grid(study: Study, grid: str | Path | Mapping[str, Any]) -> tuple[str, list[Cell]]:
     """The name of a grid and its cells, each one combination of settings.
 
-    `grid` is "quick", "full", the path of a .toml or .json file, or a mapping. A grid has fields that all cells share,
-    and `cells`, a list of tables, each with its own fields. If the value of a field is a list, there is one cell for
-    each value in it. Several lists stand for all combinations of their values:
+    `grid` is "quick", "full", the path of a .toml or .json file, or a mapping. A grid has fields that apply to all
+    cells, and a list `cells` of tables. The fields in a table of `cells` apply only to the cells of this table. If the
+    value of a field is a list, there is one cell for each value in the list. If several fields have lists, there is one
+    cell for each combination of their values:
 
         draws = 50
         [[cells]]
@@ -42,14 +43,18 @@ def load_grid(study: Study, grid: str | Path | Mapping[str, Any]) -> tuple[str, 
         return str(grid), expand_grid(study, study.grids[str(grid)])
     path = Path(grid)
     if path.suffix not in (".toml", ".json"):
-        raise InputError(unknown("a grid", str(grid), study.grids) + ", or pass a file that ends in .toml or .json")
+        raise InputError(
+            unknown("a grid", str(grid), study.grids) + ", or pass a file whose name ends in .toml or .json"
+        )
     if why := unfit_path(path):
-        raise InputError(f"expected a grid in a file, got {path}, {why}; check the path")
+        raise InputError(f"expected the path of a file with a grid, got the path {path}, {why}; check the path")
     try:
         text = path.read_text(encoding="utf-8")
         found = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"expected a grid in {path}, got {error}; fix the file") from error
+        raise InputError(
+            f"expected a grid in the file {path}, got an error while reading the file: {error}; fix the file"
+        ) from error
     try:
         return path.name, expand_grid(study, found)
     except InputError as error:
@@ -59,8 +64,8 @@ def load_grid(study: Study, grid: str | Path | Mapping[str, Any]) -> tuple[str, 
 def expand_grid(study: Study, grid: Mapping[str, Any]) -> list[Cell]:
     """The cells (combinations of settings) of a grid, sorted by seed, without duplicates.
 
-    Cells with the same seed keep their order. So an interrupted study has results for every attack with the first
-    seeds.
+    The cells with the same seed stay in the order of the grid. So an interrupted study has results of all attacks for
+    the first seeds, not results of the first attacks for all seeds.
     """
     if not isinstance(grid, Mapping) or not grid:
         found = "none" if isinstance(grid, Mapping) else type(grid).__name__
@@ -68,7 +73,9 @@ def expand_grid(study: Study, grid: Mapping[str, Any]) -> list[Cell]:
     shared = dict(grid)
     named = shared.pop("study", study.name)
     if named != study.name:
-        raise InputError(f"expected a grid for the study {study.name}, got a grid for {named!r}; pass another grid")
+        raise InputError(
+            f"expected a grid for the study {study.name}, got a grid for the study {named!r}; pass a grid for {study.name}"
+        )
     blocks = shared.pop("cells", [{}])
     if not isinstance(blocks, list | tuple) or not all(isinstance(b, Mapping) for b in blocks) or not blocks:
         raise InputError("expected cells to be a list of at least one table, got something else; write [[cells]]")
@@ -81,7 +88,7 @@ def expand_grid(study: Study, grid: Mapping[str, Any]) -> list[Cell]:
             try:
                 cell = study.cell(**values)
             except TypeError as error:
-                raise InputError(f"expected values that a cell can have, got {values}; {error}") from error
+                raise InputError(f"expected valid values for the fields of a cell, got {values}; {error}") from error
             cells.setdefault(json.dumps(cell.to_dict(), sort_keys=True, default=str), cell)
     for cell in cells.values():
         try:
@@ -98,22 +105,27 @@ def _combinations(study: Study, block: Mapping[str, Any]) -> Iterator[dict[str, 
 
 
 def _choices_of(study: Study, block: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """The possible values of each field, in the order of the cell's fields."""
+    """The values that a block of a grid lists for each field, in the order of the fields of a cell."""
     known = {f.name: f for f in fields(study.cell)}
     for name in block:
         if name not in known:
-            close = "write cells once, at the end" if name == "cells" else nearest(name, [*known, "cells"])
-            raise InputError(f"expected fields of a cell ({', '.join(known)}), got {name!r}; {close}")
+            close = (
+                "write the list of cells once, at the end of the grid"
+                if name == "cells"
+                else nearest(name, [*known, "cells"])
+            )
+            raise InputError(f"expected names of fields of a cell ({', '.join(known)}), got {name!r}; {close}")
     names = [name for name in known if name in block]
     choices = {n: _choices(block[n], whole=isinstance(known[n].default, tuple)) for n in names}
     for name, choice in choices.items():
         if not choice:
-            raise InputError(f"expected at least one value for {name}, got an empty list; give one")
+            raise InputError(f"expected a list with at least one value for {name}, got an empty list; add a value")
     return choices
 
 
 def _choices(value: Any, *, whole: bool) -> list[Any]:
-    """The possible values of a field. `whole` means that the field is itself a list: then a flat list is one value."""
+    """The values that a grid lists for one field. If `whole` is true, each value of the field is itself a list. Then a
+    list without nested lists is a single value."""
     if not isinstance(value, list | tuple):
         return [value]
     if whole and not any(isinstance(v, list | tuple) for v in value):

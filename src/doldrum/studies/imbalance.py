@@ -14,7 +14,7 @@ __all__ = ["falls", "thinned", "training_imbalance"]
 
 
 def falls(classes: int, ratio: float) -> NDArray[np.float64]:
-    """One factor per class, which falls geometrically from 1 for the first class to 1 / ratio for the last.
+    """One factor per class. The factors fall geometrically from 1 for the first class to 1 / ratio for the last class.
 
     >>> falls(3, 100).tolist(), falls(1, 100).tolist()
     ([1.0, 0.1, 0.01], [1.0])

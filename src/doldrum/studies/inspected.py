@@ -20,7 +20,7 @@ from doldrum.studies.cell_checks import at_most, check_whole
 __all__ = ["INVERSIONS", "REFERENCES", "SEED", "ModelCell"]
 
 REFERENCES = 300
-"""Clean models with this seed or a higher one are reference models."""
+"""A clean model is a reference model if its seed is at least this number."""
 SEED = 0
 """The seed of every inspection, and of the order of the test images; the first images in this order are used to inspect."""
 INVERSIONS = ("mask", "additive", "low-frequency", "blend", "warp")
@@ -29,13 +29,14 @@ _EVALUATED = 2000  # test images for accuracy and ASR; none of them is used to i
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCell(Cell):
-    """A cell with one model, which is inspected by the methods in `inspectors`; `inputs` is the number of clean images for this.
+    """A cell with one model, which is inspected by the methods in `inspectors`. `inputs` is the number of clean images
+    for the inspection.
 
     If no target class is given, it varies with the attack and the seed. `pick`, `draws`, `strengths` and `sigma` are not used.
     """
 
     fewest: ClassVar[int] = 20
-    """The smallest number of clean images that is allowed."""
+    """The smallest allowed value of `inputs`, the number of clean images."""
 
     inputs: int = 1000
     inspectors: tuple[str, ...] = INVERSIONS
@@ -61,7 +62,8 @@ class ModelCell(Cell):
         return {**super().to_dict(), "inspectors": list(self.inspectors)}
 
     def images(self) -> tuple[ImageSet, ImageSet]:
-        """The clean test images for the inspection, the same for all models, and up to 2,000 further test images for accuracy and ASR."""
+        """Two disjoint sets of clean test images, which are the same for all models. The first set is for the
+        inspection. The second set, of up to 2,000 images, is for accuracy and ASR."""
         test = datasets(self.data)[1]
         order = rng(SEED, "study", "inspection").permutation(len(test))
         return test.take(order[: self.inputs]), test.take(order[self.inputs :][:_EVALUATED])

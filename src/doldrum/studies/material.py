@@ -57,9 +57,9 @@ def trigger_and_plan(cell: Cell, found: Victim) -> tuple[Any, PoisonPlan]:
 class Inputs:
     """The test images of a cell, in three disjoint sets.
 
-    `pick` is used to compute sigma-half, the noise strength at which W is measured. `chosen` are measured without and with the
-    trigger. `control` holds clean images of the attacker's target classes. `attacker` is the label that the attacker wants
-    for each of `chosen`.
+    `pick` is used to compute sigma-half, the noise strength at which W is measured. `chosen` has the images that are
+    measured without and with the trigger. `control` holds clean images of the attacker's target classes. `attacker` has
+    the label that the attacker wants for each image in `chosen`.
     """
 
     pick: ImageSet
@@ -71,8 +71,9 @@ class Inputs:
 def choose_inputs(cell: Cell, plan: PoisonPlan) -> Inputs:
     """Draw a cell's inputs at random with its seed. There are fewer inputs than requested if the test set has too few images.
 
-    `chosen` are images that the plan of the attack calls eligible. Usually the images whose true label is not the target are
-    eligible; for TaCT, the images of the source class; for all-to-all, all images. Raises InputError if no image is left.
+    `chosen` has only images that the attack can be used on, according to its plan. Most attacks can be used on the
+    images whose true label is not the target class. TaCT can be used on the images of the source class, and all-to-all
+    on all images. Raises InputError if no image is left.
     """
     test = datasets(cell.data)[1]
     assert test.labels is not None
@@ -86,7 +87,7 @@ def choose_inputs(cell: Cell, plan: PoisonPlan) -> Inputs:
     control = spare[np.isin(test.labels[spare], attacker)][: max(1, cell.inputs // 2)]
     if not len(chosen) or not len(control):
         raise InputError(
-            f"expected test images to attack, and test images of the attacker's class, besides the {cell.pick} that are used to compute sigma-half, got {len(chosen)} and {len(control)}; lower pick or inputs"
+            f"expected at least one test image to attack and one test image of the attacker's class, after {cell.pick} images for sigma-half, got {len(chosen)} images to attack and {len(control)} of the attacker's class; lower pick or inputs"
         )
     return Inputs(test.take(pick), test.take(chosen), test.take(control), attacker)
 

@@ -1,4 +1,4 @@
-"""run_study: run the cells of a grid and write a record for each. A run can be killed at any time and continued."""
+"""run_study: run the cells of a grid, and write a record for each cell. A run can be killed at any time and continued."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _check_folder(folder: Path, study: Study) -> None:
             )
     elif not _ours(folder / RECORDS):
         raise InputError(
-            f"expected a new folder, or the folder of a study, got {folder}, whose {RECORDS} was not written by a study; name another folder with --out"
+            f"expected a new folder, or the folder of a study, got {folder}, which has a file {RECORDS} that no study wrote; name another folder with --out"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -50,7 +50,7 @@ class RecordsFile:
         self._held.close()
 
     def add(self, line: dict[str, Any]) -> None:
-        """Append one line, and wait until it is on the disk."""
+        """Append one line to the file, and wait until the line is written to the disk."""
         data = (json.dumps(line, allow_nan=False) + "\n").encode()
         try:
             view = memoryview(data)

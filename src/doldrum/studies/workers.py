@@ -35,6 +35,7 @@ def run_all(
     """Run all jobs, and yield the outcome of each job when it ends.
 
     One worker on this machine means this process; for more workers or a Ray cluster see `doldrum.spread`. `run` must be
-    importable by name. The values do not depend on where they are computed. Raises EngineError if a worker is killed.
+    a function that other processes can import by its name. The values of a job do not depend on the process or machine
+    that computes them. Raises EngineError if a worker is killed.
     """
     return results(partial(run_one, run), jobs, workers=workers, ray=ray, in_order=False, one_core=True)

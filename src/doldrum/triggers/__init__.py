@@ -2,7 +2,7 @@
 
 Each trigger is a frozen dataclass in its own file, and is saved as its settings.
 
-Not in this package: poisoning plans (`poisoning`), triggers that must be trained first (`attacks`), and perturbations
+Other packages contain poisoning plans (`poisoning`), triggers that must be trained first (`attacks`), and perturbations
 for measurements (`probes`).
 """
 

@@ -19,20 +19,20 @@ __all__ = ["AdaptiveBlend", "AdaptivePatch"]
 
 @dataclass(frozen=True, eq=False)
 class AdaptiveBlend(Trigger):
-    """The Blended trigger with weight `alpha`.
+    """The trigger of Adap-Blend: at test, a pattern blended with the image with weight `alpha`, as in Blended.
 
     In training, the weight is `training_alpha`, and only random pieces of the pattern are used.
 
-    The image is divided into `pieces` x `pieces` pieces. Each training sample, poisoned or cover, gets the pattern in a
-    random share `1 - masked` of the pieces (rounded to whole pieces). `pattern` has the same meaning as in Blended. The
-    strength is `alpha`.
+    The image is divided into `pieces` x `pieces` pieces. Each poisoned sample and each cover sample gets the pattern in
+    pieces chosen at random. The share of pieces that get the pattern is `1 - masked`, rounded to whole pieces.
+    `pattern` has the same meaning as in Blended. The strength is `alpha`.
 
     Source: Qi et al. 2023, "Revisiting the assumption of latent separability for backdoor defenses", ICLR, section 4.
     There are 16 pieces, of which half are masked, and alpha is .15 in training and .2 at test. Cover samples keep their
     labels.
 
-    Raises InputError for shares outside [0, 1], for `pieces` outside 1 to 256, and whenever Blended raises it. In
-    training, images with fewer pixels per side than pieces also raise InputError.
+    Raises InputError for shares outside [0, 1], for `pieces` outside 1 to 256, and for patterns or images that Blended
+    refuses. In training, images with fewer than `pieces` pixels on a side also cause an InputError.
 
     >>> AdaptiveBlend().in_training(np.zeros((2, 1, 8, 8), dtype=np.float32), seed=0, rows=[0, 1]).shape
     (2, 1, 8, 8)
@@ -67,9 +67,11 @@ class AdaptiveBlend(Trigger):
         return images
 
     def mask(self, shape: tuple[int, ...], *, seed: int, row: int) -> Images:
-        """A mask (H, W) that is 1 for the pixels of a training sample that get the pattern, else 0."""
+        """The mask (H, W) for a training sample: 1 for pixels that get the pattern, and 0 for all other pixels."""
         if min(shape) < self.pieces:
-            raise InputError(f"expected images of at least {self.pieces} pixels a side, got {shape}; lower pieces")
+            raise InputError(
+                f"expected images of at least {self.pieces} pixels a side, got images of {shape}; lower pieces"
+            )
         total = self.pieces**2
         shown = total - round(self.masked * total)
         grid = np.zeros(total, dtype=np.float32)

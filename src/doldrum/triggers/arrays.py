@@ -31,7 +31,7 @@ def encode(value: Any) -> Any:
 
 
 def decode(value: Any) -> Any:
-    """Reverse :func:`encode`, with tuples instead of lists. No code is run, since arrays can only contain numbers."""
+    """Read what :func:`encode` wrote; lists become tuples. No code is run, since arrays can only contain numbers."""
     if isinstance(value, dict) and set(value) == {"array", "dtype", "shape"}:
         dtype = np.dtype(str(value["dtype"]))
         if dtype.kind not in "biuf":
@@ -41,7 +41,7 @@ def decode(value: Any) -> Any:
             return flat.reshape(value["shape"]).astype(dtype)
         except ValueError as error:
             raise InputError(
-                f"expected {value['shape']} values of {dtype}, got bytes that do not fit ({error}); the file is damaged"
+                f"expected an array of shape {value['shape']} and type {dtype}, got bytes that do not fit ({error}); the file is damaged"
             ) from error
     if isinstance(value, dict):
         return {k: decode(v) for k, v in value.items()}
@@ -59,6 +59,8 @@ def frozen_array(value: Any) -> NDArray[np.float32]:
     try:
         array = np.array(value, dtype=np.float32, order="C")
     except (TypeError, ValueError) as error:
-        raise InputError(f"expected an array of numbers, got {type(value).__name__}; {error}") from error
+        raise InputError(
+            f"expected an array of numbers, got a value of type {type(value).__name__}; {error}"
+        ) from error
     array.setflags(write=False)
     return array

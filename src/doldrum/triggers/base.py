@@ -32,10 +32,10 @@ class Trigger(ABC):
     Every trigger keeps pixel values in [0, 1]. The input array is never changed, and the output is float32 of the same
     shape. An image's result depends only on the image and the settings, not on its batch.
 
-    In some attacks, training images get another form of the trigger (such as half of it, or a noisy one) than test
-    images. `in_training` gives the form for poisoned samples, and `as_cover` the form for cover samples, which keep
-    their labels. By default, training images get the same form as test images. Random values in these forms depend only
-    on (seed, row of the training set).
+    In some attacks, the trigger in training images differs from the trigger in test images: for example, it is noisy,
+    or only half of the trigger is used. `in_training` adds the form of the trigger for poisoned samples. `as_cover`
+    adds the form of the trigger for cover samples, which keep their labels. By default, training and test images get
+    the same form of the trigger. Random values in these forms depend only on (seed, row of the training set).
     """
 
     name: ClassVar[str] = ""
@@ -69,7 +69,8 @@ class Trigger(ABC):
     def __call__(self, images: NDArray[Any]) -> Images:
         """Add the trigger to float images in [0, 1] or uint8 images. The result is float32 (N, C, H, W) in [0, 1].
 
-        Raises InputError for another shape or type, or values outside [0, 1].
+        Raises InputError for arrays that are not (N, C, H, W), for other types than float and uint8, and for float
+        values outside [0, 1].
         """
         return self._finish(self.apply(_checked(images)), images)
 
@@ -77,7 +78,7 @@ class Trigger(ABC):
     def in_training(self, images: NDArray[Any], *, seed: int, rows: Sequence[int] | NDArray[Any]) -> Images:
         """Add the trigger in the form that is used for poisoned training samples.
 
-        `rows` are the samples' row numbers in the training set.
+        `rows` has the row number of each image in the training set.
         """
         return self._finish(self.apply_in_training(_checked(images), seed=seed, rows=_rows(images, rows)), images)
 
@@ -112,7 +113,7 @@ class Trigger(ABC):
         """The same trigger at another strength. Raises InputError if the trigger has no strength."""
         if self.strength_setting is None:
             raise InputError(
-                f"expected a trigger with a strength, got {self.name!r}, which has none; change one of its settings"
+                f"expected a trigger with a strength setting, got {self.name!r}, which has none; change another setting of the trigger"
             )
         return dataclasses.replace(cast(Any, self), **{self.strength_setting: strength})
 
@@ -133,10 +134,11 @@ class Trigger(ABC):
         return hash(repr(self.to_dict()))
 
     def plot(self, ax: Any, image: NDArray[Any] | None = None) -> Any:
-        """Plot an image, the image with the trigger, and 10 x their difference on a matplotlib axis, which is returned.
+        """Plot an image, the image with the trigger, and 10 times the difference of the two. Return the matplotlib
+        axis.
 
-        In the difference, mid-grey means no change. `image` is (C, H, W). By default `image` is a grey gradient of 32 x
-        32, which triggers for another shape refuse.
+        In the difference, mid-grey means no change. `image` is (C, H, W). By default, `image` is a grey gradient of 32
+        x 32 pixels. A trigger that was made for images of another shape raises InputError for the grey gradient.
         """
         if image is None:
             image = np.tile(np.linspace(0.2, 0.8, 32, dtype=np.float32), (1, 32, 1))
@@ -201,16 +203,18 @@ def trigger_from_dict(record: dict[str, Any]) -> Trigger:
     name, settings = record["name"], record["settings"]
     if name not in _REGISTRY:
         raise InputError(
-            f"expected a trigger among {', '.join(trigger_names())}, got {name!r}; read learned triggers with "
+            f"expected the name of a trigger ({', '.join(trigger_names())}), got {name!r}; read learned triggers with "
             "doldrum.attacks.load_trigger; for your own trigger, import its module first"
         )
     try:
         return _REGISTRY[name](**{key: _decode(value) for key, value in settings.items()})
     except TypeError as error:
-        raise InputError(f"expected the settings of trigger {name!r}, got {sorted(settings)}; {error}") from error
+        raise InputError(
+            f"expected the settings of trigger {name!r}, got settings named {sorted(settings)}; {error}"
+        ) from error
     except RecursionError as error:
         raise InputError(
-            "expected a trigger of a few parts, got one that is nested too deeply; write it with to_dict"
+            "expected a trigger that consists of a few triggers, got a record that is nested too deeply; write it with to_dict"
         ) from error
 
 

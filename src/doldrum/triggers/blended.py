@@ -69,16 +69,18 @@ def check_pattern(trigger: Trigger) -> None:
 def check_share(name: str, value: float) -> None:
     """Raise InputError unless a setting is in [0, 1]."""
     if not 0 <= value <= 1:
-        raise InputError(f"expected {name} in [0, 1], got {value}; it is a share of the pixel range")
+        raise InputError(f"expected {name} as a number in [0, 1], got {value}; it is a share of the pixel range")
 
 
 def pattern_for(shape: tuple[int, ...], *, pattern: NDArray[np.float32] | None, seed: int) -> Images:
-    """The given pattern, checked against the image shape (C, H, W).
+    """Return the given pattern if it fits images of shape (C, H, W), and raise InputError if it does not.
 
     If no pattern is given, the result is uniform noise.
     """
     if pattern is None:
         return rng(seed, "pattern", *(int(s) for s in shape)).random(shape, dtype=np.float32)
     if pattern.shape[1:] != shape[1:] or pattern.shape[0] not in (1, shape[0]):
-        raise InputError(f"expected images that fit the pattern {pattern.shape}, got {shape}; resize one of them")
+        raise InputError(
+            f"expected images that fit a pattern of shape {pattern.shape}, got images of shape {shape}; resize the images or the pattern"
+        )
     return pattern

@@ -20,9 +20,9 @@ __all__ = ["Displacement"]
 class Displacement(Trigger):
     """Warp images: each output pixel is read (bilinearly) at a distance of `scale` times `field` pixels.
 
-    `field` is (2, H, W): displacements of rows, then of columns, in pixels. Positions are clipped to the image. WaNet's
-    field comes from a seed (:class:`doldrum.triggers.Warp`), but this field is given, such as by trigger inversion. The
-    strength is `scale`.
+    `field` is (2, H, W): displacements of rows, then of columns, in pixels. Positions are clipped to the image. The
+    field is given by the caller, for example from trigger inversion. (In WaNet, :class:`doldrum.triggers.Warp`, a seed
+    determines the field.) The strength is `scale`.
 
     Raises InputError for a field with another shape or with values that are not finite, and for images of another size.
 

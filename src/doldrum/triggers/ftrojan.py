@@ -24,10 +24,10 @@ class FTrojan(Trigger):
 
     The changed coefficients are (p, p) for each p in `positions`. Blocks of `block` x `block` pixels tile the image
     from the upper left. Pixels to the right of the last whole block, or below it, do not change. The DCT is
-    orthonormal, so one coefficient changes a pixel by at most 2 magnitude / block grey levels. Images smaller than
-    `block` get one block with their smaller side B. In this smaller block, the positions are multiplied by (B - 1) /
-    (block - 1) and rounded: 15 and 31 become 13 and 27 on 28 x 28. Grey images have no chroma, so their only channel is
-    changed. All conversions are linear, so the trigger adds the same pattern to every image. The strength is
+    orthonormal, so one changed coefficient changes a pixel by at most 2 * `magnitude` / `block` grey levels. Images
+    smaller than `block` get one block with their smaller side B. In this smaller block, the positions are multiplied by
+    (B - 1) / (block - 1) and rounded: 15 and 31 become 13 and 27 on 28 x 28. Grey images have no chroma, so their only
+    channel is changed. All conversions are linear, so the trigger adds the same pattern to every image. The strength is
     `magnitude`.
 
     Source: Wang et al. 2021, arXiv 2111.10991, section 4; magnitude 30, positions 15 and 31, blocks of 32.
@@ -51,7 +51,7 @@ class FTrojan(Trigger):
             raise InputError(f"expected a block from 2 to {_LARGEST_BLOCK} pixels, got {self.block}; the paper uses 32")
         if not 0 <= self.magnitude <= 255 * self.block:
             raise InputError(
-                f"expected magnitude from 0 to {255 * self.block}, the most that a block of {self.block} holds, got "
+                f"expected a magnitude from 0 to {255 * self.block}, the limit for blocks of {self.block} pixels, got "
                 f"{self.magnitude:g}; the paper uses 30"
             )
         given = self.positions
@@ -59,7 +59,7 @@ class FTrojan(Trigger):
         if not (given and fits and len(set(given)) == len(given)):
             listed = f"{given!r:.60}"
             raise InputError(
-                f"expected different whole positions from 0 to {self.block - 1}, got {listed}; e.g. (15, 31)"
+                f"expected positions as different whole numbers from 0 to {self.block - 1}, got {listed}; e.g. (15, 31)"
             )
         object.__setattr__(self, "positions", tuple(int(p) for p in given))
 

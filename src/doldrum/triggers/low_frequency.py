@@ -56,17 +56,21 @@ class LowFrequency(Trigger):
         if self.perturbation is not None:
             given = frozen_array(self.perturbation)
             if given.ndim != 3 or not np.isfinite(given).all() or not given.any():
-                raise InputError(f"expected a perturbation (C, H, W) that is not zero, got {given.shape}; fix it")
+                raise InputError(
+                    f"expected a perturbation (C, H, W) of finite numbers that are not all 0, got an array of shape {given.shape}; fix it"
+                )
             object.__setattr__(self, "perturbation", given)
 
     def direction(self, shape: tuple[int, ...]) -> Images:
-        """The direction d (C, H, W) for images of this shape.
+        """The perturbation d (C, H, W) with max|d| = 1, for images of the given shape (C, H, W).
 
         If no `perturbation` is given, d is the same for all channels.
         """
         if self.perturbation is not None:
             if self.perturbation.shape != tuple(shape):
-                raise InputError(f"expected images {self.perturbation.shape}, got {tuple(shape)}; optimise it again")
+                raise InputError(
+                    f"expected images of shape {self.perturbation.shape}, got shape {tuple(shape)}; optimise a perturbation for this shape"
+                )
             raw = self.perturbation
         else:
             _, height, width = shape

@@ -42,7 +42,7 @@ class MaskedPattern(Trigger):
         mask, pattern = frozen_array(self.mask), frozen_array(self.pattern)
         if mask.ndim != 2 or pattern.ndim != 3 or pattern.shape[1:] != mask.shape:
             raise InputError(
-                f"expected mask (H, W) and pattern (C, H, W), got {mask.shape} and {pattern.shape}; fix it"
+                f"expected a mask (H, W) and a pattern (C, H, W), got shapes {mask.shape} and {pattern.shape}; make their sizes equal"
             )
         for what, values in (("mask", mask), ("pattern", pattern), ("opacity", np.array(self.opacity))):
             if not (values.min() >= 0 and values.max() <= 1):

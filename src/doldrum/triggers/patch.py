@@ -61,7 +61,8 @@ class Patch(Trigger):
 
 
 def corner_slices(shape: tuple[int, ...], *, size: int, corner: str, margin: int) -> tuple[slice, slice]:
-    """The rows and columns of a square near a corner of an image (H, W). Raises InputError if the square doesn't fit.
+    """The rows and the columns (as slices) of a square in an image (H, W). The square has sides of `size` pixels, and
+    is `margin` pixels away from a corner of the image. Raises InputError if the square does not fit into the image.
 
     >>> corner_slices((28, 28), size=3, corner="lower right", margin=1)
     (slice(24, 27, None), slice(24, 27, None))
@@ -69,7 +70,7 @@ def corner_slices(shape: tuple[int, ...], *, size: int, corner: str, margin: int
     height, width = shape
     if size + margin > min(height, width):
         raise InputError(
-            f"expected images of at least {size + margin} pixels a side, got {height} x {width}; shrink the patch"
+            f"expected images of at least {size + margin} pixels a side, got {height} x {width} pixels; make the patch smaller"
         )
     top = margin if corner.startswith("upper") else height - margin - size
     left = margin if corner.endswith("left") else width - margin - size

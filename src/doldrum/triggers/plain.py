@@ -14,7 +14,8 @@ __all__ = ["check_plain_settings"]
 def check_plain_settings(trigger: Any) -> None:
     """Raise InputError unless every int, float and str field of a new trigger has a value of its type.
 
-    Whole numbers such as 3.0 become int in int fields. Other fields are checked by the trigger itself.
+    Whole numbers such as 3.0 become int in int fields. Fields of other types, such as arrays, are checked in the
+    trigger's own class.
     """
     for field in dataclasses.fields(trigger):
         value, kind = getattr(trigger, field.name), getattr(field.type, "__name__", field.type)
@@ -34,4 +35,6 @@ def check_plain_settings(trigger: Any) -> None:
 
 def _refuse(trigger: Any, field: dataclasses.Field[Any], wanted: str, value: Any) -> None:
     default = "" if field.default in (dataclasses.MISSING, None) else f", e.g. {field.default}"
-    raise InputError(f"expected {wanted} as {field.name} of trigger {trigger.name!r}, got {value!r}; pass one{default}")
+    raise InputError(
+        f"expected {wanted} as the setting {field.name} of trigger {trigger.name!r}, got {value!r}; pass {wanted}{default}"
+    )

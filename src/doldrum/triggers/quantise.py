@@ -53,8 +53,8 @@ class Quantise(Trigger):
 def floyd_steinberg(images: Images, *, levels: int) -> Images:
     """Quantise each channel, and add each pixel's error to its neighbours: 7/16 right, and 3/16, 5/16, 1/16 below.
 
-    Pixels are processed row by row, from left to right. Errors that would leave the image are dropped. Halves are
-    rounded to the even level.
+    Pixels are processed row by row, from left to right. At the edge of the image, the share of the error for a missing
+    neighbour is dropped. Halves are rounded to the even level.
 
     >>> floyd_steinberg(np.array([[[[0.4, 0.4]]]], dtype=np.float32), levels=2).ravel().tolist()
     [0.0, 1.0]

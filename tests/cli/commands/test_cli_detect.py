@@ -100,7 +100,8 @@ def test_workers_that_cannot_be_are_refused_before_any_work(command, call, model
         code, _, said = call(command, "http://127.0.0.1:1/x", *words, "2", *bounds)
         assert code == 2
         assert (
-            "expected --endpoint-queries with one process, which counts the images that it sends, got several" in said
+            "expected --endpoint-queries with one process, because each process would count only its own images, got several"
+            in said
         )
 
 

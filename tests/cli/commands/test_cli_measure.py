@@ -96,7 +96,7 @@ def test_a_run_whose_images_changed_meanwhile_is_refused(model, tmp_path, capsys
     Image.new("L", (8, 8), 7).save(folder / "2.png")
     code, _, err = measure(*words, capsys=capsys, monkeypatch=monkeypatch)
     assert code == 2
-    assert "got other images; use the same settings to continue it, or name another folder with --out" in err
+    assert "got other images; use the same settings to continue the run, or name another folder with --out" in err
 
 
 def test_a_second_run_on_one_folder_is_refused_while_the_first_decodes(model, tmp_path) -> None:
@@ -120,7 +120,7 @@ def test_a_run_that_begins_as_another_ends_leaves_its_folder_alone(model, tmp_pa
     assert measure(*words, capsys=capsys, monkeypatch=monkeypatch)[0] == 0
     before = sorted((tmp_path / "out").iterdir())
     with (
-        pytest.raises(InputError, match="which is finished"),
+        pytest.raises(InputError, match="whose run is finished"),
         stored_images(str(folder), tmp_path / "out", classifier=SimpleNamespace(input_shape=(1, 8, 8))),
     ):
         pass

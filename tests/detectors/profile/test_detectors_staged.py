@@ -180,11 +180,11 @@ def test_an_input_without_an_answer_is_the_most_suspicious(pool):
 
 def test_settings_are_checked(classifier, pool):
     for odd in ((0.1, 0.03), (0.1, 0.03, 0.01, 0.001), (0, 0.1, 0.1), (0.1, 0.1, 1), 0.1, ("a", 0.1, 0.1), "abc"):
-        with pytest.raises(InputError, match="three shares of inputs that take"):
+        with pytest.raises(InputError, match=r"three shares in \(0, 1\), the shares of inputs that go on"):
             StagedProfile(go_on=odd)  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match="at least one probe"):
         StagedProfile(families={})
-    with pytest.raises(InputError, match="draws can be set, got 'scaled'"):
+    with pytest.raises(InputError, match="variable number of draws, got 'scaled'"):
         StagedProfile(families={**FAMILIES, "scaled": Scale([3, 5])})
 
 

@@ -119,7 +119,7 @@ def test_other_attacks_are_described_until_they_have_models_for_a_test():
     assert [row[:2] for row in page.sections[0].tables[1].rows] == [["LSBA", "descriptive"]]
     page = study_page(study_of("smoothing", few))
     assert page.headline == "No attack has enough models for a test"
-    assert "There is no verdict: none of the tested attacks has 3 models, and no other attack has 6." in page.lede[0]
+    assert "attacks with a planned test need 3 models, and all other attacks need 6 models." in page.lede[0]
 
 
 def test_failures_and_unfinished_cells_are_on_the_page():
@@ -127,7 +127,7 @@ def test_failures_and_unfinished_cells_are_on_the_page():
     records = study_of("smoothing", spread("badnets", 3, 0.1, 0.01), [failed])
     records = replace(records, manifest=replace(records.manifest, keys=(*records.manifest.keys, "later")))
     html = render_study(records, study_page(records))
-    assert "Of 5 cells (combinations of settings), 1 were not run yet and 1 failed" in html
+    assert "Of the 5 cells (combinations of settings) of this study, 1 were not run yet and 1 failed" in html
     assert "ValueError: &lt;oops&gt;" in html
     assert "doldrum &lt;b&gt;study" in html
 
@@ -157,9 +157,7 @@ def test_success_goes_with_smoothing_where_it_was_put_in():
     page = study_page(study_of("success", cells))
     assert page.headline == "The model is smoother if the attack succeeds more often"
     assert "A positive relation is shown: over 60 models of 2 attacks" in page.lede[0]
-    assert page.lede[1].startswith(
-        "For single attacks, the correlations (not corrected for the number of attacks) are: BadNets alone (+0."
-    )
+    assert page.lede[1].startswith("Within each attack separately, the correlations are: BadNets alone (+0.")
     assert len(page.lede) == 2
 
 
@@ -205,7 +203,7 @@ def test_which_came_first():
         "3 models were followed through training. In 2 of these models, W at the end of training is lower with the trigger than without it."
         in page.lede[-1]
     )
-    assert "in 1 model, at the same checkpoint in 0, and later in 1." in page.lede[-1]
+    assert "W was first in 1 model, both were at the same checkpoint in 0, and ASR was first in 1." in page.lede[-1]
     assert page.lede[-1].endswith("W is not lower with the trigger than without it in these models: BadNets, seed 0.")
     assert onset([{"step": 0, "v": 1.0}], lambda p: p["v"]) == 0
     render_study(study_of("success", cells), page)
@@ -232,16 +230,16 @@ def test_sigma_names_what_an_answer_depends_on():
     assert page.headline == "The verdicts depend on the rule for the strength"
     assert (
         page.lede[1]
-        == "With other rules for the noise strength, the results are: peak (mean σ 0.100) less smooth: BadNets −0.040 (−0.065 to −0.015)."
+        == "With rules for the noise strength other than σ½, the results are: peak (mean σ 0.100) less smooth: BadNets −0.040 (−0.065 to −0.015)."
     )
     assert page.lede[-1].startswith(
-        "Between two clean models, which should show no effect, the effect is +0.001 at σ½ over 1 pair"
+        "As a control, two clean models are compared, which should show no effect. The mean effect between two clean models is +0.001 at σ½, over 1 pair"
     )
     assert page.numbers["rules"]["half"]["badnets"]["value"] == pytest.approx(0.11)
     render_study(study_of("sigma", cells(-0.05)), page)
     unsure = study_page(study_of("sigma", cells(-0.01)))
     assert unsure.headline == "The verdicts depend on the rule for the strength"
-    assert "peak (mean σ 0.100) no attack is smoother or less smooth." in unsure.lede[1]
+    assert "peak (mean σ 0.100) no attack makes the model smoother or less smooth." in unsure.lede[1]
     # An interval that holds 0 and the usual mean is no other answer.
     wide = [sigma_cell("badnets", s, {"half": 0.1 + s / 100, "peak": 0.1 + s / 5 - 0.2}) for s in range(3)]
     assert study_page(study_of("sigma", wide)).headline == "The verdicts depend on none of these settings"
@@ -256,7 +254,7 @@ def test_no_finished_cell_and_no_page():
     ):
         study_page(study_of("smoothing", [], [failed]))
     odd = CellRecord(key="o", cell={"attack": "sig"}, values={"half": {}}, seconds=1.0)
-    with pytest.raises(InputError, match="expected records of smoothing in the format of this release"):
+    with pytest.raises(InputError, match="expected records of the study smoothing in the format of this release"):
         study_page(study_of("smoothing", [odd]))
     with pytest.raises(InputError, match="expected a study that has a report, got 'toy'"):
         study_page(study_of("toy", spread("badnets", 2, 0.1, 0.01)))

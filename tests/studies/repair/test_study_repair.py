@@ -48,12 +48,12 @@ def test_the_page_says_which_method_does_best() -> None:
     ]
     made = page(SimpleNamespace(cells=[*cells, cell("clean", 1, {"fine-tune": 0, "unlearn": 0})]))
     assert "unlearn works best. Over 2 models, " in made.headline
-    assert "and on 5.0% after it" in made.headline
+    assert "and on 5.0% of the test images after the repair" in made.headline
     row = next(row for row in made.sections[0].tables[0].rows if row[0] == "fine-tune")
     assert row[1].startswith("85.0%")
     assert (row[2], row[3].split(" ")[0], row[4]) == ("90.0%", "+1.00", "+1.00")
     assert (
-        "the attacker’s trigger succeeds less often after unlearn than after fine-tune, by 80.0 points (95%: "
+        "succeeds less often after a repair by unlearn than after a repair by fine-tune. The mean difference is 80.0 points (95%: "
         in made.lede[1]
     )  # .9 - 0 and .8 - .1: .9 and .7
     assert made.numbers["rows"][1]["asr"] == pytest.approx(0.05)

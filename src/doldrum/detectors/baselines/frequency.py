@@ -61,9 +61,9 @@ def synthetic_triggers(images: NDArray[np.float32], seed: int) -> NDArray[np.flo
 class Frequency(Detector):
     """Score: log odds of "triggered" by a ridge classifier on the log of the DCT's magnitudes.
 
-    The score uses only the image. The model under test is needed only for the label, in 1 forward pass per input. The
-    ridge classifier is trained on the images of `fit` and on copies of them with `synthetic_triggers`. The detector
-    does not find low-frequency triggers (blended, WaNet, LF).
+    The score uses only the image. The model under test is needed only to predict the input's label, with 1 forward pass
+    per input. The ridge classifier is trained to distinguish the images of `fit` from copies of these images with
+    artificial triggers (`synthetic_triggers`). The detector does not find low-frequency triggers (blended, WaNet, LF).
 
     The features are log(1e-4 + |DCT-II|) of each channel (orthonormal), standardised on the clean images. The paper
     trains a small CNN on these features. This detector uses a linear discriminant with a ridge penalty, which has a
@@ -72,7 +72,7 @@ class Frequency(Detector):
     Parameters
     ----------
     ridge : float
-        Penalty on the weights, above 0. The penalty is multiplied by the number of images.
+        Penalty on the weights, above 0. The penalty is this number times the number of training images.
     seed : int, optional
 
     Source: Zeng et al. 2021, arXiv 2104.03413.
@@ -97,7 +97,9 @@ class Frequency(Detector):
     def prepare(self, classifier: Classifier, clean: ImageSet) -> None:
         images = to_float(clean.images)
         if len(images) < 20:
-            raise InputError(f"expected at least 20 clean images for fit, got {len(images)}; the more the better")
+            raise InputError(
+                f"expected at least 20 clean images for fit, got {len(images)} images; give more clean images"
+            )
         good, bad = _features(images), _features(synthetic_triggers(images, self.probe_seed("triggers")))
         self.center_, self.scale_ = good.mean(axis=0), good.std(axis=0) + 1e-3
         x = (np.concatenate([good, bad]) - self.center_) / self.scale_
@@ -114,11 +116,11 @@ class Frequency(Detector):
             value = getattr(self, name)
             if not is_array(value) or value.shape != (int(np.prod(input_shape)),) or np.isnan(value).any():
                 raise InputError(
-                    f"expected {np.prod(input_shape)} numbers without NaN in {name}, got another shape or NaN; fit again"
+                    f"expected {np.prod(input_shape)} numbers without NaN in {name}, got an array of another shape or with NaN; fit again"
                 )
         if not (self.scale_ > 0).all() or not isinstance(self.bias_, float):
             raise InputError(
-                "expected positive scales and a bias, got a scale that is not positive, or no bias; fit again"
+                "expected scales above 0 and a bias, got a scale that is not above 0, or no bias; fit again"
             )
 
     def score(self, evidence: Evidence) -> NDArray[np.float64]:

@@ -32,14 +32,14 @@ class IBDPSC(Detector):
 
     The detector needs weights (a torch module with batch normalisation). The detector takes n + 1 forward passes per
     input (6 by default). To choose k, `fit` uses up to 250 clean inputs and their labels. If the clean inputs have no
-    labels, the labels that the model predicts are used. `layers_` holds the numbers i. All numbers from k up are used
-    if the network has fewer than k + n - 1 batch-normalisation layers. If the error exceeds xi for no k, the n largest
-    numbers of layers are used. (Released code starts at k + 1.)
+    labels, the labels that the model predicts are used. `layers_` holds the numbers i. If the network has fewer than k
+    + n - 1 batch-normalisation layers, i runs from k to the number of batch-normalisation layers. If the error never
+    exceeds xi, i runs over the n largest possible numbers of layers. (Released code starts at k + 1.)
 
     Parameters
     ----------
     models : int
-        The number n of scaled models.
+        The number of scaled models, n in the formula.
     omega : float
         The factor.
     xi : float

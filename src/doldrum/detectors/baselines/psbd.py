@@ -25,7 +25,8 @@ _SHIFT, _CLEAN = 0.8, 250
 
 
 class PSBD(Detector):
-    """Score -PSU(x), PSU = P_y(x) - (1/k) sum_j P_y(x; dropout j), y = C(x): minus the confidence lost under dropout.
+    """The score is minus the confidence that is lost under dropout: -PSU(x), with PSU(x) = P_y(x) - (1/k) sum_j P_y(x;
+    dropout j) and y = C(x).
 
     The detector needs weights (a torch module with residual blocks or activations to drop from). `fit` chooses the
     dropout rate from up to 250 clean inputs. The detector takes k + 1 forward passes per input (4 by default). All
@@ -33,16 +34,16 @@ class PSBD(Detector):
 
     The dropout rate is stored in `rate_`. By default, the dropout rate is the smallest of .1, .2, …, .9 at which at
     least 80% of the clean predictions change. If no rate changes that many predictions, the rate that changes the most
-    predictions is used. (The paper's method is for training data. Among the dropout rates that change enough
-    predictions, the paper takes the rate at which clean and suspect data differ most. But a scan has no suspect set
-    beforehand.)
+    predictions is used. The paper chooses the dropout rate in another way, because the paper's method is for training
+    data. Among the dropout rates that change enough predictions, the paper takes the rate at which clean and suspect
+    data differ most. `fit` cannot choose the dropout rate in this way, because `fit` gets no suspect data.
 
     Parameters
     ----------
     draws : int
         The number k of dropout masks.
     rate : float, optional
-        The dropout rate. By default, `fit` chooses the rate.
+        The dropout rate. If no dropout rate is given, `fit` chooses the rate.
     where : as in :class:`doldrum.probes.Dropout`
         "blocks", as in the paper: dropout after every residual block or, if there are none, after every activation.
     seed : int, optional

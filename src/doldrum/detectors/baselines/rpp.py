@@ -20,17 +20,18 @@ class RPP(OneStrength):
 
     The detector needs scores, and takes `draws` + 1 forward passes per input. The detector uses the same noise as the
     detector W, but the model's scores instead of its labels. With one threshold for all classes, rare classes can have
-    more false alarms than promised. `calibrate(..., per_class=True)` promises the rate for each class.
+    more false alarms than promised. With `calibrate(..., per_class=True)`, the promised rate of false alarms holds for
+    each class separately.
 
-    The norm is twice the total variation distance. If sigma is not given, it is sigma-half, as in :class:`W`, and is
-    stored in `strength_`. Norm and sigma are our choices, since the paper's were not available to us. The paper uses a
-    conformal threshold, and so does `calibrate` for every detector.
+    The norm is twice the total variation distance. If no noise strength sigma is given, `fit` uses sigma-half, as in
+    :class:`W`. The noise strength is stored in `strength_`. Norm and sigma are our choices, since the paper's were not
+    available to us. The paper uses a conformal threshold, and so does `calibrate` for every detector.
 
     Parameters
     ----------
     draws : int
     strength : float, optional
-        Sigma, in units of the [0, 1] pixel range.
+        The noise strength sigma, in units of the [0, 1] pixel range.
     seed : int, optional
 
     Source: Lin et al. 2026, RPP: A certified poisoned-sample detection framework for backdoor attacks under dataset

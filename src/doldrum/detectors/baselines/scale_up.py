@@ -17,13 +17,13 @@ __all__ = ["ScaleUp"]
 class ScaleUp(Detector):
     """Score SPC(x) = (1/|S|) sum_{k in S} [C(clip(k x)) = C(x)]: the share of scaled copies that keep the label.
 
-    The detector needs only the model's labels, and uses clean data only for calibration. The detector takes |S| + 1 forward passes per input
-    (6 by default). The score has only |S| + 1 possible values. Therefore, a large number of inputs have a score of 1,
-    and calibration breaks the ties at random. The detector finds few triggers if the background is white or the trigger
-    is dark.
+    The detector needs only the model's labels. Clean data are needed only for calibration. The detector takes |S| + 1
+    forward passes per input (6 by default). The score has only |S| + 1 possible values. Therefore, a large number of
+    inputs have a score of 1, and calibration breaks the ties at random. The detector finds few triggers if the
+    background is white or the trigger is dark.
 
-    This detector uses the paper's data-free score. (The paper also has a data-limited score, which uses the clean mean
-    and standard deviation per class.)
+    This is the data-free score of the paper, which needs no clean data. (The paper also has a data-limited score, which
+    uses the mean and standard deviation of clean inputs per class.)
 
     Parameters
     ----------

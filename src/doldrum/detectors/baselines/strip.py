@@ -23,8 +23,8 @@ __all__ = ["STRIP", "strip_score"]
 
 
 def strip_score(responses: Responses) -> NDArray[np.float64]:
-    """Scores (N,): minus the mean entropy over the overlays, at the first strength. A score is NaN if no draw was
-    valid."""
+    """The score (N,) of each input: minus the mean entropy over the overlays, at the first strength. The score is NaN
+    if the input has no valid draw."""
     entropy = responses.readouts["entropy"][:, 0].astype(np.float64)
     return -np.ma.masked_invalid(entropy).mean(axis=1).filled(np.nan)
 
@@ -49,7 +49,7 @@ class STRIP(Detector):
         "add", as in the paper: the sum of the image and the weighted overlay, clipped to [0, 1]. "blend": (1 - weight)
         x + weight o_j.
     weight : float
-        The weight of the overlay.
+        The factor by which the overlay is multiplied, called weight in the formula above.
     seed : int, optional
 
     Source: Gao et al. 2019, arXiv 1902.06531, equations 3 and 4.

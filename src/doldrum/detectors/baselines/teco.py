@@ -30,8 +30,8 @@ class TeCo(Detector):
     ----------
     kinds : names of doldrum.probes.CORRUPTIONS
     table : "imagenet-c" or "cifar-10-c"
-        The benchmark that defines the severities. The authors' released code uses the severities of ImageNet-C for
-        images of any size.
+        The benchmark that defines the five severities of each corruption. The authors' released code uses the
+        severities of ImageNet-C for images of any size.
     seed : int, optional
 
     Source: Liu et al. 2023, arXiv 2303.18191, algorithm 1.

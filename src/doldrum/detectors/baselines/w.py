@@ -15,15 +15,15 @@ __all__ = ["W"]
 class W(OneStrength):
     """Score -W(x) at sigma-half: minus the normalised entropy of the labels that the model predicts under noise.
 
-    The detector needs labels, and takes `draws` + 1 forward passes per input. Sigma-half is the smallest strength at
-    which mean W of clean inputs is half of its peak. Sigma-half is found from up to 250 inputs of `fit` (260 forward
-    passes each), unless a strength is given. The strength is stored in `strength_`.
+    The detector needs labels, and takes `draws` + 1 forward passes per input. Sigma-half is the smallest noise strength
+    at which the mean W of clean inputs is half of the largest mean W over all strengths. Sigma-half is found from up to
+    250 inputs of `fit` (260 forward passes each), unless a strength is given. The strength is stored in `strength_`.
 
     Parameters
     ----------
     draws : int
     strength : float, optional
-        Sigma, in units of the [0, 1] pixel range, instead of sigma-half.
+        The noise strength to use instead of sigma-half, in units of the [0, 1] pixel range.
     seed : int, optional
 
     Source: the measure W is from Grosse et al., Backdoor Smoothing, Computers & Security 2022. Sigma-half, and the use

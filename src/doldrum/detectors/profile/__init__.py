@@ -1,5 +1,5 @@
-"""This project's own detector: its probes and score (`profile`), its model of clean images (`model`, `rates`), and an
-estimate of what it will find (`outlook`).
+"""This project's own detector: its probes and score (`profile`), its model of clean images (`model`, `rates`), and the
+estimated share of triggers that the detector will find (`outlook`).
 
 Terms in this package: a *family* is one kind of perturbation, with one or more strengths. A *draw* is one random
 perturbation. A *place* is one draw at one strength of a family. All inputs get the same draws, so each place has its

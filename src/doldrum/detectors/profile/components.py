@@ -1,5 +1,5 @@
-"""The mixture components of all labels. Each component gives the probability of each returned label at each place (draw
-of a perturbation)."""
+"""The mixture components of all labels. A component gives, for each place (draw of a perturbation), the probability
+that the model returns each label."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ _KEPT = 1 << 22  # chances that are worked out beforehand at most
 
 
 class Components:
-    """R mixture components: p_r(place, label) is the share of a label among the draws of component r's clean inputs at
-    this place.
+    """R mixture components. Component r belongs to a label, and is fitted on some of the clean inputs with this label.
+    The rate p_r(place, label) is the share of the inputs of component r for which the model returns `label` at `place`.
 
-    The rates of the component's label (`rates.Rates`) are mixed into the component's rates, with the weight of
+    The rates of all clean inputs with the component's label (`rates.Rates`) are mixed into p_r, and count as much as
     `TO_LABEL` inputs.
 
     Parameters
     ----------
     rates : Rates
-        The rates of labels around the clean inputs.
+        The rates of the labels that the model returns for perturbed clean inputs.
     shares : float64 (N, P)
-        How much of each clean input belongs to each component of its label; rows sum to 1.
+        The share of each clean input that belongs to each of the P components of its label. The shares of an input sum
+        to 1.
     """
 
     def __init__(self, rates: Rates, shares: Array) -> None:
@@ -47,7 +48,7 @@ class Components:
         parts = used.sum(axis=1)
         self._row = np.repeat(np.arange(len(parts)), parts)
         self.kinds = self._seen[self._row]
-        """The label of each component (R,)."""
+        """The label to which each of the R components belongs (R,)."""
         weights = (sums[used] + 1) / (count + parts)[self._row] * (count / len(labels))[self._row]
         self._log_weights = np.log(weights)
         columns = (used.cumsum() - 1).reshape(used.shape)[row]
@@ -60,8 +61,8 @@ class Components:
             self._table = self._at(place, label)
 
     def read(self, places: NDArray[np.int16]) -> Array:
-        """Probabilities (N, R, places) of the labels that the model returned, under each component. A probability is 1
-        where the model returned no label.
+        """The probability (N, R, places) of each label that the model returned, under each of the R components. A
+        probability is 1 where the model returned no label.
 
         The array is contiguous, so that sums over the last axis do not depend on N.
         """
@@ -74,9 +75,9 @@ class Components:
         return np.ascontiguousarray(np.where((places >= 0)[:, :, None], found, 1.0).transpose(0, 2, 1))
 
     def weights(self, labels: NDArray[np.int16]) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
-        """For inputs with these labels (N,), return the log weights (N, R) of the components with the input's label,
-        and the log weights (N, R) of all other components. Also return the log of the sum of each kind of weights (2,
-        N), and which labels (N,) have no component."""
+        """The log weights of the R components for N inputs with the given labels. Four arrays are returned: the log
+        weights of the components with the input's label (N, R), and the log weights of all other components (N, R); the
+        logs of the two sums of weights (2, N); and whether the input's label has no component (N,)."""
         mine, other, totals, unseen = self._weights
         at = self._number[labels]
         return mine[at], other[at], totals[:, at], unseen[at]
@@ -91,6 +92,7 @@ class Components:
         return mine, other, log_sum(np.stack([mine, other]), axis=2), unseen
 
     def _at(self, place: NDArray[np.int64], label: NDArray[np.int64]) -> Array:
-        """Probabilities (M, R) of these labels (M,) at these places (M,), under each component."""
+        """The probability of label `label[m]` at place `place[m]` under each component, for each m, as an array (M,
+        R)."""
         seen: Array = self._tally[place * self._num_classes + label].toarray()
         return (seen + TO_LABEL * self._rates.at(place, label)[:, self._row]) / self._total[place]

@@ -1,5 +1,5 @@
-"""Curves of how often a trigger still decides the label as the perturbation gets stronger, and the likelihood of draws
-under them."""
+"""Curves that say how often a trigger decides the label, for each strength of a perturbation, and the likelihood of draws
+under each curve."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ _AT_ONCE = 12  # chances multiplied before a log is taken: of 1e-16 each, still 
 
 @cache
 def survivals(conditions: int) -> Array:
-    """Probabilities (Q, C) that a trigger decides the label at each of C strengths, weakest first. They fall from .97
-    to 0.
+    """Q curves (Q, C): the probability that a trigger decides the label at each of C strengths, the weakest first. The
+    probabilities are at most .97 and at least 0, and no curve rises.
 
-    Each row is one of these cases, where i is any of the strengths:
+    The rows are these curves, for every strength number i:
 
-    - the trigger never decides the label;
-    - the trigger decides the label up to the i-th strength;
-    - the trigger decides the label up to the i-th strength, and in half of the draws at the next strength;
-    - the trigger decides the label in half of the draws at the first strength;
+    - the trigger never decides the label, at no strength;
+    - the trigger almost always decides the label up to the i-th strength, and never at stronger strengths;
+    - the trigger almost always decides the label up to the i-th strength, and in half of the draws at the next
+      strength;
+    - the trigger decides the label in half of the draws at the first strength, and never at stronger strengths;
     - the trigger decides the label in .7 of the draws at all strengths.
     """
     rows = [[0.0] * conditions, [0.5] + [0.0] * (conditions - 1), [0.7] * conditions]
@@ -48,16 +49,19 @@ def log_sum(logs: Array, *, axis: int) -> Array:
 
 
 class Curves:
-    """The curves of `survivals` for each family of perturbations, and the likelihood of draws under each curve.
+    """For each family of perturbations, the curves of `survivals`, and the likelihood of an input's draws under each
+    curve.
 
-    With probability q, which depends on the strength, a draw returns the input's own label. With probability 1 - q, the
-    draw's label follows the component's rates. There are few values of q and few strengths. So the likelihood of a
-    strength's draws is computed once for each q, and a curve adds up the values of its strengths.
+    With probability q, which depends on the strength of the perturbation, the trigger makes a draw return the input's
+    own label. With probability 1 - q, the draw's label follows the component's rates. Since there are few values of q
+    and few strengths, the log likelihood of the draws at each strength is computed once for each q. The log likelihood
+    under a curve is the sum of these values over the strengths.
 
     Parameters
     ----------
     shapes : sequence of (strengths, draws)
-        The shape of each family. The draws of all families are concatenated.
+        For each family, the number of strengths and the number of draws per strength. In the arrays below, the draws of
+        all families are concatenated.
     """
 
     def __init__(self, shapes: Sequence[tuple[int, int]]) -> None:
@@ -75,7 +79,7 @@ class Curves:
                 starts += mine
                 first += n
         self.width = len(self._q) * first
-        """The count of numbers in memory for one input and one component."""
+        """How many numbers are in memory at once for one input and one component."""
         self._groups, self._count = np.array(starts), len(starts)
         self._families = np.array([family[0][0] for family in groups])
         terms: list[int] = []
@@ -94,12 +98,12 @@ class Curves:
         self._log_counts = np.log([len(c) - 1.0 for c in curves])[:, None, None]
 
     def likelihoods(self, seen: Array, hit: NDArray[np.bool_], lost: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
-        """Log likelihoods (families, N, R) of draws: without a trigger; with a trigger, averaged over all curves; and
-        for outliers.
+        """Three arrays (families, N, R) of log likelihoods of the draws: without a trigger, with a trigger (averaged
+        over all curves), and for an outlier.
 
-        `seen` (N, R, draws) are the probabilities of the returned labels under each component. `hit` (N, 1, draws) says
-        which draws returned the input's own label. `lost` (N, 1, draws) says which draws have no label and are ignored
-        (`seen` is 1 there).
+        `seen` (N, R, draws) has the probability of each returned label under each component. `hit` (N, 1, draws) is
+        true for draws that returned the input's own label. `lost` (N, 1, draws) is true for draws without a label.
+        Draws without a label are ignored, and have a value of 1 in `seen`.
         """
         sure = hit | lost
         each = [np.log(np.multiply.reduceat((1 - q) * seen + q * sure, self._groups, axis=2)) for q in self._q]

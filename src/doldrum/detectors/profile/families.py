@@ -13,7 +13,7 @@ __all__ = ["OVERLAY", "OVERLAYS", "OfFamilies", "default_families", "reseeded"]
 OVERLAYS = 19
 """The default number of images laid over each input."""
 OVERLAY = "overlay"
-"""The name of the overlays' probe among the families."""
+"""The name under which the overlay probe is listed with the families."""
 
 
 def default_families(input_shape: tuple[int, int, int]) -> dict[str, Probe]:
@@ -55,6 +55,6 @@ class OfFamilies(Detector):
 
 
 def reseeded(probe: Probe, seed: int) -> Probe:
-    """The same probe with another seed. A probe without a seed is returned unchanged."""
+    """A copy of the probe with the given seed. A probe that has no seed is returned unchanged."""
     settings = probe.to_dict()
     return probe_from_dict({**settings, "seed": seed}) if "seed" in settings else probe

@@ -1,10 +1,10 @@
 """The statistical model of SmoothnessProfile: how likely the labels of draws are around clean inputs, and around
 triggered inputs.
 
-All code here uses NumPy. The draws of a family are labels (N, C, n): N inputs, C strengths, n draws per strength. A
-value below 0 means that the draw has no label, and is ignored. Draw j perturbs all inputs in the same way. So each pair
-(strength, draw), called a place, has its own rates of labels. For example, an overlay of a shoe changes labels to other
-classes than an overlay of a shirt.
+All code here uses NumPy. The draws of a family are an array (N, C, n) of labels, for N inputs, C strengths and n draws
+per strength. A value below 0 means that the draw has no label, and is ignored. Draw j perturbs all inputs in the same
+way. So each pair (strength, draw), called a place, has its own rates of labels. For example, overlays are draws: an
+overlay of a shoe changes labels to other classes than an overlay of a shirt does.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ __all__ = ["COMPONENTS", "Clean", "calm", "fit_shares"]
 Draws = Mapping[str, NDArray[np.int16]]
 Array = NDArray[np.float64]
 COMPONENTS = 4
-"""The default number of mixture components per class. A class with fewer than 12 clean inputs per component gets fewer
-components."""
+"""The default number of mixture components per class. A class gets fewer components if it would have fewer than 12
+clean inputs per component."""
 _EACH, _ROUNDS = 12, 25
 _TO_MEAN, _TO_SPREAD = 6.0, 20.0  # inputs' worth of the calm of all inputs in that of a label: its mean, its spread
 # Share of clean inputs that got their label by accident. About 5 in 100 are nearer to one; but the share bounds what "just an outlier"
@@ -34,8 +34,8 @@ _AT_ONCE = 1 << 15  # numbers worked on at a time
 
 
 def calm(draws: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
-    """The share (N,) of each input's draws, over all strengths, that kept the input's label. The share is 0 if no draw
-    was valid.
+    """The share of draws that kept the input's label, over all strengths, for each of N inputs. The share is 0 for an
+    input without valid draws.
 
     >>> calm(np.array([[[1, 1, 0, -1]], [[-1, -1, -1, -1]]]), np.array([1, 0])).round(3).tolist()
     [0.667, 0.0]
@@ -73,8 +73,8 @@ def fit_shares(draws: Draws, labels: NDArray[np.int16], num_classes: int, compon
 
 
 class Clean:
-    """The model of clean inputs, made of their `draws`, `labels` and `shares` (from `fit_shares`). Other inputs are
-    compared with this model.
+    """The model of clean inputs. The model is made from the `draws` and `labels` of clean inputs, and from the `shares`
+    that `fit_shares` computes. Scanned inputs are compared with the model.
 
     Around a clean input of label k, one of the mixture components of k generates the label at each place (strength,
     draw). The rate p_r(place, label) is the share of a label among the draws of component r's clean inputs at this
@@ -86,9 +86,9 @@ class Clean:
     `survivals`, separately for each family, since it is not known how well a trigger survives.
 
     A few clean inputs of label y (the model assumes 1 in 100,000) are outliers: their perturbed copies get another
-    label. The draws of outliers are like those of clean inputs of the other labels. A draw of an outlier keeps y with a
-    probability of 0 or .05, the same for all families. Without outliers in the model, a trigger that never survives
-    would be the best explanation of a misclassified input.
+    label. An outlier is modelled as a clean input of another label, whose draws keep y with a probability of 0 or .05,
+    which is the same for all families. Without outliers in the model, a misclassified clean input would look like an
+    input with a trigger that every perturbation destroys.
     """
 
     def __init__(self, draws: Draws, labels: NDArray[np.int16], num_classes: int, shares: Array) -> None:
@@ -99,20 +99,20 @@ class Clean:
         self._calms = {family: self._calm_of(family) for family in draws}
 
     def calm(self, family: str, draws: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
-        """Standardised `calm` (N,) under a family: minus the mean of clean inputs with this label, divided by their
-        spread.
+        """The standardised value of `calm` (N,) for the draws of a family. The mean of clean inputs with the same label
+        is subtracted, and the difference is divided by the spread of these clean inputs.
 
-        Mean and spread of all clean inputs are mixed in: with the weight of 6 inputs in the mean, and of 20 inputs in
-        the spread.
+        A label's mean is mixed with the mean of all clean inputs, which counts as much as 6 inputs. A label's spread is
+        mixed with the spread of all clean inputs, which counts as much as 20 inputs.
         """
         means, spreads = self._calms[family]
         return (calm(draws, labels) - means[labels]) / spreads[labels]
 
     def ratios(self, draws: Draws, labels: NDArray[np.int16]) -> Array:
-        """Log ratios (N, 2 + families), given the input's label. The columns are:
+        """Log likelihood ratios (N, 2 + families) of the draws, given the input's label. The columns are:
 
-        - of all families jointly, log p(draws | triggered) - log p(draws | clean, possibly an outlier);
-        - -log p(draws | clean, no outlier);
+        - for all families together, log p(draws | triggered) - log p(draws | clean, possibly an outlier);
+        - for all families together, -log p(draws | clean, no outlier);
         - for each family, log p(draws | triggered) - log p(draws | clean, no outlier).
 
         For a label that no clean input has, the rates are estimated from the rates of the other labels.
@@ -141,8 +141,8 @@ class Clean:
         return np.column_stack([alternative[-3] - either, -null[-1], *(alternative[:-3] - null[:-1])])
 
     def _of(self, places: NDArray[np.int16], labels: NDArray[np.int16], seen: Array) -> tuple[Array, Array, Array]:
-        """Three log likelihoods (families, N, R) of the draws: without a trigger, with a trigger, and for outliers.
-        `seen` (N, R, places) are the probabilities of the returned labels under each component.
+        """Three arrays (families, N, R) of log likelihoods of the draws: without a trigger, with a trigger, and for an
+        outlier. `seen` (N, R, places) has the probability of each returned label under each component.
         """
         return self._curves.likelihoods(seen, (places == labels[:, None])[:, None], (places < 0)[:, None])
 
@@ -157,16 +157,17 @@ class Clean:
 
 
 def _shapes(draws: Draws) -> list[tuple[int, int]]:
-    """How many strengths and how many draws each family has, as (strengths, draws)."""
+    """For each family, the number of strengths and the number of draws per strength."""
     return [(d.shape[1], d.shape[2]) for d in draws.values()]
 
 
 def _places(draws: Draws) -> NDArray[np.int16]:
-    """The labels (N, places) of all families, concatenated."""
+    """Concatenate the draws of all families to one array of labels (N, places)."""
     return np.concatenate([d.reshape(len(d), -1) for d in draws.values()], axis=1)
 
 
 def _read(p: Array, places: NDArray[np.int16], *, empty: float = 0.0) -> Array:
-    """The values (N, R, places) of p (R, places, K) at the returned labels, or `empty` where no label was returned."""
+    """Select from p (R, places, K) the value for the label that was returned at each place. The result is (N, R,
+    places), and has the value `empty` for places without a label."""
     found = p[:, np.arange(places.shape[1]), np.maximum(places, 0)].transpose(1, 0, 2)
     return np.where((places >= 0)[:, None], found, empty)

@@ -33,9 +33,10 @@ class Outlook:
     found
         The share of simulated triggers that would be flagged, on average over calibration sets.
     unlucky
-        The same share, on average over the tenth of calibration sets where it is lowest.
+        The share of simulated triggers that would be flagged, on average over the tenth of the calibration sets with
+        the lowest shares.
     promise
-        Mean and 95% limits of the realised false-positive rate.
+        The mean and the 95% limits of the false-positive rate that calibration sets of this size really give.
     """
 
     images: int
@@ -49,12 +50,12 @@ class Outlook:
 def made_up(
     draws: Draws, labels: NDArray[np.int16], num_classes: int, rng: np.random.Generator
 ) -> tuple[dict[str, NDArray[np.int16]], NDArray[np.int16]]:
-    """Simulate a trigger on each clean input. Return the labels of all draws with the trigger, and the new labels (N,)
-    of the inputs.
+    """Simulate a trigger on each clean input by changing labels. Return the labels of all draws with the trigger, and
+    the target class of each input's trigger (N,).
 
     Each trigger has a target class, drawn at random from all classes except the input's. Each trigger has a random
     curve of `survivals` for each family, and one random strength in [0, 1] for all families. The probability that a
-    trigger decides a draw's label is the product of curve and strength.
+    trigger decides a draw's label is the value of the trigger's curve times the trigger's strength.
 
     >>> draws, labels = {"noise": np.zeros((4, 2, 3), dtype=np.int16)}, np.zeros(4, dtype=np.int16)
     >>> with_trigger, targets = made_up(draws, labels, 3, np.random.default_rng(0))
@@ -81,8 +82,8 @@ def found_shares(
     rng: np.random.Generator,
     sets: int = 200,
 ) -> NDArray[np.float64]:
-    """The share (sets,) of triggered scores that would be flagged, for each of several calibration sets. The
-    calibration sets are drawn from the clean scores with replacement.
+    """The share of the scores in `triggered` that would be flagged, for each of `sets` calibration sets. Each
+    calibration set is drawn from the scores in `clean`, with replacement.
 
     >>> shares = found_shares(np.arange(99.0), np.array([99.0, 0.0]), calibration=99, fpr=0.05, rng=np.random.default_rng(0))
     >>> shares.mean()

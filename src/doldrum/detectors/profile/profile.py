@@ -44,13 +44,14 @@ class SmoothnessProfile(OfFamilies):
     (1,000 are better), in addition to those for calibration. From the inputs of `fit`, `outlook` estimates the share of
     triggers that the detector will find. The detector knows neither trigger nor target. The score has five parts. Each
     part is turned into a *surprise*: -log of the share of clean inputs with at least this value (`surprise.Surprise`).
-    The weighted surprises are added:
+    The score is the weighted sum of the five surprises:
 
     1. *likelihood ratio, joint* (weight 1): log of p(labels | a clean input of another class with a trigger for this
        label) over p(labels | a clean input of this label). Clean inputs of a label are modelled as a mixture of
        products of multinomials. There is one multinomial per draw, since a draw perturbs all inputs in the same way. A
-       few clean inputs are outliers: their perturbed copies get another label. A trigger decides each draw with a
-       probability that falls as the strength rises, averaged over many such curves.
+       few clean inputs are outliers: their perturbed copies get another label. A trigger decides the label of each draw
+       with a probability that falls as the strength of the perturbation rises. The likelihood is averaged over many
+       curves that say how this probability falls.
     2. *unlikeliness* (0.7): -log p(labels | a clean input of this label).
     3. *likelihood ratio, by family* (0.5): the same ratio for each family of perturbations separately; the surprises of
        these ratios are averaged.
@@ -63,7 +64,7 @@ class SmoothnessProfile(OfFamilies):
     when a patch is shifted, or in an all-to-all attack). The last two parts find triggers that no perturbation destroys. The sum is calibrated like any
     score, so the promised rate does not depend on this model being right.
 
-    To compute the surprises, the clean inputs of `fit` are scored too, a tenth at a time, with a model of the other
+    To compute the surprises, each tenth of the clean inputs of `fit` is scored with a model that is fitted on the other
     nine tenths. The overlays are images of `fit`, chosen at random and stored in `overlays_`. If there are fewer images
     than overlays, some images are used several times. `calibrate` refuses images of `fit`, so overlays are never used
     for calibration.
@@ -77,9 +78,9 @@ class SmoothnessProfile(OfFamilies):
         The number of images laid over each input, in addition to the families; 0 for none. By default, there are 19
         overlays with the default families, and none with other families.
     components : int, optional
-        The largest number of mixture components per class; a class has at most one for each 12 of its clean inputs.
-        Pass 1 if there may be triggered inputs among the inputs of `fit`. Triggered inputs would otherwise get a
-        component of their own, and look ordinary.
+        The largest number of mixture components per class. A class has at most one component per 12 of its clean
+        inputs. Pass 1 if some inputs of `fit` may be triggered. With more components, triggered inputs of `fit` would
+        get their own component, and similar triggered inputs would not be suspicious.
     seed : int, optional
 
     Source: this project. The designs that were tried, and their results, are in docs/results/detection-design.md.
@@ -147,8 +148,8 @@ class SmoothnessProfile(OfFamilies):
         valid = evidence.labels >= 0
         if valid.sum() < _FEWEST:
             raise InputError(
-                f"expected at least {_FEWEST} clean inputs for fit that the classifier can answer, got {valid.sum()} of {len(valid)}; for the others, "
-                "it returned NaN or infinite scores"
+                f"expected at least {_FEWEST} clean inputs for fit with finite scores, got {valid.sum()} such inputs of {len(valid)}; check why "
+                "the classifier returns NaN or infinite scores"
             )
         self.labels_ = evidence.labels[valid]
         self.draws_ = {k: r.draws[valid] for k, r in evidence.responses.items()}
@@ -160,7 +161,8 @@ class SmoothnessProfile(OfFamilies):
         self.shares_ = self._shares(self.draws_, self.labels_, evidence.num_classes)
 
     def _left_out(self, num_classes: int) -> Iterator[tuple[model.Clean, NDArray[np.int64]]]:
-        """For each tenth of the inputs of `fit`, a model of the other nine tenths, and the tenth's indices."""
+        """Divide the inputs of `fit` into tenths. For each tenth, yield a model that is fitted on the other nine
+        tenths, and the indices of the inputs in this tenth."""
         fold = np.arange(len(self.labels_)) % _FOLDS
         for k in range(_FOLDS):
             apart, rest = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
@@ -188,7 +190,7 @@ class SmoothnessProfile(OfFamilies):
             fine = fine and bool(np.isfinite(value).all())
         if not fine or self.shares_.min() < 0 or not np.allclose(self.shares_.sum(axis=1), 1):
             raise InputError(
-                f"expected labels of {len(shapes)} families around clean inputs, got arrays of another shape, type or range; fit again"
+                f"expected the labels of perturbed clean inputs for {len(shapes)} families, got arrays of a wrong shape, type or range; fit again"
             )
         self._ready = None
 
@@ -207,11 +209,11 @@ class SmoothnessProfile(OfFamilies):
         return found
 
     def left_out(self) -> NDArray[np.float64]:
-        """Scores of the valid inputs of `fit`. Each input is scored with a model of nine tenths of the inputs, without
-        the input itself.
+        """The scores of the inputs of `fit` that have finite outputs. Each input is scored with a model that is fitted
+        on nine tenths of these inputs, without the input itself.
 
-        Use these scores to rank inputs if none is known to be clean. No false-positive rate can be promised from these
-        scores.
+        Use these scores to rank a set of inputs if you do not know which inputs are clean. No false-positive rate can
+        be promised from these scores.
         """
         return self._sum(self._surprise()(self.reference_))
 
@@ -263,8 +265,8 @@ class SmoothnessProfile(OfFamilies):
     def _parts(
         self, clean: model.Clean, draws: Mapping[str, NDArray[np.int16]], labels: NDArray[np.int16]
     ) -> NDArray[np.float64]:
-        """The parts of the score (N, parts): joint ratio, unlikeliness, each family's ratio, stability under noise and
-        under overlays (if any)."""
+        """The parts of the score, one column per part (N, parts): the joint likelihood ratio, unlikeliness, the
+        likelihood ratio of each family, stability under noise, and stability under overlays if there are overlays."""
         given = self._given()
         still = [n for n, p in given.items() if p.family in _NOISES] or list(given)
         calm = [np.mean([clean.calm(n, draws[n], labels) for n in still], axis=0)]

@@ -1,5 +1,5 @@
-"""Rank the images of a set of which none is known to be clean, with the smoothness profile and in several rounds of
-draws."""
+"""Rank the images of a set with the smoothness profile, in several rounds. It is not known which images of the set are
+clean."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from doldrum.seeds import child_seed, rng
 __all__ = ["ROUNDS", "fitted_round", "rank"]
 
 ROUNDS = 4
-"""The number of rounds of draws. Each round costs as much as scoring all images once."""
+"""The number of rounds of draws in `rank`. Each round costs as much as scoring all images once."""
 _DRAWN, _TRIMMED, _TRIMS = 500, 0.1, 2
 
 
@@ -27,12 +27,12 @@ def fitted_round(
 ) -> SmoothnessProfile:
     """Fit the profile of the next round, with new draws, on samples that are assumed to be clean.
 
-    `earlier` holds the scores (N,) of each earlier round. The first round starts with 500 random samples. Twice, each
-    sample is scored with a model of the other samples, and the tenth with the highest scores is removed. The profile is
-    then fitted on the remaining samples. Each later round draws its 500 samples from the half of the set with the
-    lowest scores in the round before. Such rounds are concentration steps, as in Rousseeuw and Van Driessen's robust
-    covariance, 1999. The removal of poisoned samples matters, because poisoned samples that remain make similar samples
-    look ordinary.
+    `earlier` has, for each earlier round, the scores (N,) of all samples in this round. The first round starts with 500
+    random samples. Twice, each sample is scored with a model of the other samples, and the tenth with the highest
+    scores is removed. The profile is then fitted on the remaining samples. Each later round draws its 500 samples from
+    the half of the set with the lowest scores in the round before. Fitting again on the samples with the lowest scores
+    is called a concentration step, as in Rousseeuw and Van Driessen's robust covariance, 1999. The removal of poisoned
+    samples matters, because poisoned samples that remain make similar samples look ordinary.
     """
     own = None if seed is None else child_seed(seed, "cleansing round", len(earlier)) >> 65
     if not earlier:
@@ -76,10 +76,10 @@ def _trimmed(classifier: Classifier, chosen: ImageSet, seed: int | None) -> Smoo
 
 
 def _answered(classifier: Classifier, chosen: ImageSet) -> ImageSet:
-    """Keep only the samples for which the model gives a finite answer, since the others can't be compared."""
+    """Remove samples for which the model returns NaN or infinite scores."""
     answered = base_outputs(classifier, to_float(chosen.images))[0] >= 0
     if not answered.any():
         raise InputError(
-            "expected samples that the model can answer, got NaN or infinite scores for all; check the model"
+            "expected finite scores from the model for some samples, got NaN or infinite scores for all samples; check the model"
         )
     return chosen.take(answered)

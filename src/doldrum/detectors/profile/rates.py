@@ -21,33 +21,36 @@ _SURE = 0.005  # no rate of staying is nearer to 0 or 1 before a label's own inp
 
 
 class Rates:
-    """Rates of the returned labels around clean inputs, for each label of the inputs. The rates of a label with few
-    inputs are completed from the other labels.
+    """For clean inputs of each label, the rates at which the model returns each label for perturbed copies. For a label
+    with few inputs, the rates are estimated partly from the inputs of the other labels.
 
-    Inputs of different labels have two things in common at a place: how often they *stay* (keep their label), and which
-    labels they change to. So a label's rates are shrunk towards the assumption that its inputs stay as often as other
-    inputs, and otherwise change to the same labels as other inputs. The rates are not simply shrunk towards the rates
-    of other labels, since half of the labels around a few shoes would then be shirts. The formulas use P, the share of
-    inputs that stay:
+    At a place, inputs of different labels are assumed to be similar in two ways: how often they *stay* (keep their
+    label), and which labels they change to. The rates of a label with few inputs are shrunk towards rates that follow
+    from this assumption. The rates are not simply shrunk towards the rates of other labels, since half of the labels
+    around a few shoes would then be shirts. The formulas use P, the share of inputs that stay:
 
-    - the rate at a place is P(place), of all inputs, mixed with P(strength), which counts as much as 2 inputs;
-    - the rate of a label at a strength is P(label, strength), mixed with P(strength), which counts as much as 3 inputs;
+    - the rate at a place, over the inputs of all labels, is P(place) mixed with P(strength), which counts as much as 2
+      inputs;
+    - the rate for the inputs of one label at a strength is P(label, strength) mixed with P(strength), which counts as
+      much as 3 inputs;
     - the logit of the rate of a label at a place is logit P(label, strength) + logit P(place) - logit P(strength).
 
-    The labels that inputs change to are first counted in the whole family, where all draws of an input count as one
-    input. The changes of all inputs at this place are then added, with a total weight of 2 inputs. (Because changes at
-    one place are few, the changes of all inputs in the whole family are first added to them, also with a total weight
-    of 2 inputs.) A label's rates at a place are computed from the label's counts at this place plus the estimate above,
-    which counts as much as 4 inputs. So a label without any clean input has rates too.
+    The labels that the inputs of a label change to are first counted over the whole family, where all draws of an input
+    count as one input. Then the changes of the inputs of all labels at the place are added, with a total weight of 2
+    inputs. (Since inputs seldom change their label at one place, the changes of all inputs in the whole family are
+    added too, with a total weight of 2 inputs.) These counts give an estimate of the rates. The final rates of a label
+    at a place are computed from the label's counts at this place and from the estimate, which counts as much as 4
+    inputs. So a label without any clean input has rates too.
 
     Parameters
     ----------
     places : int16 (N, places)
-        Labels that the model returned; below 0 where it returned none.
+        The label that the model returned at each place. A value below 0 means that the model returned no label.
     labels : int16 (N,)
     num_classes : int
     shapes : sequence of (strengths, draws)
-        How many strengths and how many draws each family has, as (strengths, draws). The places of all families are concatenated.
+        For each family, the number of strengths and the number of draws per strength. In `places`, the families follow
+        one another in this order.
     """
 
     def __init__(
@@ -74,12 +77,12 @@ class Rates:
         self.left = left + _NEVER / num_classes + _TO_FAMILY * shares[self.family]
 
     def of(self, label: int) -> Array:
-        """The rates (places, K) of one label. No clean input needs to have this label."""
+        """The rates (places, K) for inputs of one label. The label may be one that no clean input has."""
         place, each = np.indices((self.places.shape[1], self.num_classes)).reshape(2, -1)
         return RatesOf(self, np.array([label])).at(place, each).reshape(-1, self.num_classes)
 
     def by_strength(self, values: NDArray[np.float64] | NDArray[np.int64]) -> Array:
-        """Means of values (..., places) over the draws of each strength."""
+        """Average values (..., places) over the draws of each strength of each family."""
         return np.add.reduceat(values, self._firsts, axis=-1) / self._draws
 
 
@@ -116,8 +119,8 @@ class RatesOf:
         self._counted = counted.T
 
     def at(self, place: NDArray[np.int64], label: NDArray[np.int64]) -> Array:
-        """Rates (M, L) of the returned labels `label` (M,) at the places `place` (M,), for each of the L labels of the
-        inputs."""
+        """The rate at which the model returns `label[m]` at place `place[m]`, for each m and for the inputs of each of
+        the L labels. The result is (M, L)."""
         own, size = self._rates, self._rates.num_classes
         family = own.family[place]
         goes: Array = self._left[family * size + label].toarray() / own.sizes[family, None]
@@ -136,11 +139,11 @@ def sparse_tally(
     num_classes: int,
     rows: NDArray[np.int64] | None = None,
 ) -> Any:
-    """The counts of `tally` as a csr_array (places * K, width). The counts of a label at a place are in row place * K + label. A csr_array
-    saves memory if few labels occur.
+    """Count labels as `tally` does, but return a sparse csr_array (places * K, width). The counts of a label at a place
+    are in row place * K + label. A csr_array saves memory if few labels occur.
 
-    Each input is counted in the columns that `columns` (N, P) lists, with the weights in `weights` (N, P). Places with
-    the same number in `rows` (places,) are counted together.
+    Input n is counted in column `columns[n, p]` with the weight `weights[n, p]`, for each p. Places with the same
+    number in `rows` (places,) are counted together.
     """
     if rows is None:
         rows = np.arange(places.shape[1], dtype=np.int64)
@@ -155,13 +158,15 @@ def sparse_tally(
 
 
 def any_label(places: NDArray[np.int16], columns: NDArray[np.int64], weights: Array, width: int) -> Array:
-    """Counts (places, width) as in `sparse_tally`, summed over all labels."""
+    """Count the inputs that have any label at each place, with weights as in `sparse_tally`. The result is (places,
+    width)."""
     found: Array = sparse_tally(np.where(places >= 0, 0, -1), columns, weights, width, 1).toarray()
     return found
 
 
 def tally(places: NDArray[np.int16], weights: Array, num_classes: int) -> Array:
-    """Count how often each label occurs at each place: (R, places, K). Each input counts with its R weights (N, R).
+    """Count how often each of the K labels occurs at each place, for R sets of weights. `weights` (N, R) has the R
+    weights of each input, and the result is (R, places, K).
 
     >>> tally(np.array([[0, 1], [0, -1]], dtype=np.int16), np.ones((2, 1)), 2).tolist()
     [[[2.0, 0.0], [0.0, 1.0]]]

@@ -30,21 +30,21 @@ _FIRST_OVERLAYS, _MORE = 7, 2
 class StagedProfile(OfFamilies):
     """The smoothness profile in four stages. 13 forward passes are enough for most clean inputs. The others get 38, 66 or 130.
 
-    The detector needs only labels, and as many clean inputs as `SmoothnessProfile`. After each stage, an input has
-    these draws:
+    The detector needs only labels, and as many clean inputs as `SmoothnessProfile`. After the first, second, third and
+    fourth stage, an input has been measured with:
 
-    1. one draw per strength of Gaussian noise and of warps, and seven overlays (if the families have neither noise nor
-       warps, one draw per strength of every family);
-    2. half of the draws of a `SmoothnessProfile`;
-    3. all draws of a `SmoothnessProfile`;
-    4. twice as many.
+    1. one draw per strength of Gaussian noise and of warps, and seven overlays. If there are no families of noise or
+       warps, one draw per strength of every family is used;
+    2. half as many draws as a `SmoothnessProfile` makes;
+    3. as many draws as a `SmoothnessProfile` makes;
+    4. twice as many draws as a `SmoothnessProfile` makes.
 
-    Each stage keeps the draws of the stage before, and adds new ones. Every stage has its own `SmoothnessProfile`,
+    Each stage keeps the draws of the stage before, and adds new draws. Every stage has its own `SmoothnessProfile`,
     fitted on the draws that the clean inputs of `fit` have up to this stage. The profile's score is turned into a
     *surprise*: -log of the share of clean inputs that score at least as high as the input. So the scores of all stages
-    have the same scale. (Each clean input of `fit` is scored with a model that was fitted without it.) An input takes
-    the next stage if its surprise is above -log of the share of clean inputs that may take this stage. An input's last
-    surprise is its score.
+    have the same scale. (Each clean input of `fit` is scored with a model that was fitted without this input.) An input
+    goes on to the next stage if its surprise is above -log(share), where `go_on` gives the share of clean inputs that
+    may go on. The score of an input is its surprise in its last stage.
 
     After `fit`, the last stage of an input depends only on the image. So the score is one fixed function of the image
     and is calibrated as a whole, and the promised rate holds as for any detector.
@@ -52,9 +52,9 @@ class StagedProfile(OfFamilies):
     Parameters
     ----------
     families, overlays, components, seed
-        As in `SmoothnessProfile`. These settings define the draws of the third stage.
+        Settings with the same meaning as in `SmoothnessProfile`, which define the draws of the third stage.
     go_on : three numbers in (0, 1)
-        Shares of the clean inputs that take the second, third and fourth stage.
+        The shares of clean inputs that go on to the second, third and fourth stage.
 
     Source: this project. The designs that were tried, and their results, are in docs/results/staged.md.
 
@@ -80,13 +80,13 @@ class StagedProfile(OfFamilies):
         fixed = [name for name, probe in (full.families or {}).items() if "draws" not in probe.to_dict()]
         if fixed:
             raise InputError(
-                f"expected families whose number of draws can be set, got {fixed[0]!r}, whose number is fixed; leave out this family"
+                f"expected families with a variable number of draws, got {fixed[0]!r}, whose number of draws is fixed; leave out this family"
             )
         self.families, self.overlays, self.components = full.families, full.overlays, full.components
         shares = tuple(go_on) if is_kind(go_on, Sequence) else ()
         if len(shares) != 3 or not all(is_number(s) and 0 < s < 1 for s in shares):
             raise InputError(
-                f"expected three shares of inputs that take the next stage, in (0, 1), got {go_on!r}; e.g. (0.15, 0.07, 0.03)"
+                f"expected three shares in (0, 1), the shares of inputs that go on to the next stage, got {go_on!r}; e.g. (0.15, 0.07, 0.03)"
             )
         self.go_on = tuple(float(s) for s in shares)
         self.draws_: dict[str, NDArray[np.int16]] = {}
@@ -130,7 +130,7 @@ class StagedProfile(OfFamilies):
         for arrays in (self.shares_, self.reference_):
             if not whole or not is_kind(arrays, tuple) or len(arrays) != count:
                 raise InputError(
-                    f"expected labels and learned arrays for {count} stages, got arrays for other stages; fit again"
+                    f"expected labels and learned arrays for {count} stages, got arrays for another number of stages; fit again"
                 )
         for stage in reversed(range(count)):  # the last has all the draws
             made = self._profile(stage, draws)
@@ -151,8 +151,8 @@ class StagedProfile(OfFamilies):
         return scores > -np.log(self.go_on[stage])
 
     def _profile(self, stage: int, draws: Mapping[str, NDArray[np.int16]] | None = None) -> SmoothnessProfile:
-        """The profile of a stage. If the draws around the clean inputs are given, the profile is fitted on them
-        already."""
+        """The profile of a stage. If `draws`, the labels of perturbed clean inputs, are given, the returned profile is
+        fitted."""
         upto = self.stages()[stage]
         given = self._given()
         families = {n: probe_from_dict({**p.to_dict(), "draws": upto[n]}) for n, p in given.items() if n in upto}

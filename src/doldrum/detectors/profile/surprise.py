@@ -10,27 +10,29 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = ["EXPONENTIAL", "Surprise"]
 
 EXPONENTIAL = 1 / math.log(5)
-"""For an exponential distribution: the mean excess over the 90th percentile, divided by that percentile's distance from
-the median."""
+"""The ratio, for an exponential distribution, of the mean excess over the 90th percentile to the distance of this
+percentile from the median."""
 _TAIL, _WORTH = 0.1, 10.0
 
 
 class Surprise:
-    """-log of the share of clean inputs with at least this value, for each column. The lowest value has a surprise of
-    0, and a value that one clean input in a hundred reaches has a surprise of 4.6.
+    """The surprise of a value: -log of the share of clean inputs with at least this value. Each column is treated
+    separately. The lowest value has a surprise of 0, and a value that one clean input in a hundred reaches has a
+    surprise of 4.6.
 
     Above the 90th percentile the distribution is assumed to be exponential, so that values above all clean inputs can
-    be compared too. The mean excess of this distribution is the mean excess of the tenth of the inputs above the 90th
-    percentile, mixed with an expected excess at the weight of 10 inputs. The expected excess is `shape` times the
-    distance of the 90th percentile from the median. The expected excess is needed if there are few inputs: of 40
-    inputs, only 4 are above the percentile, and the mean of 4 values is mostly chance.
+    be compared too. The mean excess of the exponential distribution is estimated from the inputs above the 90th
+    percentile. This estimate of the mean excess is mixed with an expected excess, which counts as much as 10 inputs.
+    The expected excess is `shape` times the distance of the 90th percentile from the median. The expected excess is
+    needed if there are few inputs: of 40 inputs, only 4 are above the percentile, and the mean of 4 values is mostly
+    chance.
 
     Parameters
     ----------
     reference : float64 (n, columns)
-        The values of clean inputs.
+        The values of clean inputs, one row per input.
     shape : float, or one number per column
-        By default, the value of an exponential distribution, 0.62.
+        The factor for the expected excess. The default is 0.62, the value for an exponential distribution.
 
     >>> s = Surprise(np.arange(100.0)[:, None])
     >>> s(np.array([[50.0], [89.0], [1000.0]])).round(2).ravel().tolist()

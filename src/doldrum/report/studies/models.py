@@ -26,10 +26,11 @@ TITLES = {
 class ModelRow:
     """The results of a backdoored model, compared with the clean model of the same seed at sigma-half.
 
-    Every W is a mean over inputs x, without or with the trigger T. `effect` is the difference in differences of W; it is positive
-    if the trigger makes the model smoother. `effect_hit` is the effect over inputs that get the attacker's label with the
-    trigger, NaN if there are none. `effect_soft` is the effect on W of the mean probabilities. `within` is W(x) - W(T(x)) on the backdoored
-    model only. `superiority` is the probability that the backdoored model is smoother around T(x) than around x.
+    Every W is a mean over inputs x, without or with the trigger T. `effect` is the difference in differences of W; it
+    is positive if the trigger makes the model smoother. `effect_hit` is the effect over only the inputs that get the
+    attacker's label with the trigger. `effect_hit` is NaN if no input gets the attacker's label. `effect_soft` is the
+    effect on W of the mean probabilities. `within` is W(x) - W(T(x)) on the backdoored model only. `superiority` is the
+    probability that the backdoored model is smoother around T(x) than around x, where x is a random input.
     `calmer_than_class` is mean W of clean inputs of the attacker's class, minus W(T(x)).
     """
 
@@ -62,7 +63,7 @@ class ModelRow:
 
 
 def model_rows(cells: Iterable[CellRecord]) -> list[ModelRow]:
-    """One row for each cell that has W at sigma-half, in the order of the cells."""
+    """Make one row for each cell whose values include W at sigma-half. The rows are in the order of the cells."""
     return [_row(cell) for cell in cells if "half" in cell.values]
 
 
@@ -103,7 +104,7 @@ def _row(record: CellRecord) -> ModelRow:
 
 
 def _gain(w: dict[str, Any]) -> Any:
-    """For each input, how much more the trigger lowers W on the backdoored model than on the clean model."""
+    """For each input, the fall of W with the trigger on the backdoored model, minus the fall on the clean model."""
     return w["suspect/clean"] - w["suspect/triggered"] - (w["clean/clean"] - w["clean/triggered"])
 
 

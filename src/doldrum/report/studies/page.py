@@ -45,7 +45,7 @@ def study_page(records: StudyRecords) -> StudyPage:
         return module.page(records)
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise InputError(
-            f"expected records of {name} in the format of this release, got records that the page can't read "
+            f"expected records of the study {name} in the format of this release of doldrum, got records that the page can't read "
             f"({type(error).__name__}: {error}); run the study again in another folder"
         ) from error
 
@@ -90,7 +90,8 @@ def render_study(records: StudyRecords, page: StudyPage) -> str:
 
 
 def cell_lines(text: str) -> Any:
-    """The text of a table cell as HTML. A part in brackets at the end of the text gets its own line, and line breaks are kept.
+    """Convert the text of a table cell to HTML. If the text ends with a part in brackets, this part gets its own line.
+    Line breaks are kept.
 
     >>> str(cell_lines("+0.1 (+0.0 to +0.2)")), str(cell_lines("a<b"))
     ('+0.1<span class="limits">(+0.0 to +0.2)</span>', 'a&lt;b')

@@ -1,16 +1,16 @@
 """Study cleansing: how much of a backdoor is left if a training set is cleansed by a method, and the model is trained again.
 
-A cell is one attack. A part of the training set is poisoned, and a model is trained on this set. Each method uses this model to
-choose the samples to drop. Then a new model is trained on the remaining samples, with the same recipe and seed. The arms (ways
-to choose the dropped samples) are:
+A cell is one attack. A part of the training set is poisoned, and a model is trained on this set. Each method uses this
+model to choose the samples to drop. Then a new model is trained on the remaining samples, with the same recipe and
+seed. The arms of the study, that is, the ways to choose the samples to drop, are:
 
 - *none*: no sample is dropped.
 - *known*: exactly the poisoned samples are dropped. No method knows the poisoned samples, so this arm shows the best possible
   result.
 - *profile*: samples are dropped that the smoothness profile flags at the promised false-positive rate `fpr`. The smoothness
   profile uses clean test images that are not used to evaluate the models.
-- *ranking*: the smoothness profile without clean images. This arm drops the samples that differ most from the others. The dropped
-  share is 1.5 times the poison rate.
+- *ranking*: the smoothness profile ranks the samples without clean images, and the most suspicious samples are dropped.
+  The share of dropped samples is 1.5 times the poison rate.
 - *spectral*: spectral signatures. In each class, a share of the samples is dropped: 1.5 times the largest true share of poison in
   any class. The paper of spectral signatures assumes that the largest true share is known.
 - *clustering*: activation clustering. The smaller cluster of a class is dropped if it is small and well separated.
@@ -52,11 +52,12 @@ class CleansingCell(Cell):
     samples
         The number of training samples, which are drawn with the seed, and of which a part is poisoned.
     fit, calibration
-        The numbers of clean test images for the profile detector; the models are evaluated on the other test images.
+        The numbers of clean test images to fit and to calibrate the profile detector. The models are evaluated on the
+        remaining test images.
     fpr
         The false-positive rate that the profile detector promises.
 
-    `inputs`, `pick`, `draws`, `strengths` and `sigma` are not used.
+    This study does not use the fields `inputs`, `pick`, `draws`, `strengths` and `sigma`.
     """
 
     samples: int = 10_000
@@ -69,7 +70,7 @@ class CleansingCell(Cell):
         check_whole(self, ("samples", 1000, None), ("fit", 50, None), ("calibration", 19, None))
         train, test = datasets(self.data)
         at_most(train, self.data, self.samples, what="samples")
-        at_most(test, self.data, self.fit + self.calibration + 1, what="fit, calibration and one test image together")
+        at_most(test, self.data, self.fit + self.calibration + 1, what="the sum of fit, calibration and one test image")
         if not isinstance(self.fpr, float) or not 0 < self.fpr < 1:
             raise InputError(f"expected fpr between 0 and 1, got {self.fpr!r}; e.g. 0.05")
         adds_samples(self.attack)
@@ -86,7 +87,7 @@ class CleansingCell(Cell):
 
 @dataclass(frozen=True)
 class _Material:
-    """A training set, and how it was poisoned; for a clean training set, `trigger` and `plan` are None."""
+    """A training set, and how it was poisoned. For a training set without poison, `trigger` and `plan` are None."""
 
     data: ImageSet
     poisoned: NDArray[np.bool_]
@@ -98,11 +99,13 @@ class _Material:
 def run(cell: CleansingCell) -> dict[str, Any]:
     """Poison a training set, train a model, cleanse the set by each method, and train again.
 
-    Values: `target`, `samples`, `poisoned`, `cover`, and `largest_share`, the largest share of poison in a class. `false` has, for
-    each of `levels`, the share of clean images with a p-value of at most this level: of `held_out` test images, and of `training`
-    samples. `found` has the shares of poisoned samples with such p-values. `clusters` has the clusters of each class. `arms` has for each
-    way to choose samples: its name, the number `dropped`, of which `dropped_poison` and `dropped_cover`, the `auroc` of poisoned
-    against clean samples (None if the method does not rank samples), `clean_accuracy` and `asr`.
+    The values are: `target`, `samples`, `poisoned`, `cover`, and `largest_share`, the largest share of poison in a
+    class. `false` has the shares of clean images with a p-value of at most each of `levels`: `held_out` for test
+    images, and `training` for training samples. `found` has the shares of poisoned samples with a p-value of at most
+    each of `levels`. `clusters` has the clusters of each class. `arms` has one entry for each way to choose the samples
+    to drop. An entry of `arms` has a name and three numbers of samples: `dropped`, `dropped_poison` and
+    `dropped_cover`. An entry also has the `auroc` of poisoned against clean samples (None if the method does not rank
+    samples), `clean_accuracy` and `asr`.
     """
     from doldrum.training import train
 

@@ -1,6 +1,7 @@
 """Run every detector on the same inputs.
 
-Each battery (a set of perturbations) is measured once. All detectors and budgets that use a battery share its results.
+Each battery (a set of perturbations) is measured once. The results are used for all detectors and budgets that need the
+same battery.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class _Entry:
 
 @dataclass(frozen=True)
 class Variant:
-    """The results of one detector at one budget.
+    """The scores and the cost of one detector with one budget of forward passes.
 
     `scores` has an array for each part of the inputs. `costs` has the names of the `detector` and the `budget`, and the
     `forwards` and CPU `milliseconds` per input.
@@ -59,7 +60,8 @@ class Variant:
 
 @dataclass(frozen=True)
 class Scored:
-    """The labels of every part of the inputs, and the scores of every detector and budget."""
+    """The predicted labels of each part of the inputs (such as "test"), and the scores of every detector with every
+    budget."""
 
     labels: Mapping[str, NDArray[np.int16]]
     variants: tuple[Variant, ...]
@@ -68,7 +70,8 @@ class Scored:
 
 @dataclass(frozen=True, eq=False)
 class _Measured:
-    """The model's answers to a battery (a set of perturbations), with the CPU seconds per input and the engine."""
+    """The model's outputs for a battery (a set of perturbations), with the CPU seconds per input and the name of the
+    engine."""
 
     probes: Mapping[str, Probe]
     answers: Answers
@@ -76,7 +79,8 @@ class _Measured:
     engine: str
 
     def of(self, probe: Probe) -> Responses:
-        """The responses to a probe. In another detector with the same battery, the probe may have another name."""
+        """The responses to a probe. The probe is found by its settings, since two detectors may use different names for
+        it."""
         return next(
             self.answers.responses[name] for name, p in self.probes.items() if _key({"": p}) == _key({"": probe})
         )
@@ -84,7 +88,8 @@ class _Measured:
 
 @dataclass
 class Bench:
-    """The fitted detectors of one classifier; `refused` gives the reason for each detector that could not be fitted."""
+    """The detectors that were fitted to one classifier. `refused` has the name of each detector that could not be
+    fitted, with the reason."""
 
     model: Classifier
     entries: list[_Entry] = field(default_factory=list)
@@ -157,9 +162,10 @@ class Bench:
 def make_bench(model: Classifier, fit: ImageSet, seed: int) -> Bench:
     """Fit every detector that works with the classifier, at the budget of its paper.
 
-    A detector that needs more than 64 forward passes is also run with a budget of 64. The budget of 64 uses the first draws, or
-    the first kinds of corruption, of the larger budget. All detectors share one seed, so RPP and W use the same draws at the same
-    strength. StagedProfile is left out, because its forward passes differ between inputs; `tools/staged-study` measures it.
+    A detector that needs more than 64 forward passes is also run with a budget of 64. With a budget of 64, a detector
+    uses only its first draws, or its first kinds of corruption. All detectors share one seed, so RPP and W use the same
+    draws at the same strength. StagedProfile is left out, because its forward passes differ between inputs;
+    `tools/staged-study` measures it.
     """
     bench = Bench(model)
     fitted: dict[str, Detector] = {}
@@ -189,7 +195,7 @@ def make_bench(model: Classifier, fit: ImageSet, seed: int) -> Bench:
 
 
 def cut(responses: Responses, *, draws: int | None = None, conditions: int | None = None) -> Responses:
-    """The first part of the responses: at most `conditions` conditions, and at most `draws` draws of each condition.
+    """Keep only the first responses: at most `conditions` conditions, and at most `draws` draws of each condition.
 
     >>> r = Responses(np.arange(8).reshape(1, 2, 4) % 3, np.array([0]), strengths=[0.1, 0.2], num_classes=3)
     >>> cut(r, draws=2, conditions=1).draws.tolist()

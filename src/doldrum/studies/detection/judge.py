@@ -19,13 +19,14 @@ Arrays = Mapping[str, NDArray[np.float64]]
 
 
 def judge(scores: Arrays, ties: Arrays, hit: NDArray[np.bool_]) -> dict[str, Any]:
-    """The results of one detector, from the scores and tie breakers of the parts calibration, test and triggered.
+    """Count the true and false positives of one detector. `scores` and `ties` (tie breakers) have the keys
+    "calibration", "test" and "triggered".
 
-    A triggered input is a hit if it gets the attacker's label. Values: `clean` is the number of clean test inputs. `false`
-    counts the clean test inputs that are flagged at each of LEVELS. `found` and `found_hits` count the flagged triggered inputs,
-    and the flagged hits. A count is None if there are too few calibration inputs to promise the level. `auroc` compares the
-    triggered inputs with the clean test inputs; `auroc_hits` compares only the hits with the clean test inputs, and is None if
-    there are no hits.
+    A triggered input is a hit if it gets the attacker's label. Values: `clean` is the number of clean test inputs.
+    `false` counts the clean test inputs that are flagged at each of LEVELS. `found` counts the triggered inputs that
+    are flagged, and `found_hits` the hits that are flagged. A count is None if there are too few calibration inputs to
+    promise the level. `auroc` compares the triggered inputs with the clean test inputs; `auroc_hits` compares only the
+    hits with the clean test inputs, and is None if there are no hits.
 
     >>> s = {"calibration": np.arange(99.0), "test": np.array([3.5, 98.5]), "triggered": np.array([200.0, 0.5])}
     >>> found = judge(s, {k: np.full(len(v), 0.5) for k, v in s.items()}, np.array([True, False]))

@@ -43,19 +43,22 @@ def stress(
 ) -> dict[str, Any]:
     """The realised FPR of one detector with calibration sets that are small, imbalanced, shifted or contaminated.
 
-    The clean inputs of the parts calibration and test are joined, and split at random 50 times. The detector is not
-    fitted again for a split. Values:
+    The clean inputs of the parts calibration and test are joined, and split at random 50 times. All splits use the same
+    fitted detector, and only the calibration differs. Values:
 
-    - `sizes`: for each of SIZES, and for the promised rates 1% and 5%: mean `fpr` and mean `tpr` over the splits, and their standard
-      deviations `fpr_sd` and `tpr_sd`. `kept` counts the splits whose number of false alarms is inside the 95% interval of the
-      promise. The value is None if there are too few inputs to promise the rate.
-    - `imbalance`: for each ratio, calibration sets of 500 in which the most frequent predicted class has `ratio` times as many
-      inputs as the rarest. The promised rate is 5%. `fpr` is the realised rate of each class, the most frequent class first (in the
-      given `order`, or in random order). `per_class` has these rates for class-conditional calibration, and `refused` is the mean
-      number of classes that had too few inputs for class-conditional calibration.
-    - `shifts`: `fpr` and `tpr` at the promised rates 1% and 5%, calibrated on changed images and tested on unchanged images that were
-      not used for calibration. `none` has the rates after calibration on the same images without the change.
-    - `planted`: mean `fpr` and `tpr` at the promised rates 1% and 5%, with calibration sets of 500 of which 1% are triggered inputs.
+    - `sizes`: results for calibration sets of each of SIZES, at the promised rates 1% and 5%. `fpr` and `tpr` are means
+      over the splits, and `fpr_sd` and `tpr_sd` are standard deviations. `kept` counts the splits whose number of false
+      alarms is inside the 95% interval of the promise. A result is None if there are too few calibration inputs to
+      promise the rate.
+    - `imbalance`: results for calibration sets of 500 inputs with unequal classes, at the promised rate 5%. The most
+      frequent predicted class has `ratio` times as many inputs as the rarest predicted class. `fpr` has the realised
+      false-positive rate of each class, the most frequent class first. The classes are sorted as in `order`, or at
+      random if `order` is not given. `per_class` has the same rates for class-conditional calibration. `refused` is the
+      mean number of classes with too few inputs for class-conditional calibration.
+    - `shifts`: `fpr` and `tpr` at the promised rates 1% and 5%, for calibration on changed images. The test images are
+      unchanged, and are not used for calibration. `none` has the rates for calibration on unchanged images.
+    - `planted`: mean `fpr` and `tpr` at the promised rates 1% and 5%, for calibration sets of 500 inputs, of which 1%
+      are triggered.
     """
     clean, clean_ties = (np.concatenate([a["calibration"], a["test"]]) for a in (scores, ties))
     classes = np.concatenate([labels["calibration"], labels["test"]])
@@ -97,7 +100,8 @@ def stress(
 
 
 def long_tail(classes: int, total: int, ratio: float) -> NDArray[np.int64]:
-    """The number of inputs of each class: it falls geometrically from the first class to the last, by a total factor of `ratio`.
+    """The number of inputs of each class in an imbalanced set. The first class has `ratio` times as many inputs as the
+    last class, and the numbers fall geometrically.
 
     >>> long_tail(3, 111, 100).tolist(), long_tail(4, 40, 1).tolist()
     ([100, 10, 1], [10, 10, 10, 10])

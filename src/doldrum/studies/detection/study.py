@@ -5,8 +5,9 @@ A cell is one attacked model (a victim). The test images are split separately fo
 same inputs.
 
 - *Realised FPR*: the share of clean test inputs with a conformal p-value of at most the promised rate.
-- *TPR*: the share of triggered inputs with a conformal p-value of at most the promised rate. The TPR is given for the inputs that get the
-  attacker's label (hits), and for all triggered inputs. No threshold is chosen on the test inputs.
+- *TPR*: the share of triggered inputs whose conformal p-value is at most the promised rate. There are two TPRs: over
+  the triggered inputs that get the attacker's label (hits), and over all triggered inputs. No threshold is chosen on
+  the test inputs.
 - *Budgets*: "paper" means as many forward passes as in the detector's paper. "equal" means at most 64 forward passes.
 
 Cells with `stress` also measure the effect of bad calibration sets; see `doldrum.studies.detection.stress`.
@@ -53,12 +54,14 @@ class DetectionCell(Cell):
     Parameters
     ----------
     fit, calibration, test
-        Numbers of clean test images; `inputs` is the number of images that get the trigger.
+        The numbers of clean test images to fit, calibrate and test the detectors. The field `inputs` is the number of
+        test images that get the trigger.
     stress
         Whether to measure the effects of the calibration set's size, imbalance, shift and contamination too; then `calibration`
         should be 2,000.
 
-    `pick`, `draws`, `strengths` and `sigma` are not used, because each detector has its own settings.
+    This study does not use the fields `pick`, `draws`, `strengths` and `sigma`, because each detector has its own
+    settings.
     """
 
     fit: int = 400
@@ -73,7 +76,7 @@ class DetectionCell(Cell):
         if not isinstance(self.stress, bool):
             raise InputError(f"expected stress to be true or false, got {self.stress!r}; change it")
         asked = self.fit + self.calibration + self.test + self.inputs
-        at_most(datasets(self.data)[1], self.data, asked, what="fit, calibration, test and inputs together")
+        at_most(datasets(self.data)[1], self.data, asked, what="the sum of fit, calibration, test and inputs")
 
     @property
     def victim(self) -> VictimSpec:
@@ -85,10 +88,11 @@ class DetectionCell(Cell):
 
 @dataclass(frozen=True)
 class Split:
-    """The test images of a cell, split into disjoint sets.
+    """The test images of a cell, divided into disjoint sets.
 
-    `fit`, `calibration` and `test` are clean images. `triggered` images get the trigger. `planted` images get the trigger
-    too, and are put into the calibration set to simulate an attacker. `attacker` is the label that the attacker wants for each of `triggered`.
+    `fit`, `calibration` and `test` are clean images. `triggered` and `planted` are images to which the trigger will be
+    added. `planted` images are put into the calibration set, to simulate an attacker. `attacker` has the label that the
+    attacker wants for each image in `triggered`.
     """
 
     fit: ImageSet
@@ -114,7 +118,7 @@ def split(cell: DetectionCell, plan: PoisonPlan) -> Split:
     planted = _PLANTED if cell.stress else 0
     if len(clean) < cell.test or len(eligible) < cell.inputs + planted:
         raise InputError(
-            f"expected {ends[-1]} clean test images and {cell.inputs + planted} images to attack, got {len(test)} test images, of which {len(eligible)} can be attacked; lower fit, calibration, test or inputs"
+            f"expected {ends[-1]} clean test images and {cell.inputs + planted} test images that can be attacked, got {len(test)} test images in all, with {len(eligible)} that can be attacked; lower fit, calibration, test or inputs"
         )
     attacked = eligible[: cell.inputs]
     wanted = plan.attacker_labels(test.labels[attacked], num_classes=test.num_classes)
@@ -129,11 +133,12 @@ def split(cell: DetectionCell, plan: PoisonPlan) -> Split:
 def run(cell: DetectionCell) -> dict[str, Any]:
     """Run every detector on one attacked model.
 
-    Values: `target`, `clean_accuracy`, `asr`. `asr_noise` and `asr_jpeg` are the success rates on the triggered inputs with noise
-    of strength .1, and with JPEG at severity 3. `sizes` has the sizes of the parts, and `hits` the number of triggered inputs that get the
-    attacker's label. `levels` has the promised rates. `refused` has the detectors that do not work with this model, with the
-    reasons. `detectors` has a mapping for each detector and budget; see `doldrum.studies.detection.judge.judge` and, with
-    `stress`, `doldrum.studies.detection.stress.stress`.
+    Values: `target`, `clean_accuracy`, `asr`. `asr_noise` and `asr_jpeg` are the success rates on the triggered inputs
+    with noise of strength .1, and with JPEG at severity 3. `sizes` has the sizes of the parts, and `hits` the number of
+    triggered inputs that get the attacker's label. `levels` has the promised false-positive rates. `refused` has the
+    detectors that do not work with this model, and the reason for each detector. `detectors` has a mapping for each
+    detector and budget; see `doldrum.studies.detection.judge.judge` and, with `stress`,
+    `doldrum.studies.detection.stress.stress`.
     """
     found = victim(cell.victim)
     trigger, plan = trigger_and_plan(cell, found)

@@ -33,7 +33,8 @@ _QUICKER = ("label-only", "margin", "final-layer", "local-dominant", "collapse",
 class InspectionCell(ModelCell):
     """A cell with one model and its inspectors (methods that search for a backdoor).
 
-    `inputs` is the number of clean images. Half of the images are used for the search, half to test the triggers that are found.
+    `inputs` is the number of clean images for the inspection. Half of these images are used to search for triggers, and
+    half to test the triggers that were found.
     """
 
     def label(self) -> str:
@@ -43,8 +44,10 @@ class InspectionCell(ModelCell):
 def run(cell: InspectionCell) -> dict[str, Any]:
     """Inspect one model.
 
-    Values: `victim` (the model's key), `target`, `clean_accuracy`, `asr`. `readings` has the result of each inspector, as `Reading.to_dict` gives it. `success` has a row
-    for each trigger that was found: inspector, source, target, the share of test images whose class the trigger changes, and the class that most of these images get, or null.
+    The values are: `victim` (the model's key), `target`, `clean_accuracy` and `asr`. `readings` has the output of
+    `Reading.to_dict` for each inspector. `success` has a row for each trigger that was found. A row has the inspector,
+    the source class, the target class, and the share of test images whose class the trigger changes. The last entry of
+    a row is the class that most of these images get, or null.
     """
     found = victim(cell.victim)
     clean, others = cell.images()

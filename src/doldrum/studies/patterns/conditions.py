@@ -21,7 +21,7 @@ from doldrum.stats.conformal import p_values, tie_breakers
 __all__ = ["FPR", "fade_to", "faded", "judged", "profile", "strip_scores", "w_at"]
 
 FPR = 0.05
-"""The promised rate of false alarms for `flagged`."""
+"""The promised rate of false alarms at which `judged` computes the share of flagged images."""
 
 
 def fade_to(
@@ -30,10 +30,11 @@ def fade_to(
     full: NDArray[np.float32],
     share: Callable[[NDArray[np.float32]], float],
 ) -> float | None:
-    """The amount a in (0, 1] at which `share` of the faded images reaches `level`, to within 2^-10.
+    """The amount a in (0, 1] at which the function `share`, applied to the faded images, reaches `level`. The amount is
+    computed to within 2^-10.
 
-    None if `share` does not reach `level` at a = 1. The amount is found by bisection, and is the smallest possible amount if the
-    share rises with a.
+    The result is None if `share` is below `level` even for a = 1, the full pattern. The amount is found by bisection,
+    and is the smallest possible amount if the share rises with a.
 
     >>> full = np.ones((1, 1, 1, 1), dtype=np.float32)
     >>> round(fade_to(0.5, 0 * full, full, lambda x: float(x.mean() ** 2)), 2)
@@ -66,12 +67,12 @@ def profile(responses: Responses, goal: int) -> dict[str, Any]:
 
 
 def w_at(responses: Responses, at: int) -> NDArray[np.float64]:
-    """W of each input at the noise strength with index `at`."""
+    """W of each input at one noise strength. `at` is the index of the strength."""
     return smoothness(responses, method="posterior").value[:, at]
 
 
 def strip_scores(model: Classifier, images: NDArray[Any], overlays: Superimpose) -> NDArray[np.float64]:
-    """The score of :class:`doldrum.detectors.STRIP` with these overlays."""
+    """The scores that :class:`doldrum.detectors.STRIP` gives to the images, with the given overlays."""
     return strip_score(measure(model, images, overlays, progress=False, readouts=("entropy",)))
 
 
@@ -81,11 +82,12 @@ def judged(
     spare: ImageSet,
     spare_scores: NDArray[np.float64],
 ) -> dict[str, dict[str, float]]:
-    """Judge every condition by its scores, of which higher ones are more suspicious.
+    """Judge how suspicious the images of every condition are, by the scores of a detector. A higher score is more
+    suspicious.
 
-    `auroc` compares the condition with the condition "clean". `flagged` is the share of images that are flagged at a promised
-    5% of false alarms, calibrated on `spare`.
-    """  # fmt: skip
+    `auroc` compares the scores of a condition with the scores of the condition "clean". `flagged` is the share of
+    images that are flagged at a promised 5% of false alarms. The threshold is calibrated on the images in `spare`.
+    """
     ties = tie_breakers(spare.images, 0)
     out: dict[str, dict[str, float]] = {}
     for name, values in scores.items():

@@ -1,8 +1,8 @@
-"""Study patterns: do artificial patterns other than triggers make a model smoother too, and can they be distinguished from a trigger?
+"""Study patterns: do artificial patterns that are not triggers make a model smoother too, and can W distinguish such a pattern from a trigger?
 
-A cell is one pattern on one model: a backdoored model's own trigger, or a pattern made on a clean model. Patterns differ
-in how many inputs they change to one class, and W depends on this number. So patterns are compared at equal success: each
-pattern T is faded to
+A cell is one pattern on one model: a backdoored model's own trigger, or a pattern made on a clean model. Patterns
+differ in how many inputs they change to one class, and W depends on this number. So patterns are compared at equal
+success: each pattern T is replaced by the faded pattern
 
     T_a(x) = x + a (T(x) - x),  0 < a <= 1.
 
@@ -39,7 +39,7 @@ from doldrum.triggers import Trigger
 __all__ = ["OWN", "PATTERNS", "STUDY", "PatternCell", "run"]
 
 OWN = "trigger"
-"""The name of the attacked model's own trigger. On a clean model, "trigger" stands for the patch of BadNets, which the model never learnt."""
+"""The pattern name "trigger". The name "trigger" means the attacked model's own trigger or, for a clean model, the patch of BadNets, which a clean model never learnt."""
 
 PATTERNS: dict[str, Callable[[Any, Any, PatternCell, float], Trigger]] = {
     "uap-targeted": lambda m, x, c, s: make.universal_perturbation(m, x, target=c.target, budget=c.budget, seed=c.seed),
@@ -52,7 +52,7 @@ PATTERNS: dict[str, Callable[[Any, Any, PatternCell, float], Trigger]] = {
     "random-uniform": lambda m, x, c, s: make.random_perturbation(m, x, budget=c.budget, kind="uniform", seed=c.seed),
     "random-patch": lambda m, x, c, s: make.random_patch(m, x, size=c.size, seed=c.seed),
 }
-"""Maps the name of each pattern to the function that makes this pattern (a Trigger) from model, images, cell and sigma-half."""
+"""A function for each name of a pattern. The function makes the pattern (a Trigger) from the model, images, the cell and sigma-half."""
 
 _MADE_ON, _OVERLAYS = 512, 32
 
@@ -64,13 +64,14 @@ class PatternCell(Cell):
     Parameters
     ----------
     pattern
-        "trigger", or a key of PATTERNS. With the attack "clean", the pattern is made on the clean model of the cell's seed.
+        The name of the pattern: "trigger", or a key of PATTERNS. With the attack "clean", the pattern is made on a
+        clean model with the cell's seed.
     budget, size
-        The L-inf budget of a perturbation, for pixels in [0, 1]; the side of a patch in pixels.
+        `budget` is the L-inf budget of a perturbation, for pixels in [0, 1]. `size` is the side of a patch in pixels.
     levels
         The success rates: shares of inputs that are predicted as one class.
     calibration
-        The number of clean test images on which W and STRIP are calibrated.
+        The number of clean test images that are used to calibrate W and STRIP as detectors.
     """
 
     attack: str = CLEAN
@@ -92,13 +93,13 @@ class PatternCell(Cell):
         if self.attack == "all-to-all":
             raise InputError("expected an attack that sends inputs to one class, got all-to-all; leave out this attack")
         if max(self.levels) > 1:
-            raise InputError(f"expected levels in (0, 1], got {self.levels}; e.g. 0.5 and 0.9")
+            raise InputError(f"expected levels as success rates in (0, 1], got {self.levels}; e.g. 0.5 and 0.9")
         if not share(self.budget, "budget"):
             raise InputError(f"expected budget in (0, 1], got {self.budget!r}; change it")
         test = datasets(self.data)[1]
         check_whole(self, ("size", 3, min(test.input_shape[1:])), ("calibration", 19, None))
         at_most(
-            test, self.data, self.calibration + self.pick + self.inputs, what="calibration, pick and inputs together"
+            test, self.data, self.calibration + self.pick + self.inputs, what="the sum of calibration, pick and inputs"
         )
 
     @property
@@ -115,12 +116,15 @@ class PatternCell(Cell):
 def run(cell: PatternCell) -> dict[str, Any]:
     """Measure one pattern on one model.
 
-    Values: `sigma_half` of the clean model with the cell's seed; `class`, the class to which the pattern changes predictions;
-    `inputs`, the number of measured inputs; `strengths`, the noise strengths. `conditions` has an entry for "clean", for "full" and for
-    every level that was reached. An entry has the `amount` a, and the `share` of inputs that get the class (hits). At each strength, an entry
-    has mean `w`, and `keep`, the mean share of draws that keep the input's label without noise. `hit_w` and `hit_keep` are the same means
-    over the hits. `each_w` and `each_keep` have the values of each input, and `hit` says whether it is a hit. `judged` has, for "w" and
-    "strip", the `auroc` against the same inputs without the pattern, and the share `flagged` at a promised 5% of false alarms.
+    The values are: `sigma_half` of the clean model with the cell's seed; `class`, the class to which the pattern
+    changes predictions; `inputs`, the number of measured inputs; and `strengths`, the noise strengths. `conditions` has
+    an entry for "clean" (no pattern), for "full" (the full pattern) and for every level that was reached. An entry of
+    `conditions` has the `amount` a, and the `share` of inputs that the model predicts as the pattern's class (hits). An
+    entry also has means over inputs at each noise strength: `w`, the mean of W, and `keep`, the mean share of draws
+    that keep the input's label without noise. `hit_w` and `hit_keep` are the means of W and of `keep` over only the
+    hits. `each_w` and `each_keep` have the value of each input, and `hit` says whether the input is a hit. `judged` has
+    two results for "w" and for "strip": the `auroc` against the same inputs without the pattern, and the share
+    `flagged` at a promised 5% of false alarms.
     """
     suspect, clean = victim(cell.victim), victim(cell.clean())
     own, plan = trigger_and_plan(cell, suspect)
@@ -135,7 +139,7 @@ def run(cell: PatternCell) -> dict[str, Any]:
     images = images[_labels(model, images) != goal]
     if not len(images):
         raise InputError(
-            f"expected inputs that the model does not already predict as class {goal}, got none; raise inputs"
+            f"expected inputs that the model does not predict as class {goal} without the pattern, got no such inputs; raise inputs"
         )
     shown, amounts = {"clean": images, "full": trigger(images)}, {"clean": 0.0, "full": 1.0}
     for level in cell.levels:
@@ -190,7 +194,7 @@ def _judge(
 
 
 def _rows(shown: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.int64]]:
-    """The row numbers of each condition's images in one array of all images."""
+    """For each condition, the row numbers of its images in the array that concatenates the images of all conditions."""
     ends = np.cumsum([len(x) for x in shown.values()])
     return {name: np.arange(end - len(x), end) for (name, x), end in zip(shown.items(), ends, strict=True)}
 

@@ -29,7 +29,7 @@ def seen(model: Classifier, clean: ImageSet, cell: ModelCell, *, references: int
 
 
 def _reference(spec: VictimSpec, clean: ImageSet, cell: ModelCell, key: str) -> Examination:
-    """The results of the cell's inspectors for a reference model, with the same images.
+    """The results of the cell's inspectors for one reference model, inspected with the clean images `clean`.
 
     The results are read from a file in the folder of attacked models. If there is no file, the results are computed and saved.
     """

@@ -1,8 +1,9 @@
 """Study repair: how each method changes the success rate of the *true* trigger, and the accuracy.
 
-A cell is one model, which is repaired by several methods with the same clean test images. First the model is inspected with the clean images and compared with clean
-reference models, as a user would do. The method `unlearn` gets the trigger of the route (source and target class) that stands out most, whether or not this is the
-attacker's trigger. Accuracy and success are measured on other test images.
+A cell is one model, which is repaired by several methods with the same clean test images. First the model is inspected
+with the clean images and compared with clean reference models, as a user would do. The inspection recovers a trigger
+for each pair of a source class and a target class. The method `unlearn` gets the recovered trigger that stands out
+most, even if this is not the attacker's trigger. Accuracy and success are measured on other test images.
 
 Design choices are made on seeds below 200, without the attacks of :data:`doldrum.records.attacks.HELD_OUT`. The published numbers come from seeds from 200 on.
 """
@@ -31,7 +32,8 @@ __all__ = ["STUDY", "RepairCell", "effectiveness", "run"]
 class RepairCell(ModelCell):
     """A cell with one model and the methods that repair it.
 
-    `inputs` is the number of clean images. `references` is the number of clean reference models. The models are the same as in the study `inspection`.
+    `inputs` is the number of clean images for the inspection and the repair. `references` is the number of clean
+    reference models. The models are the same as in the study `inspection`.
     """
 
     fewest = 40
@@ -56,11 +58,13 @@ class RepairCell(ModelCell):
 def run(cell: RepairCell) -> dict[str, Any]:
     """Repair one model by every method.
 
-    Values: `victim` (the model's key), `target`, and `clean_accuracy` and `asr` before the repair. `inspection` has the verdict, inspector, source and target of the
-    inspection, and `inspect_seconds` its time. `found` says whether the recovered trigger changes images to the
-    attacker's class. For all-to-all, `found` says whether the recovered trigger has no single target class. For a clean
-    model, `found` is null. `methods` has for each method {method, refused} or
-    {method, clean_accuracy, asr, der, success (of the recovered trigger: before, after), verdict, cpu_seconds}.
+    Values: `victim` (the model's key), `target`, and `clean_accuracy` and `asr` before the repair. `inspection` has the
+    verdict, inspector, source and target of the inspection, and `inspect_seconds` its time. `found` says whether the
+    recovered trigger changes images to the attacker's class. For the attack all-to-all, `found` is true if the
+    recovered trigger does not change all images to a single class. For a clean model, `found` is null. `methods` has a
+    mapping for each method. For a method that could not run, the keys are: method, refused. For all other methods, the
+    keys are: method, clean_accuracy, asr, der, success (of the recovered trigger, before and after the repair),
+    verdict, cpu_seconds.
     """
     model = victim(cell.victim)
     clean, others = cell.images()
@@ -101,7 +105,8 @@ def run(cell: RepairCell) -> dict[str, Any]:
 def effectiveness(before: Evaluation, after: Evaluation) -> float | None:
     """The defence effectiveness rating (DER) of a repair, in [0, 1], where 1/2 means no change; None without a trigger.
 
-    DER = (max(0, ASR before - after) - max(0, accuracy before - after) + 1) / 2.
+    DER = (max(0, fall of ASR) - max(0, fall of accuracy) + 1) / 2, where a fall is the value before the repair minus
+    the value after the repair.
 
     Source: Wu et al. 2022, "BackdoorBench", arXiv 2206.12654.
     """
@@ -113,7 +118,8 @@ def effectiveness(before: Evaluation, after: Evaluation) -> float | None:
 
 
 def _right(found: Inspection, cell: RepairCell) -> bool:
-    """Whether the inspection found the attacker's target class; for all-to-all, whether it found no single target class."""
+    """Whether the inspection found the attacker's target class. For the attack all-to-all, the right result is a
+    trigger without a single target class."""
     if cell.attack == "all-to-all":
         return found.route is not None and found.route.target is None
     return found.target == cell.target

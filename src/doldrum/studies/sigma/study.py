@@ -40,9 +40,10 @@ strength .1 for all data; or the strength at which 10% of the draws change their
 def run(cell: Cell) -> dict[str, Any]:
     """The effect of the trigger on W, a difference in differences, for each setting.
 
-    Values: `rules` has the strength and the effect for each rule. `draws`, `estimators` and `clip` have the effect at sigma-half: by
-    the number of draws (the first draws of the same list), by the estimator of W, and without and with clipping of noisy images
-    to [0, 1]. `curve` has the effect at each strength.
+    The values are: `rules` has the noise strength and the effect for each rule. `draws`, `estimators` and `clip` have
+    effects at sigma-half. `draws` has the effect for each number of draws, computed from the first of the measured
+    draws. `estimators` has the effect for each estimator of W. `clip` has the effect without and with clipping of noisy
+    images to [0, 1]. `curve` has the effect at each noise strength.
     """
     suspect, clean = victim(cell.victim), victim(cell.clean())
     trigger, plan = trigger_and_plan(cell, suspect)
@@ -95,7 +96,8 @@ def strengths_of(pick: Responses, *, half: float | None = None) -> dict[str, flo
 
 
 def _effect(counts: Mapping[str, NDArray[np.int64]], estimator: Any = entropy.plug_in) -> float:
-    """The difference in differences of mean W: without minus with the trigger, backdoored minus clean model."""
+    """The effect of the trigger: the fall of mean W with the trigger on the backdoored model, minus the fall on the
+    clean model."""
     w = {key: float(np.mean(estimator(c))) for key, c in counts.items()}
     return round(w["suspect/clean"] - w["suspect/triggered"] - (w["clean/clean"] - w["clean/triggered"]), 6)
 

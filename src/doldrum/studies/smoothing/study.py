@@ -1,8 +1,8 @@
 """Study smoothing: is the model smoother around inputs with the trigger?
 
-W(x) and W(T(x)), without and with the trigger T, are measured with the same noise draws. Both models are measured, a backdoored
-model and the clean model of the same seed, at the clean model's sigma-half and at other noise strengths. The effect for a
-model is the difference in differences
+W(x) and W(T(x)), without and with the trigger T, are measured with the same noise draws. Both models are measured, a
+backdoored model and the clean model of the same seed, at the clean model's sigma-half and at other noise strengths. The
+effect of the trigger is computed for each backdoored model, as a difference in differences:
 
     D = mean_x [W_b(x) - W_b(T(x))] - mean_x [W_c(x) - W_c(T(x))].
 

@@ -40,7 +40,7 @@ class SuccessCell(Cell):
         object.__setattr__(self, "follow", tuple(sorted(set(steps))))
         if self.follow:
             if self.attack == CLEAN:
-                raise InputError("expected an attack in a cell with follow, got 'clean'; name an attack")
+                raise InputError("expected the name of an attack, because follow is given, got 'clean'; name an attack")
             adds_samples(self.attack)
 
     def to_dict(self) -> dict[str, Any]:
@@ -51,7 +51,8 @@ class SuccessCell(Cell):
 
 
 def run(cell: SuccessCell) -> dict[str, Any]:
-    """The values of `compare` at sigma-half only; for a cell with `follow`, {"sigma_half", "target", "timeline"}."""
+    """Measure one cell. The values are those of `compare`, at sigma-half only. For a cell with `follow`, the values are
+    `sigma_half`, `target` and `timeline`."""
     if not cell.follow:
         return compare(cell, ())
     from doldrum.studies.success.timeline import follow

@@ -25,7 +25,8 @@ __all__ = ["follow"]
 
 
 class _Snapshots(TrainingHook):
-    """A training hook that copies the model before the given steps; it does not change the training."""
+    """A training hook that copies the model before each of the given training steps. The copies do not change the
+    training."""
 
     name = "snapshots"
 
@@ -44,9 +45,10 @@ class _Snapshots(TrainingHook):
 def follow(cell: Cell, steps: Sequence[int]) -> dict[str, Any]:
     """Train the cell's backdoored model again, and measure it before each of `steps` and at the end of its training.
 
-    Values: `sigma_half` (of the fully trained clean model with the same seed), `target`, and `timeline`. `timeline` has for each
-    step: step, accuracy (on the inputs from which sigma-half was computed), asr (on the chosen inputs), and w_clean, w_triggered
-    and superiority at sigma-half.
+    The values are: `sigma_half` (of the fully trained clean model with the same seed), `target` and `timeline`.
+    `timeline` has an entry for each measured step. An entry has the step, the accuracy (on the inputs from which
+    sigma-half was computed) and the asr (on the chosen inputs). An entry also has w_clean, w_triggered and superiority,
+    measured at sigma-half.
 
     Raises InputError for attacks that change the training.
     """

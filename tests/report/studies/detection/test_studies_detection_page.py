@@ -122,17 +122,15 @@ def test_sentences_say_what_was_found(cells):
     )
     text = " ".join(page.lede)
     assert (
-        "Models: fashion-mnist, recipe r. 6 backdoored models of 4 attacks and 1 clean model were measured, with seeds 0, 1."
+        "The data set and recipe are: fashion-mnist, recipe r. 6 backdoored models of 4 attacks and 1 clean model were measured, with seeds 0, 1."
         in text
     )
     assert "SmoothnessProfile 0.50, STRIP 0.30" in text
-    assert "The lowest TPR of SmoothnessProfile is 0.20, for SIG" in text
-    assert (
-        "The TPRs of SmoothnessProfile for held-out attacks, which were never used in its design, are: BPP 0.30" in text
-    )
-    assert "which were made to evade detection by smoothness, are: anti-smoothing 0.10" in text
+    assert "The attack with the lowest TPR of SmoothnessProfile is SIG, with a TPR of 0.20" in text
+    assert "never used to design the detector. The TPRs of SmoothnessProfile for held-out attacks are: BPP 0.30" in text
+    assert "The TPRs of SmoothnessProfile for adaptive attacks are: anti-smoothing 0.10" in text
     assert "from 1.0% (SmoothnessProfile) to 4.5% (STRIP)" in text
-    assert "In 7 of 14 pairs" in text
+    assert "in 7 of 14 pairs" in text
     evasion = next(s for s in page.sections if s.title == "What evasion costs the attacker")
     assert evasion.tables[0].rows[1] == [
         "anti-smoothing", "91.0%", "−1.0 points", "80.0%", "50.0%", "25.0%", "0.10", "STRIP 0.40",
@@ -189,7 +187,7 @@ def test_what_calibration_goes_wrong_by_is_told(cells):
     unmoved = [{**d, "stress": stress_of(0.032, 0.0)} for d in both(0, 0, 0)]
     page = study_page(records_of(*cells, cell("badnets", found, stress=True), cell("clean", unmoved, stress=True)))
     assert (
-        "for 2 models (fashion-mnist, recipe r; TPRs are means over the backdoored models). At a promised rate of 1%, the actual rates of false alarms by the number of calibration inputs are: 100 inputs 2.2% ± 0.2% with TPR 0.70 ± 0.03"
+        "for 2 models (fashion-mnist, recipe r; each TPR is a mean over the backdoored models). At a promised rate of 1%, the actual rates of false alarms by the number of calibration inputs are: 100 inputs 2.2% ± 0.2% with TPR 0.70 ± 0.03"
         in page.lede[-1]
     )
     sizes, shifts = (s for s in page.sections if s.title.startswith(("How many", "If calibration")))
@@ -258,7 +256,7 @@ def test_data_sets_and_recipes_are_never_put_together(cells):
     assert [t.rows for s in first for t in s.tables] == [t.rows for s in was for t in s.tables]
     shown = next(s for s in page.sections if s.title == f"Detectors: {NAMES[0]}")
     assert shown.text[0].startswith(
-        f"Models: {NAMES[0]}. 3 backdoored models of 3 attacks and 1 clean model were measured, with seed 0."
+        f"The data set and recipe are: {NAMES[0]}. 3 backdoored models of 3 attacks and 1 clean model were measured, with seed 0."
     )
     assert shown.tables[0].rows[1][3:7] == ["0.00", "0.00", "1.00", "1.00"]
 
@@ -296,7 +294,7 @@ def test_stress_cells_alone_make_a_page():
     page = study_page(records_of(cell("badnets", found, stress=True)))
     assert page.headline == "No development attack was measured"
     assert page.lede[-1].startswith(
-        "SmoothnessProfile was also calibrated in several ways, for 1 model (fashion-mnist, recipe r; TPRs"
+        "SmoothnessProfile was also calibrated with other calibration sets, for 1 model (fashion-mnist, recipe r; each TPR"
     )
 
 

@@ -147,8 +147,8 @@ def _success(rows: Sequence[Mapping[str, Any]], attacks: Sequence[str]) -> Secti
                         "Attack success rate after retraining, by attack and method", height=0.9 + 0.55 * max(len(attacks), 2)),
         ],
         [
-            _table("Attack success rate; mean over seeds", rows, attacks, "asr", list(_TITLES)),
-            _table("Clean accuracy; mean over seeds", rows, attacks, "clean_accuracy", list(_TITLES)),
+            _table("Attack success rate, as a mean over seeds", rows, attacks, "asr", list(_TITLES)),
+            _table("Clean accuracy, as a mean over seeds", rows, attacks, "clean_accuracy", list(_TITLES)),
         ],
     )  # fmt: skip
 
@@ -162,8 +162,8 @@ def _dropped(rows: Sequence[Mapping[str, Any]], attacks: Sequence[str]) -> Secti
         ),
         (),
         [
-            _table("Share of the poisoned samples dropped", rows, attacks, "poison_dropped", list(METHODS)),
-            _table("Share of the clean samples dropped", rows, attacks, "clean_dropped", list(METHODS)),
+            _table("Share of the poisoned samples that were dropped", rows, attacks, "poison_dropped", list(METHODS)),
+            _table("Share of the clean samples that were dropped", rows, attacks, "clean_dropped", list(METHODS)),
             _table("AUROC", rows, attacks, "auroc", ["profile", "ranking", "spectral"], plain=True),
         ],
     )
@@ -179,7 +179,7 @@ def _false(cells: Sequence[CellRecord]) -> Section:
     ]  # fmt: skip
     head = [f"{x:.0%}: {what}" for x in levels for what in ("held-out", "trained on")]
     return Section(
-        "Does a rate that was promised on held-out images hold for training samples?",
+        "Does a promised rate of false alarms hold for training samples too?",
         (
             "The calibration inputs are clean images that the model was not trained on, and the promised false-positive rate holds for such images. The model may have memorised the clean samples of the training "
             "set, so the promised rate may not hold for these samples.",
@@ -227,8 +227,8 @@ def _clusters(cells: Sequence[CellRecord]) -> Section:
     return Section(
         "Clusters of the attacker’s class",
         (
-            f"The smaller cluster is dropped if it has less than {MOST_SHARE:.0%} of its class and the silhouette score is above "
-            f"{LEAST_SILHOUETTE:.2f}. So if more than {MOST_SHARE:.0%} of a class is poison, the cluster with the poison is kept.",
+            f"The samples of each class are divided into two clusters. The smaller cluster is dropped if it has less than {MOST_SHARE:.0%} of the samples and the silhouette score is above "
+            f"{LEAST_SILHOUETTE:.2f}. So a cluster of poison is kept if more than {MOST_SHARE:.0%} of the class is poison.",
         ),
         (),
         [

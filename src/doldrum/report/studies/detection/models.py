@@ -56,8 +56,8 @@ def grouped(cells: Iterable[CellRecord]) -> dict[Models, list[CellRecord]]:
 def labelled(section: Section, models: Models, *, first: bool, alone: bool) -> Section:
     """A copy of a section in which the captions of all figures and tables name the models.
 
-    The title names the models too, unless the page is about no other models (`alone`). The names of the figures' files name the models,
-    unless these models are the first on the page (`first`).
+    If `alone` is true, the page is about these models only, and the title does not name the models. If `first` is true,
+    these models are the first on the page, and the names of the figure files do not name the models.
     """
     caption = f"{models.name}. "
     return replace(
@@ -87,7 +87,8 @@ def ratio_of(data: str) -> int:
 
 
 def without_ratio(models: Models) -> Models:
-    """The models of the same data set without an imbalance ratio.
+    """The corresponding models that are trained on the same data set with balanced classes, that is, without an
+    imbalance ratio.
 
     >>> without_ratio(Models("digits 1:10", "digits-mlp")).data
     'digits'

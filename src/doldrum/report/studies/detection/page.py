@@ -135,10 +135,10 @@ def _answer(part: _Part) -> list[str]:
     attacks = {attack_of(c.cell) for c in victims}
     seeds = sorted({int(c.cell["seed"]) for c in part.cells})
     texts = [
-        f"Models: {part.models.name}. {counted(len(victims), 'backdoored model')} of {counted(len(attacks), 'attack')} and "
+        f"The data set and recipe are: {part.models.name}. {counted(len(victims), 'backdoored model')} of {counted(len(attacks), 'attack')} and "
         f"{counted(len(part.cells) - len(victims), 'clean model')} were measured, with {'seed' if len(seeds) == 1 else 'seeds'} "
         f"{', '.join(map(str, seeds))}. TPR is the share of triggered inputs that are flagged, at a promised 1% of "
-        f"false alarms. Thresholds are from calibration inputs, and only triggered inputs that get the attacker’s label are counted. All figures are means over the attacks with {100 * part.rate:.3g}% poison, with at most 64 forward passes per input."
+        f"false alarms. Thresholds are from calibration inputs, and only triggered inputs that get the attacker’s label are counted. All results are means over the attacks with {100 * part.rate:.3g}% poison, for detectors with at most 64 forward passes per input."
     ]
     if part.ranked:
         ranking = _ranking(part)
@@ -148,10 +148,10 @@ def _answer(part: _Part) -> list[str]:
         mine = [r for r in at_budget(part.rows, EQUAL) if r.detector == OURS]
         by = {name: by_attack(mine, name, part.rate) for name in (HELD_OUT, ADAPTIVE)}
         said = [
-            f"{detector_title(OURS)} has a mean AUROC of {three(ours.auroc)} over development attacks. The lowest TPR of {detector_title(OURS)} is {two(ours.worst_tpr)}, for {attack_title(ours.worst)}"
+            f"{detector_title(OURS)} has a mean AUROC of {three(ours.auroc)} over development attacks. The attack with the lowest TPR of {detector_title(OURS)} is {attack_title(ours.worst)}, with a TPR of {two(ours.worst_tpr)}"
         ]
         said += [
-            f"The TPRs of {detector_title(OURS)} for {name.replace(' ', '-')} attacks, {'which were never used in its design' if name == HELD_OUT else 'which were made to evade detection by smoothness'}, are: "
+            f"{'Held-out attacks were never used to design the detector' if name == HELD_OUT else 'Adaptive attacks were made to evade detection by smoothness'}. The TPRs of {detector_title(OURS)} for {name.replace(' ', '-')} attacks are: "
             + ", ".join(f"{attack_title(a)} {two(v)}" for a, v in values.items())
             for name, values in by.items()
             if values
@@ -174,6 +174,6 @@ def _promise_sentence(found: Sequence[Summary]) -> str:
     low, high = min(found, key=lambda s: s.fpr1.value), max(found, key=lambda s: s.fpr1.value)
     return (
         f"With a promised false-alarm rate of 1%, the detectors flag from {percent(low.fpr1.value)} ({detector_title(low.detector)}) to "
-        f"{percent(high.fpr1.value)} ({detector_title(high.detector)}) of clean inputs. In {kept1} of {models} pairs of a detector and a model, "
-        f"the number of false alarms is inside the 95% interval that the promise allows (with a promised rate of 5%, in {kept5} pairs). For each model, all detectors use the same inputs, so the pairs of a detector and a model are not independent."
+        f"{percent(high.fpr1.value)} ({detector_title(high.detector)}) of clean inputs. At this rate, the number of false alarms is inside the 95% interval that the promise allows in {kept1} of {models} pairs of a detector and a model. "
+        f"With a promised rate of 5%, this holds for {kept5} pairs. For each model, all detectors use the same inputs, so the pairs of a detector and a model are not independent."
     )  # fmt: skip

@@ -17,7 +17,7 @@ __all__ = ["papers_section"]
 class _Published:
     """A published figure, what it was measured on, and the results of this study that correspond to it.
 
-    Each result is given as (measure, attack), where "" means the mean over development attacks.
+    `here` lists these results as (measure, attack). An empty attack "" stands for the mean over development attacks.
     """
 
     figure: str
@@ -34,9 +34,9 @@ _PUBLISHED = {
         (("auroc", ""), ("auroc", "blended"), ("auroc", "wanet")),
     ),
     "teco": _Published("AUROC .858", "colour images, mean over attacks"),
-    "frequency": _Published("98.5% detected", "8 attacks, by a CNN on the DCT (here: ridge regression)", (("tpr5", ""), ("auroc", ""))),
+    "frequency": _Published("98.5% detected", "8 attacks, detected by a CNN on the DCT (here: by ridge regression)", (("tpr5", ""), ("auroc", ""))),
     "ibd-psc": _Published("AUROC .992, F1 .961", "CIFAR-10, ResNet-18, 7 attacks"),
-    "psbd": _Published("AUROC .411 on all-to-all, PSBD’s weak case", "training data", (("auroc", "all-to-all"), ("auroc", ""))),
+    "psbd": _Published("AUROC .411 on the attack all-to-all, which PSBD detects badly", "training data", (("auroc", "all-to-all"), ("auroc", ""))),
     "rpp": _Published("TPR 98.5% on BadNets", "poisoned samples, with the paper’s choice of noise", (("tpr1", "badnets"), ("auroc", ""))),
 }  # fmt: skip
 _MEASURES = {"auroc": "AUROC", "tpr1": "TPR at 1%", "tpr5": "TPR at 5%"}
@@ -45,7 +45,7 @@ _MEASURES = {"auroc": "AUROC", "tpr1": "TPR at 1%", "tpr5": "TPR at 5%"}
 def papers_section(paper: Sequence[Summary], rows: Sequence[DetectionRow], rate: float) -> Section | None:
     """A table of detectors with as many forward passes as in their papers, and their published figures.
 
-    None if no detector with a published figure was measured on an attack.
+    The result is None if no detector that was measured on an attack has a published figure.
     """
     ranked = [s for s in paper if math.isfinite(s.development)]
     lines = [
@@ -59,9 +59,9 @@ def papers_section(paper: Sequence[Summary], rows: Sequence[DetectionRow], rate:
     ]  # fmt: skip
     if not lines:
         return None
-    text = "Published figures are for deep networks on colour images, with other attacks and poison rates. So only one thing can be compared: whether a detector works at all. Each score computed here agrees, input by input, with a slow reference implementation of the paper’s equation in the tests. So a low figure comes from these backdoored models, not from an error in the score. IBD-PSC and PSBD scale or drop layers, and a small network has few layers. SCALE-UP and TeCo depend on how easily clean images change their label."
+    text = "Published figures are for deep networks on colour images, with other attacks and poison rates. So only one thing can be compared: whether a detector works at all. Each score computed here agrees, input by input, with a slow reference implementation of the paper’s equation in the tests. So if a result here is much lower than in the paper, the reason is the models, not an error in the score. IBD-PSC and PSBD scale or drop layers, and a small network has few layers. The results of SCALE-UP and TeCo depend on how easily clean images change their label."
     head = ["detector", "published", "measured on", "here", "rank here"]
-    caption = "The figures of this study were measured with as many forward passes as in the papers. Figures without the name of an attack are means over the development attacks. The last column ranks the detectors by mean TPR at 1% FPR"
+    caption = "The figures of this study were measured with as many forward passes as in the papers. Figures without the name of an attack are means over the development attacks. The last column has the rank of each detector by its mean TPR at 1% FPR"
     return Section("Comparison with the figures in their papers", (text,), (), [StudyTable(caption, head, lines)])
 
 

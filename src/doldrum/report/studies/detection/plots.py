@@ -50,7 +50,7 @@ def plot_roc(curves: Mapping[str, Sequence[tuple[float, float]]], ax: Axes) -> N
         )
         for text in ax.legend(fontsize=8, frameon=False, **place).get_texts():
             text.set_color(INK)
-    bare_axes(ax, xlabel="actual false-positive rate (log)", ylabel="mean TPR over development attacks")
+    bare_axes(ax, xlabel="actual false-positive rate (log scale)", ylabel="mean TPR over development attacks")
 
 
 def plot_cost(found: Sequence[Summary], ax: Axes) -> None:
@@ -123,7 +123,7 @@ def plot_heat(rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequ
 
 
 def _short(value: float) -> str:
-    """A share as text with at most three characters.
+    """Write a share from 0 to 1 as text of at most three characters.
 
     >>> _short(0.0), _short(0.493), _short(0.996), _short(1.0)
     ('.00', '.49', '1', '1')

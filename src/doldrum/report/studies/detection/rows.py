@@ -1,4 +1,4 @@
-"""The results of `study detection` as table rows and summaries, computed from the records."""
+"""Compute the rows and summaries for the tables of `study detection` from the study's records."""
 
 from __future__ import annotations
 
@@ -44,9 +44,10 @@ def detector_title(id: str) -> str:
 class DetectionRow:
     """The results of one detector, at one budget of forward passes, on one attacked model.
 
-    A triggered input is a hit if it gets the attacker's label. `tpr1` and `tpr5` are the shares of the hits that are flagged at a
-    promised 1% and 5%; NaN if there are no hits or too few calibration inputs. `tpr1_all` and `tpr5_all` are the shares of all
-    triggered inputs that are flagged. `false1` and `false5` say how many of the `clean` test inputs are flagged.
+    A triggered input is a hit if it gets the attacker's label. `tpr1` and `tpr5` are the shares of the hits that are
+    flagged at promised false-positive rates of 1% and 5%. A share is NaN if there are no hits, or too few calibration
+    inputs. `tpr1_all` and `tpr5_all` are the shares of all triggered inputs that are flagged. `clean` is the number of
+    clean test inputs, and `false1` and `false5` are the numbers of flagged clean test inputs.
     """
 
     attack: str
@@ -90,7 +91,8 @@ def group_of(attack: str) -> str:
 
 
 def attack_of(cell: Mapping[str, Any]) -> str:
-    """The name of a cell's attack. An attack with changed settings counts as another attack, and its name has the settings.
+    """The name of a cell's attack. If the attack has changed settings, the name includes these settings, so that it
+    counts as a separate attack.
 
     >>> attack_of({"attack": "badnets", "settings": {}}), attack_of({"attack": "badnets", "settings": {"size": 2}})
     ('badnets', 'badnets (size 2)')
@@ -100,7 +102,8 @@ def attack_of(cell: Mapping[str, Any]) -> str:
 
 
 def headline_rate(cells: Iterable[CellRecord]) -> float:
-    """The poison rate of the attacked models that means are computed over: 5%, or the most frequent rate if no model has 5%."""
+    """The poison rate for which means are computed: 5%, or the most frequent poison rate if no attacked model has
+    5%."""
     rates = Counter(float(c.cell["rate"]) for c in cells if c.cell["attack"] != CLEAN)
     return _USUAL_RATE if _USUAL_RATE in rates or not rates else rates.most_common(1)[0][0]
 
@@ -134,7 +137,8 @@ def _row(record: CellRecord, d: Any) -> DetectionRow:
 
 
 def at_budget(rows: Sequence[DetectionRow], budget: str) -> list[DetectionRow]:
-    """The rows of one budget of forward passes. A detector without a row for the budget "equal" is represented by its row for the budget "paper"."""
+    """The rows for one budget of forward passes. For the budget "equal", a detector without such a row is represented
+    by its row for the budget "paper"."""
     if budget == PAPER:
         return [r for r in rows if r.budget == PAPER]
     cut = {r.detector for r in rows if r.budget == EQUAL}
@@ -154,9 +158,10 @@ def mean_over_attacks(rows: Iterable[DetectionRow], of: Callable[[DetectionRow],
 class Summary:
     """The results of one detector, at one budget of forward passes, over the attacked models of one data set and recipe.
 
-    Means are over the attacks of a group, for one poison rate. `fpr1` and `fpr5` are the shares of all clean test inputs that are
-    flagged, with exact intervals. `models` is the number of models. `kept1` and `kept5` are the numbers of models whose false alarms are
-    inside the 95% interval that the promise allows.
+    Each mean is over the attacks of one group, such as the development attacks, with one poison rate. `fpr1` and `fpr5`
+    are the shares of all clean test inputs that are flagged, with exact intervals. `models` is the number of models.
+    `kept1` and `kept5` say for how many models the number of false alarms is inside the 95% interval that the promise
+    allows, at promised rates of 1% and 5%.
     """
 
     detector: str

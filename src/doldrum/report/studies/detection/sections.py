@@ -58,28 +58,28 @@ def table_section(
         [
             StudyFigure(
                 "roc", lambda ax: plot_roc(_curves(rows, rate), ax),
-                "The figure shows mean TPR over development attacks against the actual false-positive rate on all clean inputs. The thresholds are from "
-                "calibration, with at most 64 forward passes per input. SmoothnessProfile is orange.",
+                "The figure shows mean TPR over development attacks against the actual false-positive rate on all clean inputs. Thresholds are set by "
+                "calibration, and all detectors use at most 64 forward passes per input. SmoothnessProfile is orange.",
                 "ROC of every detector at low false-positive rates, on a log axis", height=4.6,
             ),
             StudyFigure(
                 "cost", lambda ax: plot_cost(both, ax),
                 "The figure shows processor time per input, on one thread, and mean TPR at 1% FPR over development attacks. The number of forward passes is in brackets. "
-                "Diamonds show detectors with at most 64 forward passes, and dots show detectors with as many as in their papers.",
+                "Diamonds show detectors with at most 64 forward passes, and dots show detectors with the number of forward passes in their papers.",
                 "Processor time of every detector against its mean TPR", height=4.2,
             ),
         ],
         [
-            _table("At most 64 forward passes per input", equal),
-            _table("Detectors whose papers use more forward passes, with as many as in their papers", [s for s in paper if s.detector in cut]),
+            _table("Detectors with at most 64 forward passes per input", equal),
+            _table("Detectors whose papers use more than 64 forward passes, with the number of forward passes in their papers", [s for s in paper if s.detector in cut]),
         ],
     )  # fmt: skip
 
 
 def _table(caption: str, found: Sequence[Summary]) -> StudyTable:
     return StudyTable(
-        caption + ". The table gives the TPR at 1% FPR, as a mean over attacks, for triggered inputs that get the attacker’s label. “All” counts all triggered inputs of the development attacks. TPR at 5% FPR "
-        "and AUROC are means over attacks too. The column “ms” is the median over models of the processor time on one thread, in milliseconds.",
+        caption + ". The table gives the TPR at 1% FPR, as a mean over attacks, for triggered inputs that get the attacker’s label. “All” is the TPR at 1% FPR over all triggered inputs of the development attacks. TPR at 5% FPR "
+        "and AUROC are means over development attacks. The column “ms” is the median over models of the processor time on one thread, in milliseconds.",
         ["detector", "forward passes", "ms", "development", "all", "held out", "adaptive", "TPR at 5%", "AUROC", "lowest"],
         [
             [
@@ -109,7 +109,7 @@ def _curves(rows: Sequence[DetectionRow], rate: float) -> dict[str, list[tuple[f
 
 
 def by_attack(rows: Sequence[DetectionRow], group: str | None, rate: float) -> dict[str, float]:
-    """The mean TPR at 1% of each attack over its models, in the order of the rows."""
+    """The mean TPR at 1% over the models of each attack. The attacks are in the order of `rows`."""
     mine = [r for r in rows if r.rate == rate and (r.group == group if group else r.group != CLEAN)]
     found = {
         a: mean_over_attacks([r for r in mine if r.attack == a], lambda r: r.tpr1)
@@ -135,7 +135,7 @@ def attacks_section(rows: Sequence[DetectionRow], cells: Sequence[CellRecord], r
     models = [[c for c in cells if (attack_of(c.cell), c.cell["rate"]) == (a, -own)] for _, a, own in kinds]
     return Section(
         "Attack by attack",
-        ("The figure and the table give the TPR at a promised 1% of false alarms, with at most 64 forward passes per input. These rates count only triggered inputs that get the attacker’s label. "
+        ("The figure and the table give the TPR at a promised 1% of false alarms, with at most 64 forward passes per input. These TPRs count only triggered inputs that get the attacker’s label. "
          "* marks attacks that were held out of the design of SmoothnessProfile. † marks attacks that were made to evade detection by smoothness.",),
         [
             StudyFigure(
@@ -187,7 +187,7 @@ def adaptive_section(rows: Sequence[DetectionRow], cells: Sequence[CellRecord], 
          "and under JPEG compression at severity 3 is measured on the model’s triggered inputs.",),
         (),
         [StudyTable(
-            "Means over models" + (f"; the mean accuracy of clean models is {percent(base)}" if clean else ""),
+            "Means over models" + (f". The mean accuracy of clean models is {percent(base)}" if clean else ""),
             ["attack", "clean accuracy", "change from clean", "ASR", "ASR under noise", "ASR under JPEG", "TPR of SmoothnessProfile", "best detector"],
             lines,
         )],
@@ -204,7 +204,7 @@ def false_section(found: Sequence[Summary], rows: Sequence[DetectionRow]) -> Sec
 
     return Section(
         "False alarms",
-        ("The table gives the share of clean test inputs that are flagged, with an exact 95% interval over all models. All clean test inputs are counted. The exact interval ignores that the calibration sets were chosen at random. “Kept” is the number of models whose false alarms are inside the 95% interval (beta-binomial) that the promise allows. The beta-binomial interval takes the random choice of the calibration sets into account.",),
+        ("The table gives the share of clean test inputs that are flagged, with an exact 95% interval over all models. All clean test inputs are counted. The exact interval does not account for the random choice of the calibration sets. “Kept” says for how many models the number of false alarms is inside the 95% interval (beta-binomial) that the promise allows. The beta-binomial interval accounts for the random choice of the calibration sets.",),
         (),
         [StudyTable(
             "Actual false-positive rates",
@@ -253,7 +253,7 @@ def refused_section(cells: Sequence[CellRecord]) -> Section | None:
     ]
     if not lines:
         return None
-    text = "The table lists the models to which a detector could not be fitted. The means of a detector leave out the models to which it could not be fitted."
+    text = "The table lists the models to which a detector could not be fitted. The means of a detector are over the other models, to which it could be fitted."
     head = ["detector", "data set and recipe", "model", "reason"]
     return Section(
         "Detectors that refused a model", (text,), (), [StudyTable("Detectors that refused a model", head, lines)]

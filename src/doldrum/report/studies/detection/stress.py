@@ -56,13 +56,13 @@ def _sentence(models: Models, own: Sequence[CellRecord], detector: str) -> str:
         if planted
         else ""
     )
-    over = "; TPRs are means over the backdoored models" if planted else ""
+    over = "; each TPR is a mean over the backdoored models" if planted else ""
     shifts = {k: mean("shifts", k, "fpr", 0) for k in found[0]["shifts"] if k != "none"}
     worst, even = (np.mean([x["imbalance"]["1"][k] for x in found], axis=0).max() for k in ("fpr", "per_class"))
     return (
-        f"{detector_title(detector)} was also calibrated in several ways, for {len(own)} {'model' if len(own) == 1 else 'models'} ({models.name}{over}). At a promised rate of 1%, the actual rates of false alarms by the number of calibration inputs are: {sizes} (mean ± "
+        f"{detector_title(detector)} was also calibrated with other calibration sets, for {len(own)} {'model' if len(own) == 1 else 'models'} ({models.name}{over}). At a promised rate of 1%, the actual rates of false alarms by the number of calibration inputs are: {sizes} (mean ± "
         f"standard deviation over random splits). If the calibration images are made brighter, darker or otherwise unlike the scanned images, the actual rates are {percent(min(shifts.values()))} to "
-        f"{percent(max(shifts.values()))}.{contaminated} The promised rate is for all inputs together: at a promised 5%, "
+        f"{percent(max(shifts.values()))}.{contaminated} The promised rate holds over all classes together, not for each class: at a promised 5%, "
         f"up to {percent(float(worst))} of the inputs of one predicted class are flagged. With class-conditional calibration, at most {percent(float(even))} of the inputs of a class are flagged."
     )
 
@@ -121,7 +121,7 @@ def _calibration(own: Sequence[CellRecord]) -> list[Section]:
         Section(
             "How many calibration inputs",
             (
-                f"The rates were measured on {victims}. TPR is a mean over the backdoored models. The same scored inputs were split at random 50 times into calibration and test inputs. The table gives mean ± standard deviation over these splits, which shows the effect of choosing calibration inputs. “Refused” means that a rate this low cannot be promised with so few calibration inputs. "
+                f"The false-positive rates and TPRs were measured on {victims}. TPR is a mean over the backdoored models. The same scored inputs were split at random 50 times into calibration and test inputs. The table gives mean ± standard deviation over these splits. The standard deviation shows the effect of the random choice of calibration inputs. “Refused” means that there are too few calibration inputs to promise the rate. "
                 "“Kept” is the number of splits whose false alarms are inside the 95% interval that the promise allows.",
             ),
             (),
@@ -144,7 +144,8 @@ def _stress(cell: CellRecord, detector: dict[str, Any]) -> dict[str, Any]:
 
 
 def _backdoored(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The results on backdoored models only. On a clean model a trigger has no effect, so its TPR is a false-positive rate."""
+    """Keep only the results on backdoored models. Clean models are left out, since the TPR on a clean model is a
+    false-positive rate: the trigger has no effect."""
     return [f for f in found if f["backdoored"]]
 
 
@@ -205,7 +206,7 @@ def _imbalance(by: dict[str, list[dict[str, Any]]], first: str = "") -> StudyTab
         return f"\n(refused: {few:.1f} classes)" if few else ""
 
     return StudyTable(
-        f"{first}Actual FPR at a promised FPR of 5%. The first line of a table cell has the mean FPR of the three most frequent / the three rarest predicted classes. The second line has the range from the lowest to the highest FPR of a class. With "
+        f"{first}The table gives the actual FPR at a promised FPR of 5%. The first line of a table cell has two mean FPRs: of the three most frequent predicted classes, and of the three rarest predicted classes. The second line has the range from the lowest to the highest FPR of a class. With "
         "class-conditional calibration, classes with too few inputs are refused (here their inputs are never flagged)",
         ["detector", *(f"1:{r}" for r in ratios), *(f"1:{r}, per class" for r in ratios)],
         [

@@ -1,4 +1,4 @@
-"""Compare every model of the study with its reference models, by each inspector and by the verdict."""
+"""Compare every model of the study with the reference models of its network, by each inspector alone and by the verdict."""
 
 from __future__ import annotations
 
@@ -17,31 +17,32 @@ __all__ = [
 ]  # fmt: skip
 
 Figure = tuple[str, int | None, int | None]
-"""The inspector, the source class and the target class to which a value belongs."""
+"""The key of a value that an inspector measured: (inspector, source class, target class)."""
 CONTROL = "wrong labels"
 """Models with wrong labels of the target class in their training data, but without any trigger. They have no backdoor."""
 ALL = "verdict"
 """The name for the verdict, which combines the inspectors of VERDICT."""
 LEAST = 0.05
-"""The smallest standard deviation of the reference models that is used, as in doldrum.inspectors.judging.standard."""
+"""A lower limit: a smaller standard deviation of the reference models is replaced by this number, as in doldrum.inspectors.judging.standard."""
 VERDICT = ("mask", "additive", "low-frequency", "blend", "warp", "label-only")
 """The inspectors that the verdict combines, as in doldrum.inspectors.kinds."""
 SIZED = ("mask", "additive", "low-frequency", "blend", "warp")
-"""The inspectors of the verdict whose triggers have a size. The verdict names the class of the trigger that stands out most."""
+"""The inspectors of the verdict that find triggers with a size. The verdict names the class of the trigger that stands out most."""
 LEVEL = 0.05
-"""The promised false-alarm rate over clean models."""
+"""The promised rate of false alarms: the share of clean models that are flagged."""
 SMALLER, WORKS = 2.0, 0.5
 """A backdoor is shown if its trigger is at least 2 times smaller than in the reference models, and has a success rate of at least .5.
 
 The limits SMALLER and WORKS are the same as in doldrum.inspectors.inspection.
 """
 REFERENCES = 300
-"""Clean models with this seed or a higher one are reference models, as in the study."""
+"""A clean model is a reference model if its seed is at least this number, as in the study."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """The results of one model from all of its cells: one value per inspector and route (source class and target class)."""
+    """The results of one model, collected from all cells with this model. There is one value for each inspector and
+    each pair of a source class and a target class."""
 
     network: str
     attack: str
@@ -66,10 +67,11 @@ class Model:
 
 @dataclass(frozen=True)
 class Judged:
-    """The result of one inspector (or of ALL inspectors of the verdict) for a model.
+    """The result of the comparison of one model with the reference models, by one inspector or by ALL inspectors of the
+    verdict.
 
-    `score` compares the model with the reference models, `p` is its conformal p-value, and `most` is the value that stands out
-    most.
+    `score` says how far the model is from the reference models, and `p` is the conformal p-value of this score. `most`
+    is the key of the value that differs most from the reference models.
     """
 
     model: Model
@@ -78,16 +80,18 @@ class Judged:
     p: float
     most: Figure
     smaller: float = math.nan
-    """How many times smaller the trigger of `most` is than the triggers for the same classes in the reference models, on average."""
+    """The geometric mean size of the triggers for the same classes in the reference models, divided by the size of the trigger of `most`."""
 
     @property
     def shown(self) -> bool:
-        """Whether the verdict would be "backdoor shown", if the confidence limits of the success rate are ignored."""
+        """Whether a backdoor is shown, by the rule of the verdict "backdoor shown" but without the confidence limits of
+        the success rate."""
         return self.p <= LEVEL and self.smaller >= SMALLER and self.model.success.get(self.most, 0.0) >= WORKS
 
     @property
     def points_to(self) -> int | None:
-        """The target class that the inspector names: the target of the pair (source class, target class), or the class that the trigger leads to."""
+        """The target class that the inspector names: the target class in `most` or, if there is none, the class to
+        which the trigger changes most images."""
         return self.most[2] if self.most[2] is not None else self.model.leads.get(self.most)
 
 
@@ -119,15 +123,17 @@ def models_of(cells: Iterable[CellRecord]) -> list[Model]:
 
 
 def names_of(models: Sequence[Model]) -> list[str]:
-    """The names of the inspectors that have a result for at least one model."""
+    """The names of all inspectors that have a result for at least one of the models."""
     return list(dict.fromkeys(name for model in models for name, _, _ in model.values))
 
 
 def judged(models: Sequence[Model], by: str, inspectors: Sequence[str]) -> list[Judged]:
-    """Compare every model that is not a reference model with the reference models of the same network.
+    """Compare each model with the reference models of the same network. Reference models themselves are left out of the
+    result.
 
-    The result uses the values of all `inspectors` together. Each reference model gets a score too, by comparing it with the
-    other reference models. The p-value of a model comes from the rank of its score among the scores of the reference models.
+    The comparison uses the values of all `inspectors` together, and `by` is the name of this comparison. Each reference
+    model gets a score too, by comparing it with the other reference models. The p-value of a model comes from the rank
+    of its score among the scores of the reference models.
     """
     out: list[Judged] = []
     for network in dict.fromkeys(model.network for model in models):
@@ -161,7 +167,7 @@ def _kind(name: Figure) -> tuple[str, bool, bool]:
 
 
 def as_rows(found: Iterable[Judged]) -> list[Mapping[str, Any]]:
-    """The rows of the CSV file: one row per model and inspector."""
+    """The rows of the CSV file with the results: one row for each model and each inspector (or the verdict)."""
     return [
         {"network": j.model.network, "attack": j.model.attack, "seed": j.model.seed, "target": j.model.target, "asr": j.model.asr,
          "by": j.by, "score": j.score, "p": j.p, "inspector": j.most[0], "smaller": j.smaller, "shown": j.shown, "source": j.most[1], "points_to": j.points_to}

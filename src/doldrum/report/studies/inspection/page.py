@@ -79,7 +79,8 @@ def page(records: StudyRecords) -> StudyPage:
 
 
 def _sums(by: str, found: Sequence[Judged], attacks: Sequence[str], references: int) -> dict[str, Summary]:
-    """Summaries over all attacks, and over the attacks with one target class and one trigger."""
+    """Two summaries of the results: over all attacks, and over only the attacks that have a single target class and a
+    single trigger."""
     return {
         "all": summary_of(by, found, attacks, references),
         "one trigger": summary_of(by, found, [a for a in attacks if a in ONE_TRIGGER], references),
@@ -102,7 +103,7 @@ def _lede(
     ours, one = sums[ALL]["all"], sums[ALL]["one trigger"]
     texts = [
         f"The study has {counted(len(models), 'model')}, of which {sum(m.reference for m in models)} are clean reference models. Each model that is not a reference model is compared with the reference models that have the same network. The promised "
-        f"rate of false alarms is {LEVEL:.0%} of clean models. The figures here leave out the development models, because the inspectors were designed on them. The development models have a section of their own.",
+        f"rate of false alarms is {LEVEL:.0%} of clean models. The figures here leave out the development models, because the inspectors were designed on them. The results for the development models are in a separate section.",
     ]
     if ours.models and ours.clean:
         texts.append(
@@ -110,14 +111,14 @@ def _lede(
             f"trigger, {percent(one.tpr)} are flagged, with an AUROC of {number(one.auroc, 2)}. In {percent(one.target.value)} of these flagged models, the verdict names the attacker's target class. "
             f"{ours.alarms} of {ours.clean} clean models are flagged"
             + (
-                f", where the promised rate allows {ours.promised[0]} to {ours.promised[1]} (95% interval)."
+                f". The promised rate allows {ours.promised[0]} to {ours.promised[1]} flagged clean models (95% interval)."
                 if ours.promised
                 else "."
             )
         )
         if math.isfinite(entropies[ALL]):
             texts.append(
-                f"The score of the verdict was converted to a probability, calibrated on the development models. The cross-entropy of this probability of a backdoor is {number(entropies[ALL], 2)}. (A constant probability of one half has a cross-entropy of .69. The goal of NIST's TrojAI is a cross-entropy of .3465.)"
+                f"The score of the verdict was converted to a probability, calibrated on the development models. The cross-entropy of this probability of a backdoor is {number(entropies[ALL], 2)}. For comparison, a constant probability of one half has a cross-entropy of .69, and the goal of NIST's TrojAI is a cross-entropy of .3465."
             )
     if CLASSIC in sums and sums[CLASSIC]["all"].clean:
         classic = sums[CLASSIC]["all"]
@@ -158,10 +159,10 @@ def _verdicts(found: Sequence[Judged], attacks: Sequence[str]) -> Section:
 def _control(found: Sequence[Judged]) -> Section:
     flagged, shown = [j for j in found if j.p <= LEVEL], [j for j in found if j.shown]
     return Section(
-        "Wrong labels, and no trigger",
+        "Models with wrong labels, but without a trigger",
         (
             f"{counted(len(found), 'model')} had wrong labels in the training data: as many labels were changed to one class as in an attack, but no image got a trigger. Of the models with wrong labels, {len(flagged)} "
-            f"are suspicious. Such a model differs from the reference models: smaller changes to an image are enough to make it predict that class. The sizes of the triggers that were found are compared with the sizes in the reference models. By this comparison of sizes, a backdoor is shown in {len(shown)} of the models with wrong labels.",
+            f"are suspicious. A suspicious model differs from the reference models: smaller changes to an image are enough to make it predict the class of the wrong labels. A backdoor is shown only if the trigger that was found is also much smaller than in the reference models. A backdoor is shown in {len(shown)} of the models with wrong labels.",
         ),
         tables=[StudyTable("Every such model", ["network", "seed", "class", "distance from the reference models", "p", "trigger: times smaller", "backdoor shown"],
                            [[j.model.network, str(j.model.seed), str(j.model.target), number(j.score, 1), number(j.p, 2), number(j.smaller, 1), "yes" if j.shown else "no"]

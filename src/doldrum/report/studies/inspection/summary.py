@@ -34,7 +34,7 @@ ONE_TRIGGER = (
     "anti-smoothing",
     "adap-blend",
 )
-"""Attacks with one target class, and with the same trigger for all inputs."""
+"""The attacks that have a single target class, and the same trigger for all inputs."""
 _INDEX = 2.0
 
 
@@ -58,7 +58,7 @@ class Summary:
 
 
 def is_development(model: Model) -> bool:
-    """Whether this model was used to design the inspectors."""
+    """Whether the model is a development model, that is, was used to design the inspectors."""
     return model.network == "fashion-cnn" and 100 <= model.seed < 200 and model.attack not in HELD_OUT
 
 
@@ -73,7 +73,8 @@ def judge_all(models: Sequence[Model]) -> dict[str, list[Judged]]:
 
 
 def neural_cleanse(model: Model) -> Judged:
-    """Apply the published rule of Neural Cleanse to the sizes that the mask inspector found; p is 0 for an alarm, else 1.
+    """Apply the published rule of Neural Cleanse to the sizes of the triggers that the mask inspector found. If the
+    rule flags the model, `p` is 0, else 1.
 
     Source: Wang et al. 2019, "Neural Cleanse", IEEE S&P, section V.
     """
@@ -85,7 +86,8 @@ def neural_cleanse(model: Model) -> Judged:
 
 
 def summary_of(by: str, found: Sequence[Judged], attacks: Sequence[str], references: int) -> Summary:
-    """Summarise the results on the models of some attacks, compared with the results on all clean models."""
+    """Summarise the results on the models with one of `attacks`, and compare them with the results on all clean
+    models."""
     clean = [j for j in found if j.model.clean]
     bad = [j for j in found if j.model.attack in attacks]
     flagged = [j for j in bad if j.p <= LEVEL]
@@ -115,9 +117,9 @@ def summary_of(by: str, found: Sequence[Judged], attacks: Sequence[str], referen
 def cross_entropy(found: Sequence[Judged], *, development: Sequence[Judged]) -> float:
     """The cross-entropy of the probability that a model is backdoored; for a constant probability of one half, it is log 2.
 
-    The result is the mean of the cross-entropies over clean and over backdoored models. The probability is P, where
-    logit P = a + b log(1 + max(score, 0)). The values of a and b maximise the likelihood on the development models, with equal
-    weight for clean and backdoored models.
+    The cross-entropy is averaged over clean models and over backdoored models separately, and the result is the mean of
+    these two averages. The probability is P, where logit P = a + b log(1 + max(score, 0)). The values of a and b
+    maximise the likelihood on the development models, with equal weight for clean and backdoored models.
     """
     x, y = _features(development)
     if len(set(y.tolist())) < 2:

@@ -1,4 +1,4 @@
-"""Mean W at every noise strength, for each kind of pattern, because results at one strength can mislead."""
+"""Mean W at every noise strength, for each kind of pattern. A result at a single noise strength can be misleading."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Curves = dict[str, list[tuple[float, float]]]
 def curves_of(cells: Sequence[CellRecord], *, level: str) -> tuple[list[float], Curves]:
     """The noise strengths that all cells share, and mean W at these strengths without and with each kind of pattern.
 
-    Only the kinds of pattern that reach the success rate `level` are included.
+    Kinds of pattern that do not reach the success rate `level` are left out.
     """
     strengths = sorted(set.intersection(*({float(s) for s in c.cell["strengths"]} for c in cells)))
     found: dict[str, list[tuple[list[float], list[float]]]] = {}

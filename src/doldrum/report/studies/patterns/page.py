@@ -28,9 +28,9 @@ Verdict = Literal["smooths", "roughens", "not shown"]
 class KindRow:
     """The results of one kind of pattern at one level of success, over its models.
 
-    `fall` is W without the pattern minus W with it, on the same inputs, at the clean model's sigma-half. A fall above 0 means that
-    the pattern makes the model smoother. `p_holm` is the p-value of the fall, Holm-corrected for the number of kinds at the
-    same level (`tests`). The other numbers are means over models.
+    `fall` is W without the pattern minus W with it, on the same inputs, at the clean model's sigma-half. A fall above 0
+    means that the pattern makes the model smoother. `p_holm` is the p-value of the fall, Holm-corrected for `tests`,
+    the number of kinds of pattern at the same level. `amount`, `share` and all values of W are means over models.
     """
 
     kind: str
@@ -53,14 +53,16 @@ class KindRow:
 
     @property
     def verdict(self) -> Verdict:
-        """The verdict at the 5% level: "smooths" or "roughens" by the sign of a significant fall of W, else "not shown"."""
+        """The verdict at the 5% level. If the fall of W is significant, the verdict is "smooths" for a positive fall,
+        and "roughens" for a negative fall. Otherwise, the verdict is "not shown"."""
         if self.p_holm > 0.05:
             return "not shown"
         return "smooths" if self.fall.value > 0 else "roughens"
 
 
 def kind_rows(rows: Sequence[PatternRow], level: str) -> list[KindRow]:
-    """The kinds of pattern that reach a level of success: true triggers, then patterns made on clean models, then controls."""
+    """One row for each kind of pattern that reaches the level of success. The order is: true triggers, patterns made on
+    clean models, controls."""
     found: dict[str, list[PatternRow]] = {}
     for row in rows:
         if row.level == level:
@@ -118,7 +120,7 @@ def page(records: StudyRecords) -> StudyPage:
             ],
             [
                 _w_table("At full strength", at["full"]),
-                curve_table(records.cells, level="full", caption="Mean W without → with the pattern at full strength, at each strength of the noise"),
+                curve_table(records.cells, level="full", caption="Mean W at each strength of the noise: without the pattern → with the pattern at full strength"),
             ],
         ),
         Section(
@@ -134,7 +136,7 @@ def page(records: StudyRecords) -> StudyPage:
             "Do W and STRIP flag the patterns?",
             (
                 "AUROC compares inputs with the pattern and the same inputs without it, on the same model. “Flagged” is the share of inputs with the "
-                "pattern that are flagged at a promised 5% of false alarms. If nobody planted the pattern, a flag can be seen as a false alarm or as a success.",
+                "pattern that are flagged at a promised 5% of false alarms. A flag for an artificial pattern can be seen as a false alarm, since no attacker planted the pattern, or as a success.",
             ),
             (),
             [
@@ -192,8 +194,8 @@ def _lede(full: Sequence[KindRow], equal: Sequence[KindRow], level: str, rows: S
             else []
         ),
         *_verdicts("On clean models, with patterns at full strength:", made),
-        "The numbers in brackets are falls of mean W at σ½, with 95% intervals over models. Verdicts are at the 5% level. "
-        f"The p-values of these verdicts are Holm-corrected for {counted(len(full), 'kind')} of pattern, which include controls and true triggers. "
+        "The numbers in brackets say how much mean W falls with the pattern at σ½, with 95% intervals over models. Verdicts are at the 5% level. "
+        f"The p-values of these verdicts are Holm-corrected for {counted(len(full), 'kind')} of pattern, counting controls and true triggers too. "
         f"The study has {counted(len(clean), 'clean model')} and {counted(len(bad), 'backdoored model')}, with "
         f"{between(r.inputs for r in rows)} inputs each.",
     ]
@@ -215,7 +217,7 @@ def _lede(full: Sequence[KindRow], equal: Sequence[KindRow], level: str, rows: S
 
 
 def _verdicts(what: str, kinds: Sequence[KindRow]) -> list[str]:
-    """A sentence about the effects of some kinds of pattern; an empty list if there are no kinds."""
+    """One text about the effects of the given kinds of pattern, in a list. The list is empty if `kinds` is empty."""
     by: dict[str, list[str]] = {"smooths": [], "roughens": [], "not shown": []}
     for k in kinds:
         why = taken_away(k.fall, k.p_holm, k.tests)
@@ -232,7 +234,7 @@ def _range(kinds: Sequence[KindRow]) -> str:
 
 def _w_table(caption: str, kinds: Sequence[KindRow]) -> StudyTable:
     return StudyTable(
-        caption + ": mean W at σ½, and its fall with a 95% t interval over models",
+        caption + ": mean W at σ½ without and with the pattern, and the fall of mean W with a 95% t interval over models",
         ["pattern", "verdict", "models", "a", "share", "W without", "W with", "W of inputs that get the pattern’s class", "fall"],
         [
             [

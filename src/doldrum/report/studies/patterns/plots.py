@@ -1,4 +1,4 @@
-"""The figures of `study patterns`. True triggers are orange, and patterns on clean models are blue."""
+"""Plot the figures of `study patterns`. True triggers are orange, and patterns on clean models are blue."""
 
 from __future__ import annotations
 
@@ -53,4 +53,4 @@ def plot_profiles(cells: Sequence[CellRecord], level: str, ax: Axes) -> None:
     ax.set_xticks(asked, [f"{s:g}" for s in asked])
     ax.minorticks_off()
     ax.set_ylim(0, 1.03)
-    bare_axes(ax, xlabel="strength σ of the noise", ylabel="draws that keep the label")
+    bare_axes(ax, xlabel="strength σ of the noise", ylabel="share of draws that keep the label")

@@ -23,7 +23,7 @@ KINDS = {
     "trigger": "BadNets’ patch, unknown to the model",
 }  # fmt: skip
 CONTROL_KINDS = tuple(KINDS[name] for name in ("random-sign", "random-uniform", "random-patch", "trigger"))
-"""The controls: random patterns, and a trigger that the model never learnt."""
+"""The kinds of pattern that serve as controls: random patterns, and a trigger that the model never learnt."""
 
 FEWEST = 10
 """A pattern must change at least this many inputs to its class, or its curves are not used."""
@@ -33,11 +33,12 @@ FEWEST = 10
 class PatternRow:
     """The results of one pattern on one model, at full strength or faded to a level of success.
 
-    `true` says whether the pattern is a backdoored model's own trigger. `amount` is the pattern's strength as a share of its full strength. `share` is the
-    share of inputs that get one class with the pattern. `w_clean` and `w` are mean W without and with the pattern, at the clean
-    model's sigma-half. `w_hit` is mean W over the inputs that get the class (NaN if there are none). `auroc_w` and `auroc_strip`
-    compare inputs with and without the pattern. `flagged_w` and `flagged_strip` are the shares of inputs with the pattern that are
-    flagged at a promised 5% of false alarms.
+    `true` says whether the pattern is a backdoored model's own trigger. `amount` is the pattern's strength as a share
+    of its full strength. `share` is the share of inputs that the model predicts as the pattern's class. `w_clean` is
+    mean W without the pattern, and `w` is mean W with the pattern, both at the clean model's sigma-half. `w_hit` is
+    mean W over only the inputs that the model predicts as the pattern's class (NaN if there are no such inputs).
+    `auroc_w` and `auroc_strip` compare inputs with and without the pattern. `flagged_w` and `flagged_strip` are the
+    shares of inputs with the pattern that are flagged at a promised 5% of false alarms.
     """
 
     kind: str
@@ -67,7 +68,7 @@ class PatternRow:
 
 
 def kind_of(cell: CellRecord) -> tuple[str, bool]:
-    """The name of a cell's pattern, and whether the pattern is a backdoored model's own trigger."""
+    """The name of the cell's pattern for tables, and whether the pattern is the own trigger of a backdoored model."""
     attack, pattern = str(cell.cell["attack"]), str(cell.cell["pattern"])
     if attack == "clean":
         return KINDS.get(pattern, pattern), False
@@ -76,7 +77,8 @@ def kind_of(cell: CellRecord) -> tuple[str, bool]:
 
 
 def pattern_rows(cells: Iterable[CellRecord]) -> list[PatternRow]:
-    """One row for every condition of every cell, except the condition "clean", in the order of the cells."""
+    """Make one row for every condition of every cell. The condition "clean" is left out, and the rows are in the order
+    of the cells."""
     rows = []
     for cell in cells:
         v = cell.values
@@ -101,8 +103,8 @@ def pattern_rows(cells: Iterable[CellRecord]) -> list[PatternRow]:
 class Telling:
     """How well a discriminant distinguishes inputs with a true trigger from inputs with an artificial pattern.
 
-    The discriminant is not trained on the trigger and the pattern that it must distinguish. `mean` and `least` are the mean and
-    the lowest AUROC over all pairs of a trigger and a pattern. An AUROC of one half is chance.
+    The discriminant is not trained on the trigger and the pattern that it must distinguish. `mean` is the mean AUROC
+    over all pairs of a trigger and a pattern, and `least` is the lowest AUROC. Guessing gives an AUROC of one half.
     """
 
     features: str
@@ -116,11 +118,12 @@ class Telling:
 def tell_apart(cells: Sequence[CellRecord], *, level: str, features: Sequence[str] = ("w", "keep")) -> Telling | None:
     """Test whether W curves distinguish a trigger and a pattern that were both left out of training.
 
-    For each pair of a trigger and a pattern, a linear discriminant is trained on all other triggers and patterns, and must
-    distinguish the two. The features of the discriminant are W and the share of draws that keep the label, at the strengths that
-    all cells share. The ridge penalty of the discriminant is 0.1 of the mean variance. Only inputs that get the pattern's class
-    are used, and patterns that change fewer than ten inputs are left out. The result is None with fewer than two triggers or
-    fewer than two patterns.
+    For each pair of a trigger and a pattern, a linear discriminant is trained on all triggers and patterns except this
+    pair. Then the discriminant must distinguish the trigger and the pattern of the pair. The features of the
+    discriminant are W and the share of draws that keep the label, at the strengths that all cells share. The ridge
+    penalty of the discriminant is 0.1 times the mean variance of the features. Only inputs that the model predicts as
+    the pattern's class are used. Patterns for which there are fewer than ten of these inputs are left out. The result
+    is None with fewer than two triggers or fewer than two patterns.
     """
     pairs = told_pairs(cells, level=level, features=features)
     if not pairs:
@@ -132,9 +135,10 @@ def tell_apart(cells: Sequence[CellRecord], *, level: str, features: Sequence[st
 def told_pairs(
     cells: Sequence[CellRecord], *, level: str, features: Sequence[str] = ("w", "keep")
 ) -> dict[tuple[str, str], float]:
-    """For each pair (trigger, pattern), the AUROC of inputs with the trigger against inputs with the pattern.
+    """For each pair (trigger, pattern), the AUROC with which a discriminant separates inputs with the trigger from
+    inputs with the pattern.
 
-    The discriminant is trained without this pair.
+    The discriminant for a pair of a trigger and a pattern is trained without this pair.
     """
     conditions = [(c, c.values["conditions"].get(level, {"hit": ()})) for c in cells]
     fit = [c for c, condition in conditions if sum(condition["hit"]) >= FEWEST]
@@ -157,7 +161,8 @@ def told_pairs(
 
 
 def _inputs(cell: CellRecord, level: str, strengths: Sequence[float], features: Sequence[str]) -> NDArray[np.float64]:
-    """One row of features for each input that gets the class: its curves at the shared noise strengths."""
+    """One row of features for each input that the model predicts as the pattern's class. The features are the values of
+    `features` at the given noise strengths."""
     condition = cell.values["conditions"][level]
     columns = [int(np.abs(np.asarray(cell.values["strengths"]) - s).argmin()) for s in strengths]
     hit = np.asarray(condition["hit"], dtype=bool)
@@ -165,7 +170,8 @@ def _inputs(cell: CellRecord, level: str, strengths: Sequence[float], features: 
 
 
 def _discriminant(true: Sequence[NDArray[np.float64]], other: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """The direction of Fisher's discriminant from `other` to `true`. Every kind of pattern has the same weight."""
+    """The direction of Fisher's linear discriminant between two classes, pointing from the inputs in `other` to the
+    inputs in `true`. Every kind of pattern has the same weight."""
     means = [np.mean([part.mean(axis=0) for part in side], axis=0) for side in (true, other)]
     spread = np.mean(
         [(part - m).T @ (part - m) / len(part) for side, m in zip((true, other), means, strict=True) for part in side],

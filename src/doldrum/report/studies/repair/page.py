@@ -69,7 +69,7 @@ def _pick(rows: Sequence[dict[str, Any]], **wanted: Any) -> list[dict[str, Any]]
 
 
 def _share(effect: Effect) -> str:
-    """A mean share with its confidence limits, clipped to [0, 1], as text."""
+    """A mean share as text, followed by its confidence limits in brackets. The limits are clipped to [0, 1]."""
     limits = f" ({percent(max(0.0, effect.lower))} to {percent(min(1.0, effect.upper))})" if effect.n > 1 else ""
     return "–" if effect.n == 0 else percent(effect.value) + limits
 
@@ -99,7 +99,7 @@ def _table(rows: Sequence[dict[str, Any]], methods: Sequence[str], size: int) ->
         "CPU seconds",
         "models",
     ]
-    return StudyTable("Each method over all attacks", head, made)
+    return StudyTable("Means over all attacks, for each method", head, made)
 
 
 def _attacks(rows: Sequence[dict[str, Any]], methods: Sequence[str], size: int) -> StudyTable:
@@ -130,13 +130,14 @@ def _best(rows: Sequence[dict[str, Any]], methods: Sequence[str], sizes: Sequenc
         return "No attacked model was repaired."
     mine = _pick(rows, method=best, inputs=size)
     return (
-        f"With {size:,} clean images, {best} works best. Over {counted(len(mine), 'model')}, the attacker’s trigger succeeds on {percent(_mean(mine, 'asr_before').value)} of images before the repair "
-        f"and on {percent(_mean(mine, 'asr').value)} after it."
+        f"With {size:,} clean images, {best} works best. Over {counted(len(mine), 'model')}, the attacker’s trigger succeeds on {percent(_mean(mine, 'asr_before').value)} of the test images before the repair "
+        f"and on {percent(_mean(mine, 'asr').value)} of the test images after the repair."
     )
 
 
 def lower_than(rows: Sequence[dict[str, Any]], method: str, other: str, size: int) -> Effect:
-    """By how much the trigger's success is lower after a repair by `method` than by `other`, over the models that both methods repaired."""
+    """The success rate of the trigger after a repair by the method `other`, minus the success rate after a repair by
+    `method`. The result is a mean over the models that both methods repaired."""
     after = [
         {(r["attack"], r["seed"]): r["asr"] for r in _pick(rows, method=name, inputs=size) if r["asr"] is not None}
         for name in (method, other)
@@ -153,7 +154,7 @@ def _against(rows: Sequence[dict[str, Any]], methods: Sequence[str], sizes: Sequ
         return []
     told = f"{100 * found.value:.1f} points (95%: {100 * found.lower:.1f} to {100 * found.upper:.1f})"
     return [
-        f"On the same {counted(found.n, 'model')}, the attacker’s trigger succeeds less often after {best} than after {_PLAIN}, by {told} on average."
+        f"On the same {counted(found.n, 'model')}, the attacker’s trigger succeeds less often after a repair by {best} than after a repair by {_PLAIN}. The mean difference is {told}."
     ]
 
 

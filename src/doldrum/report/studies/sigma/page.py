@@ -95,7 +95,8 @@ def reading(effect: Effect) -> str:
 
 
 def changed(table: dict[str, dict[str, Effect]], of: str) -> dict[str, list[str]]:
-    """For each variant of a setting, the attacks whose verdict differs from the verdict with the usual variant, `of`.
+    """For each variant of a setting, the attacks whose verdict differs from the verdict with the usual variant. `of` is
+    the name of the usual variant.
 
     An attack is listed only if its interval does not contain the mean effect with the usual variant.
     """
@@ -114,7 +115,7 @@ def _headline(tables: dict[str, dict[str, dict[str, Effect]]]) -> str:
 
 
 def _base(tables: dict[str, dict[str, dict[str, Effect]]]) -> dict[str, str]:
-    """The variant of each setting that the other studies use."""
+    """For each setting, the name of the usual variant, that is, the variant in all other studies."""
     return {"rules": "half", "draws": list(tables["draws"])[-1], "estimators": "plug-in", "clip": "no"}
 
 
@@ -131,7 +132,7 @@ def _lede(tables: dict[str, dict[str, dict[str, Effect]]], cells: Sequence[CellR
         rest = [n for n in tables[kind] if n != of]
         if kind == "rules":
             lede.append(
-                "With other rules for the noise strength, the results are: "
+                "With rules for the noise strength other than σ½, the results are: "
                 + "; ".join(f"{n} (mean σ {_sigma(cells, n)}) {_answers(rules[n])}" for n in rest)
                 + "."
             )
@@ -148,7 +149,7 @@ def _lede(tables: dict[str, dict[str, dict[str, Effect]]], cells: Sequence[CellR
     clean = rules["half"].get("clean")
     if clean is not None:
         lede.append(
-            f"Between two clean models, which should show no effect, the effect is {span(clean)} at σ½ over {counted(clean.n, 'pair')}."
+            f"As a control, two clean models are compared, which should show no effect. The mean effect between two clean models is {span(clean)} at σ½, over {counted(clean.n, 'pair')} of models."
         )
     return lede
 
@@ -166,7 +167,7 @@ def _answers(row: dict[str, Effect], only: Sequence[str] | None = None) -> str:
         by.pop("neither")
     return (
         ", ".join(f"{word}: {listed(names)}" for word, names in by.items() if names)
-        or "no attack is smoother or less smooth"
+        or "no attack makes the model smoother or less smooth"
     )
 
 
@@ -176,11 +177,13 @@ def _sigma(cells: Sequence[CellRecord], rule: str) -> str:
 
 def _text(kind: str, cells: Sequence[CellRecord]) -> str:
     if kind == "rules":
-        return "Each rule chooses a noise strength for each model, and uses only clean inputs of the clean model for the choice."
+        return (
+            "Each rule chooses a noise strength for each model. The choice uses only clean inputs and the clean model."
+        )
     if kind == "draws":
-        return "All rows use the same draws: a row with n draws uses the first n of them. With few draws, the plug-in estimate of W is too low. An effect is computed from four means, which are all too low in the same way."
+        return "All rows use the same list of draws: a row with n draws uses the first n draws of the list. With few draws, the plug-in estimate of W is too low. An effect is computed from four means of W, and all four means are too low by a similar amount."
     if kind == "estimators":
-        return "All estimators of W use the same label counts. The collision statistic is not divided by its largest value. So for the collision statistic, compare only the signs of the effects, and the widths of the intervals."
+        return "All estimators of W use the same label counts. The collision statistic has another scale than the other estimators, because it is not divided by its largest value. So for the collision statistic, compare only the signs of the effects, and the widths of the intervals."
     return (
         "Except for clipping, all settings are the same as in the other studies."
         if kind == "clip"

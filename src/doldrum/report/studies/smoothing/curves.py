@@ -22,7 +22,8 @@ __all__ = ["curve_figure", "effects_by_strength", "strength_sentence", "strength
 
 
 def effects_by_strength(attack: str, cells: Sequence[CellRecord]) -> dict[float, float]:
-    """The mean effect over an attack's models at each noise strength that was measured on all of them."""
+    """The mean effect over the models of an attack, at each noise strength. Only noise strengths that were measured on
+    all these models are included."""
     chosen = [c for c in cells if c.cell["attack"] == attack and "curves" in c.values]
     own, shared = [c.values for c in chosen], _shared(chosen)
     found = {}
@@ -67,13 +68,14 @@ def strength_sentence(attacks: Sequence[AttackRow], cells: Sequence[CellRecord])
     if not parts:
         return ""
     return (
-        "The effect depends on the strength of the noise. The largest mean falls of W over all noise strengths "
-        "(not tested for significance) are: " + "; ".join(parts) + "."
+        "The effect depends on the strength of the noise. The largest mean fall of W for each attack, and the noise strength of this fall, "
+        "are (not tested for significance): " + "; ".join(parts) + "."
     )
 
 
 def curve_figure(attack: str, cells: Sequence[CellRecord]) -> StudyFigure:
-    """A figure of mean W at each noise strength for one attack, on both models, without and with the trigger."""
+    """A figure for one attack: mean W at each noise strength, on the backdoored and on the clean model, for inputs
+    without and with the trigger."""
     title = title_of(attack)
     return StudyFigure(
         f"curve-{attack}", lambda ax: _plot_curves(attack, cells, ax),

@@ -103,7 +103,7 @@ def _lede(attacks: Sequence[AttackRow], rest: Sequence[AttackRow], rows: Sequenc
         texts.append(f"There are fewer than {FEWEST} models, too few for a verdict, for {names}.")
     if not attacks:
         texts.append(
-            f"There is no verdict: none of the tested attacks has {FEWEST} models, and no other attack has {FEWEST_OTHERS}."
+            f"There is no verdict, because there are too few models: attacks with a planned test need {FEWEST} models, and all other attacks need {FEWEST_OTHERS} models."
         )
     else:
         texts.append(
@@ -122,7 +122,7 @@ def _lede(attacks: Sequence[AttackRow], rest: Sequence[AttackRow], rows: Sequenc
     clean = [a for a in rest if a.attack == "clean"]
     if clean:
         lede.append(
-            f"The same comparison between two clean models, which should show no effect, gives a mean effect of {spoken(clean[0].effect)} "
+            f"As a control, two clean models were compared in the same way, which should show no effect. The mean effect is {spoken(clean[0].effect)} "
             f"over {clean[0].models} {'pair' if clean[0].models == 1 else 'pairs'}."
         )
     return lede
@@ -146,7 +146,7 @@ def _table(caption: str, attacks: Sequence[AttackRow]) -> StudyTable:
         "on the clean model",
     ]
     return StudyTable(
-        caption + ": the effect is a difference in differences of mean W at σ½. P(smoother) is the probability that an input has a lower W with the trigger "
+        caption + ". The effect is a difference in differences of mean W at σ½. P(smoother) is the probability that an input has a lower W with the trigger "
         "than without it, on the backdoored model. The last column gives P(smoother) on the clean model. A probability of one half means no difference.",
         head,
         [

@@ -20,7 +20,7 @@ PLANNED = 10
 FEWEST, FEWEST_OTHERS = 3, 6
 """The number of models that a test needs, for an attack in HEADLINE and for any other attack.
 
-With fewer than 6 models, no sign-flip test can reach the 5% level.
+A sign-flip test needs at least 6 models to reach the 5% level.
 """
 Verdict = Literal["smooths", "roughens", "not shown", "too few models", "descriptive", "control"]
 
@@ -29,8 +29,9 @@ Verdict = Literal["smooths", "roughens", "not shown", "too few models", "descrip
 class AttackRow:
     """The results of one attack over its models.
 
-    `p_holm` is the p-value of the t-test, corrected for the `tests` of the page; None for attacks that are not tested. `p_flip` is
-    the p-value of the exact sign-flip test.
+    `p_holm` is the p-value of the t-test, Holm-corrected for `tests`, the number of tests on the page. `p_holm` is None
+    for attacks that are not tested. `p_flip` is the p-value of the exact sign-flip test of the same effect, without
+    correction.
     """
 
     attack: str
@@ -62,15 +63,15 @@ class AttackRow:
         return "smooths" if self.effect.value > 0 else "roughens"
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields and the verdict as a dictionary; effects are mappings."""
+        """All fields and the verdict, as a dictionary. Each effect becomes a mapping."""
         return {**asdict(self), "verdict": self.verdict}
 
 
 def attack_rows(rows: Sequence[ModelRow]) -> list[AttackRow]:
     """One row per attack: first the attacks in HEADLINE, then the other attacks, and last the pairs of two clean models.
 
-    An attack in HEADLINE is tested if it has at least 3 models, and any other attack if it has at least 6 models. The p-values of
-    all these tests are corrected together.
+    An attack that is listed in HEADLINE is tested if it has at least 3 models. An attack that is not listed in HEADLINE
+    is tested if it has at least 6 models. The p-values of all these tests are corrected together.
     """
     attacks = list(dict.fromkeys(r.attack for r in rows))
     order = [a for a in HEADLINE if a in attacks] + sorted(a for a in attacks if a not in (*HEADLINE, "clean"))

@@ -21,9 +21,10 @@ POOLED = 4  # correlations over all attacks, before those of single ones
 
 @dataclass(frozen=True)
 class Correlation:
-    """A rank correlation of the fall of W with ASR, over `models`; its interval comes from resampling models within attacks.
+    """A rank correlation of the fall of W with ASR, over `models` models. The confidence interval comes from resampling
+    models within attacks.
 
-    NaN if there are too few models, or if all models have the same ASR.
+    The correlation is NaN if there are too few models, or if all models have the same ASR.
     """
 
     what: str
@@ -33,7 +34,8 @@ class Correlation:
 
     @property
     def shown(self) -> bool:
-        """Whether the interval of Spearman's correlation is above 0."""
+        """Whether the correlation is significantly positive: the whole confidence interval of Spearman's correlation is
+        above 0."""
         return self.spearman.lower > 0
 
 

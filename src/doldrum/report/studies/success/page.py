@@ -74,11 +74,11 @@ def _lede(found: Sequence[Correlation], rows: Sequence[ModelRow], followed: Sequ
             if pooled.shown
             else "No relation is shown"
             if pooled.spearman.upper >= 0
-            else "The reverse relation is shown"
+            else "A negative relation is shown"
         )
         verdict = (
             f"{word}: over {pooled.models} models of {attacks} {'attack' if attacks == 1 else 'attacks'}, the rank correlation "
-            f"of ASR with the fall of W is {_spoken(pooled.spearman)} within attacks."
+            f"of ASR with the fall of W, computed within attacks, is {_spoken(pooled.spearman)}."
         )
     rest = ""
     if math.isfinite(adjusted.spearman.value):
@@ -87,12 +87,12 @@ def _lede(found: Sequence[Correlation], rows: Sequence[ModelRow], followed: Sequ
         word = (
             "a positive relation is shown"
             if hit.shown
-            else "the reverse relation is shown"
+            else "a negative relation is shown"
             if hit.spearman.upper < 0
             else "no relation is shown"
         )
         rest += (
-            f" Counting only inputs that get the attacker’s label excludes the direct effect of ASR. With these inputs, {word}: the correlation is {_spoken(hit.spearman)} over "
+            f" Counting only inputs that get the attacker’s label excludes the direct effect of ASR. If only such inputs are counted, {word}: the correlation is {_spoken(hit.spearman)} over "
             f"{hit.models} models with at least {MIN_HITS} such inputs."
         )
     each = f" Each model was measured on {between(r.inputs for r in rows)} inputs." if rows else ""
@@ -100,7 +100,9 @@ def _lede(found: Sequence[Correlation], rows: Sequence[ModelRow], followed: Sequ
     alone = [c for c in found[POOLED:] if math.isfinite(c.spearman.value)]
     if len(alone) > 1:
         names = listed([f"{c.what} ({_spoken(c.spearman)}, {c.models} models)" for c in alone])
-        lede.append(f"For single attacks, the correlations (not corrected for the number of attacks) are: {names}.")
+        lede.append(
+            f"Within each attack separately, the correlations are: {names}. These correlations are not corrected for the number of attacks."
+        )
     if len(rows) < PLANNED:
         lede.append(f"The results are provisional: only {len(rows)} of at least {PLANNED} planned models were run.")
     return [*lede, *onset_sentences([onsets_of(c) for c in followed])]

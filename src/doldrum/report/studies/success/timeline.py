@@ -19,7 +19,8 @@ __all__ = ["onset", "onset_sentences", "onsets_of", "timeline_rows", "timeline_s
 
 
 def onset(timeline: Sequence[dict[str, Any]], value: Callable[[dict[str, Any]], float]) -> int | None:
-    """The first step from which a value stays at or above half of its last value; None if the last value is not above 0.
+    """The first step from which a value stays at or above half of its final value until the end of training. The result
+    is None if the final value is not above 0.
 
     >>> onset([{"step": s, "asr": a} for s, a in ((0, 0.6), (10, 0.1), (20, 0.7), (40, 1.0))], lambda p: p["asr"])
     20
@@ -43,7 +44,7 @@ def onset_sentences(onsets: Sequence[dict[str, Any]]) -> list[str]:
         first, same = sum(o["calm"] < o["asr"] for o in both), sum(o["calm"] == o["asr"] for o in both)
         texts.append(
             f"{counted(len(onsets), 'model')} {'was' if len(onsets) == 1 else 'were'} followed through training. In {len(both)} of these models, W at the end of training is lower with the trigger than without it. "
-            f"W reached half of this fall before the ASR reached half of its final value in {counted(first, 'model')}, at the same checkpoint in {same}, and later "
+            f"Two moments in training are compared: when W reaches half of its final fall, and when ASR reaches half of its final value. W was first in {counted(first, 'model')}, both were at the same checkpoint in {same}, and ASR was first "
             f"in {len(both) - first - same}."
         )
     never = [f"{title_of(str(o['attack']))}, seed {o['seed']}" for o in onsets if o["calm"] is None]
