@@ -96,7 +96,7 @@ def test_toml_and_json_files_give_the_same_cells(smoothing, tmp_path):
         ({"sigma": True}, "expected a positive sigma, got True"),
         ({"changes": "x"}, "expected changes to be a table of names and values, got 'x'"),
         ({"settings": 5}, "expected settings to be a table of names and values, got 5"),
-        ({"changes": {"network": "resnet99"}}, "expected a network among .*, got 'resnet99'"),
+        ({"changes": {"network": "resnet99"}}, r"expected the name of a network \(.*\), got 'resnet99'"),
         ({"attack": {"a": 1}}, "expected an attack among"),
         ({"data": {"a": 1}}, "expected the name of a data set"),
         ({"cells": [{"cells": [{}]}]}, "got 'cells'; write cells once"),
