@@ -1,4 +1,4 @@
-"""The training recipe for a few hundred clean images."""
+"""The training recipe that the repair methods use for a few hundred clean images."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _STEPS_OF_LARGE = 75  # what a ResNet-18 does in minutes on two cores
 
 
 def for_task(task: Task, **changes: Any) -> Recipe:
-    """The recipe TUNING with `changes`.
+    """Return the training recipe TUNING with other values for the settings in `changes`.
 
-    If there are so few images that training would take fewer than 200 steps, there are more epochs. A large model takes
-    at most 75 steps, on two threads.
+    If there are so few images that training would take fewer than 200 steps, there are more epochs. A large model is
+    trained for at most 75 steps, on two threads.
     """
     made = replace(TUNING, **changes)
     per_epoch = max(1, len(task.data) // min(made.batch_size, len(task.data)))
