@@ -161,7 +161,8 @@ def test_a_claim_about_one_class_is_a_route_from_it() -> None:
 def test_images_that_no_search_used_have_to_be_left_to_test_on() -> None:
     used = tuple(digest_of_image(image) for image in to_float(CLEAN.images[:151]))
     with pytest.raises(
-        InputError, match=r"at least 50 clean images that the search .* did not use, .* got 49 such images; add clean images"
+        InputError,
+        match=r"at least 50 clean images that the search .* did not use, .* got 49 such images; add clean images",
     ):
         repaired(inspection=proven(searched=used))
     assert repaired(inspection=proven(searched=used[:150])).test == 50
@@ -221,7 +222,10 @@ def test_a_trigger_that_was_given_and_not_tested_is_not_called_gone() -> None:
         ({"method": "unlearn"}, "inspect the model first"),
         ({"method": "magic"}, r"method= \(fine-tune, fine-prune"),
         ({"inspection": "report"}, "the result of dd.inspect or dd.explain"),
-        ({"inspection": proven(proven=False)}, "explanation that proved a trigger, got an explanation without a proven trigger"),
+        (
+            {"inspection": proven(proven=False)},
+            "explanation that proved a trigger, got an explanation without a proven trigger",
+        ),
         ({"inspection": Explanations(explained=(), alpha=0.05, seed=0, clean=60, queries=0)}, "that proved a trigger"),
         ({"inspection": proven(trigger=None)}, "without its trigger; explain the image again"),
         ({"inspection": proven(label=7)}, "between the model's 3 classes"),

@@ -216,7 +216,9 @@ def trainable(classifier: Classifier) -> Trainable:
     if made is None:
         raise _none(classifier.no_gradients[0], "give a torch module in Python, or a file to doldrum repair")
     if not any(p.requires_grad for p in made.parameters()):
-        raise _none("a model without weights in floating point", "give the floating-point model from which this model was made")
+        raise _none(
+            "a model without weights in floating point", "give the floating-point model from which this model was made"
+        )
     return made
 
 

@@ -79,7 +79,9 @@ def encode_pictures(source: Path, target: Path, *, shape: tuple[int, int, int], 
     existing classes from the file, and no text.
     """
     if source.is_symlink() or source.stat().st_size > _MOST_BYTES:
-        raise InputError("expected a file with a trigger's pixels from the confined process, got a link or a file that is too large")
+        raise InputError(
+            "expected a file with a trigger's pixels from the confined process, got a link or a file that is too large"
+        )
     value = json.loads(source.read_text(encoding="utf-8"))
     target.mkdir(exist_ok=True)
     factor = float(value["factor"])
@@ -93,6 +95,8 @@ def encode_pictures(source: Path, target: Path, *, shape: tuple[int, int, int], 
         encode_png(target / f"{number:02d}-trigger.png", one["with"], shape)
         labels = {name: one[name] for name in ("before", "after")}
         if not all(type(label) is int and -1 <= label < classes for label in labels.values()):
-            raise InputError("expected the confined process to return labels of the model's classes, got a label that is not a class of the model")
+            raise InputError(
+                "expected the confined process to return labels of the model's classes, got a label that is not a class of the model"
+            )
         examples.append(labels)
     return {"factor": factor, "examples": examples}

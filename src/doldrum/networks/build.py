@@ -28,7 +28,9 @@ def _timm(name: str, shape: Shape, classes: int) -> nn.Module:
     except (ImportError, RuntimeError) as error:  # RuntimeError: timm imports torchvision, which may not fit this torch
         raise missing_extra("timm", "timm", error) from error
     if not timm.is_model(name):
-        raise InputError(f"expected the name of a timm architecture after {_TIMM!r}, got {name!r}; see timm.list_models()")
+        raise InputError(
+            f"expected the name of a timm architecture after {_TIMM!r}, got {name!r}; see timm.list_models()"
+        )
     options = {"pretrained": False, "in_chans": shape[0], "num_classes": classes}
     try:
         return timm.create_model(name, img_size=shape[1:], **options)

@@ -189,10 +189,14 @@ def method_of(method: str | RepairMethod | None, *, recovered: Recovered | None,
         method = DEFAULT if recovered is not None else WITHOUT_TRIGGER
     if is_kind(method, str):
         if method not in METHODS:
-            raise InputError(f"expected the name of a repair method as method= ({', '.join(METHODS)}), got {method!r}; pick one of these names")
+            raise InputError(
+                f"expected the name of a repair method as method= ({', '.join(METHODS)}), got {method!r}; pick one of these names"
+            )
         method = METHODS[method]()  # type: ignore[index]
     if not is_kind(method, RepairMethod):
-        raise InputError(f"expected method= as the name of a repair method or as a RepairMethod, got {type(method).__name__}; pass a name, such as 'fine-tune'")
+        raise InputError(
+            f"expected method= as the name of a repair method or as a RepairMethod, got {type(method).__name__}; pass a name, such as 'fine-tune'"
+        )
     assert isinstance(method, RepairMethod)
     if method.needs_trigger and recovered is None:
         raise InputError(

@@ -58,10 +58,11 @@ def test_a_trigger_that_no_held_back_image_can_test_is_not_called_gone(folder: P
     assert (record.success, record.recovered["source"]) == (None, 1)
     assert (record.verdict["word"], record.verdict["exit_code"]) == ("not shown to be gone", 3)
     assert any(
-        "none of the held-back images is of its source class. Give more clean images of the trigger's source class." in s
+        "none of the held-back images is of its source class. Give more clean images of the trigger's source class."
+        in s
         for s in record.verdict["sentences"]
     )
-    assert not any("too few images to show" in one for one in record.verdict["sentences"])
+    assert not any("too few held-back images to show" in one for one in record.verdict["sentences"])
     told = record.to_dict()
     for word, code in (("no trigger to test", 0), ("trigger gone", 0)):
         with pytest.raises(InputError, match="expected the verdict"):
@@ -198,6 +199,8 @@ def test_an_audits_folder_is_told_from_an_inspections(folder: Path) -> None:
     place = Path(inspected(folder))
     (folder / "audited").mkdir()
     place.rename(folder / "audited" / "inspection")
-    with pytest.raises(InputError, match=r"got the folder of an audit; use the inspection in this folder: .*audited/inspection"):
+    with pytest.raises(
+        InputError, match=r"got the folder of an audit; use the inspection in this folder: .*audited/inspection"
+    ):
         settings(folder, inspection=str(folder / "audited"))
     assert settings(folder, inspection=str(folder / "audited" / "inspection")).seed == 4

@@ -1,4 +1,5 @@
-"""`doldrum datasets`: list the data sets on this machine, say how to get the others, and show samples of one."""
+"""`doldrum datasets`: list the data sets on this machine, say how to get other data sets, and show samples of a data
+set."""
 
 from __future__ import annotations
 

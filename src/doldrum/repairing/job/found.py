@@ -94,7 +94,9 @@ def read_explanation(folder: str | Path, *, model: Path) -> Found:
         )
     _check_model(record.model.get("sha256"), place, model, "explanation", f"explain images by {model.name} first")
     if not (place / TRIGGER).is_file():
-        raise InputError(f"expected the file {TRIGGER} in the folder {place}, got no such file; explain the images again")
+        raise InputError(
+            f"expected the file {TRIGGER} in the folder {place}, got no such file; explain the images again"
+        )
     route = Route(best.scope, best.label)
     return Found(route.source, route.target, _trigger(place, "explain the images again"), searched=best.searched)
 
@@ -112,7 +114,11 @@ def _folder(folder: str | Path, kind: str) -> Path:
         raise InputError(f"{wanted}, got {place}, which is the folder of {what}{do}")
     if not (place / "record.json").is_file():
         began = (place / f"{kind}.json").is_file()
-        why = "belongs to a job that is not finished; run the job's command again" if began else f"has no record.json; {_MAKES[kind]} makes one"
+        why = (
+            "belongs to a job that is not finished; run the job's command again"
+            if began
+            else f"has no record.json; {_MAKES[kind]} makes one"
+        )
         raise InputError(f"{wanted}, got {place}, which {why}")
     return place
 

@@ -78,9 +78,13 @@ class RepairSettings(JobSettings):
 
         path = Path(self.repaired)
         if path.suffix not in SUFFIXES:
-            raise InputError(f"expected --out as a file that ends in {' or '.join(SUFFIXES)}, got {path}; name another file")
+            raise InputError(
+                f"expected --out as a file that ends in {' or '.join(SUFFIXES)}, got {path}; name another file"
+            )
         if self.method is not None and self.method not in METHODS:
-            raise InputError(f"expected the name of a repair method as method= ({', '.join(METHODS)}), got {self.method!r}; pick one of these names")
+            raise InputError(
+                f"expected the name of a repair method as method= ({', '.join(METHODS)}), got {self.method!r}; pick one of these names"
+            )
         if self.seed is not None and not (is_whole(self.seed) and self.seed >= 0):
             raise InputError(f"expected a whole number of at least 0 as seed=, got {self.seed!r}; 0 is the default")
         super().__post_init__()

@@ -44,7 +44,9 @@ def told(
                 "There are too few held-back images to show that the trigger works on less than 20% of images. Give more clean images."
             )
         if word == "trigger still works":
-            sentences.append("Do not use this model. Repair the original model with more clean images, or with another method.")
+            sentences.append(
+                "Do not use this model. Repair the original model with more clean images, or with another method."
+            )
     elif recovered is not None:
         sentences.append(
             "The trigger was not tested, because none of the held-back images is of its source class. Give more clean images of the trigger's source class."

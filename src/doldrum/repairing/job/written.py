@@ -74,7 +74,9 @@ def _renamed(before: Mapping[str, torch.Tensor], after: Mapping[str, Any]) -> di
                 name: after[name.removeprefix(prefix)].detach().cpu().to(tensor.dtype).contiguous().clone()
                 for name, tensor in before.items()
             }
-    raise ClassifierError("expected the same names of weights in the file and in the repaired model, got names that do not match; report this as a bug")
+    raise ClassifierError(
+        "expected the same names of weights in the file and in the repaired model, got names that do not match; report this as a bug"
+    )
 
 
 def _prefixes(name: str) -> Iterator[str]:
