@@ -58,8 +58,8 @@ def extras() -> Iterator[None]:
 
 
 def torch_names(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
-    """Make the function `__getattr__` of a package, which imports the names in `homes` when they are first used. These
-    names need the extra "torch". `homes` maps each name to the module that defines the name.
+    """Make the function `__getattr__` of a package, which imports the names in `homes` when they are first used. The
+    names in `homes` need the extra "torch". `homes` maps each name to the module that defines the name.
 
     >>> torch_names("doldrum", {"rng": "seeds"})("rng").__name__
     'rng'

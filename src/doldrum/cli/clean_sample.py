@@ -89,7 +89,7 @@ def clean_sample(source: str, suspect: Suspect, *, resize: Resize, most: int, se
 
 def _items(source: str) -> tuple[Iterator[Any], Any, str]:
     """Return the pictures and skipped items of a source, a function for a table's class names, and the kind of source.
-    The function must be called after the table is read."""
+    Call the function for the class names only after the table is read."""
     if os.path.exists(source):
         opened = open_images(source)
         return iter(opened), lambda: tuple(opened.class_names), opened.kind

@@ -85,8 +85,8 @@ def emit_verdict(
 ) -> None:
     """If `as_json` is true, print a job's record as JSON. Otherwise, print the verdict in the record.
 
-    The heading of the verdict is printed first, then its sentences, and then the sentences in `more`. The last line is
-    `last`. By default, the last line says where the report is.
+    The heading of the verdict is printed first, then its sentences, and then the sentences in `more`. `last` is the
+    text of the last line. By default, the last line says where the report is.
     """
     if as_json:
         emit({"out": str(out), "report": str(page), **record.to_dict()}, as_json=True)

@@ -45,7 +45,7 @@ RULES = (
     Rule(
         PROVEN,
         "Image with a proven trigger",
-        "A part of this image was pasted into clean images, and the model predicts this image's class for many of them. Parts of trusted images were pasted in the same way, and none of them changed the prediction for as many clean images. "
+        "A part of this image was pasted into clean images, and the model predicts this image's class for many of them. Parts of trusted images were pasted in the same way, and none of these parts changed the prediction for as many clean images as the part of this image. "
         "The search for the part did not use the clean images of this test.",
         "Remove the image, and do not use the model: anyone who adds the same trigger to an image decides what the model answers. "
         "The report shows the trigger.",

@@ -20,9 +20,9 @@ def check_agreement(
     returns logarithms of scores.
 
     The largest allowed difference for an image is `tolerance` times its spread, the distance from its median score to
-    its highest score. The spread of an image counts as at least the median spread of all images, and as at least 1% of
-    the image's largest absolute score. Within this limit, the module and the model can predict different labels only if
-    two scores are nearly equal. Images with NaN or infinite scores in `wanted` are left out.
+    its highest score. The spread that is used for an image is never below the median spread of all images, and never
+    below 1% of the image's largest absolute score. Within this limit, the module and the model can predict different
+    labels only if two scores are nearly equal. Images with NaN or infinite scores in `wanted` are left out.
 
     Raises ClassifierError with the largest difference, as a multiple of the spread.
     """

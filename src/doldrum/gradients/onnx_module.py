@@ -24,8 +24,9 @@ _PASSING = {"Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Cast"}
 
 
 class OnnxModule(nn.Module):
-    """A torch module that runs an ONNX file. It maps images (B, C, H, W) to the file's output with the name `output`.
-    All floats are fp32. If `trainable` is true, the weights are parameters of the module; otherwise they are buffers.
+    """A torch module that runs an ONNX file. The module maps images (B, C, H, W) to the file's output with the name
+    `output`. All floats are fp32. If `trainable` is true, the weights are parameters of the module; otherwise they are
+    buffers.
 
     Attributes
     ----------

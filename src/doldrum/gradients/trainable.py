@@ -28,8 +28,8 @@ __all__ = ["Channels", "Trainable", "trainable"]
 _TINY = float(torch.finfo(torch.float32).tiny)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 Channels = tuple[str, str]
-"""The names of a layer's two parameters: the weight, whose first axis is the channels, and the bias. The second name is
-"" if the layer has no bias."""
+"""The names of a layer's two parameters: the weight, whose first axis is the channels, and the bias. The name of the
+bias is "" if the layer has no bias."""
 
 
 class Trainable(nn.Module, ABC):

@@ -20,8 +20,8 @@ _MOST_READINGS, _MOST_ROUTES = 100, 200_000
 class InspectionFacts:
     """The results of the confined process, after these checks: counts are whole numbers, and texts are safe to print.
 
-    The record stores `model`, `clean`, `finding` and `success` unchanged. The record checks the values in these four
-    fields that are not checked here.
+    The record stores `model`, `clean`, `finding` and `success` unchanged. The record itself checks the values that this
+    class does not check.
     """
 
     model: Mapping[str, Any]

@@ -187,7 +187,7 @@ class Shelf:
             if not todo:
                 return
             say(
-                f"examining {len(todo):,} of {len(self.models):,} reference models; other inspections can use the results too, which are kept in {self.place}"
+                f"examining {len(todo):,} of {len(self.models):,} reference models; the results are kept in the folder {self.place}, so that other inspections can use the results too"
             )
             examiner = _Examiner(self.place, sent, self.settings.seed or 0, self.settings.memory, self.settings.hours)
             with progress_bar("examining reference models", len(todo), show=progress) as advance:

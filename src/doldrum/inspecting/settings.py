@@ -42,7 +42,8 @@ class InspectSettings(JobSettings):
         Seconds that the inspection of the model may take. The record lists the inspectors that do not finish in this
         time. The time for references does not count, because they are examined only once.
     workers : int, optional
-        The number of references that are examined at the same time. The default is 1 or, on a cluster, one per CPU.
+        The number of references that are examined at the same time. The default is 1 reference or, on a cluster, one
+        reference per CPU.
     ray : str, optional
         The address of a Ray cluster whose machines examine references. Models and clean images must have the same paths
         on every machine.

@@ -20,7 +20,8 @@ __all__ = ["Recovered", "RepairMethod", "Task"]
 
 @dataclass(frozen=True)
 class Recovered:
-    """A trigger that was found in the model. Its `route` says from which class to which class the trigger leads images.
+    """A trigger that was found in the model. The field `route` says from which class to which class the trigger leads
+    images.
 
     If an inspection found the trigger, `inspector` is the inspector's name. `value` is the inspector's result for this
     pair of source class and target class (-log of the trigger's size). `cleared` says whether the inspection compared
@@ -51,7 +52,8 @@ class Task:
     num_classes, seed : int
     recovered : a trigger that was found in the model, or None
     folder : path, optional
-        The folder for resume files. An interrupted repair continues from these files.
+        The folder for resume files, which store the progress of the repair. An interrupted repair continues from its
+        resume files.
     """
 
     model: Trainable

@@ -39,7 +39,7 @@ class Halves:
 
     @property
     def given(self) -> bool:
-        """Whether the user gave labels. If not, the labels in `fit` are those that the model predicts."""
+        """Whether the user gave labels. Without given labels, `fit` has the labels that the model predicts."""
         return self.labels is not None
 
 

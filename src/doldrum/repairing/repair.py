@@ -53,8 +53,8 @@ def repair(
     inspector then searches the repaired model for a trigger with the same source class and target class. An explanation
     has no search that could be repeated.
 
-    A trigger that was never found may still work after the repair. The tests of the repair cannot show whether there is
-    such a trigger.
+    A trigger that was never found may still work after the repair. The tests of the repair cannot show whether the
+    model has a trigger that was never found.
 
     Parameters
     ----------
@@ -62,7 +62,8 @@ def repair(
         A torch module or an ONNX file that returns scores. The repair trains a copy of the model's weights.
     clean : images
         At least 40 images of several classes without a trigger; 1,000 work well. If the images have labels, these
-        labels are used. If not, the labels that the model predicts are used, if the method allows it.
+        labels are used. If the images have no labels, the labels that the model predicts are used, provided that the
+        method allows it.
     inspection : Inspection, Explanations, Explanation, or a Recovered trigger, optional
         The result of `dd.inspect` for this model, or of `dd.explain`. If you give the images and the seed of the
         inspection, its search used no held-back image. If an explanation proved several triggers, the trigger `best` is
@@ -75,7 +76,8 @@ def repair(
         Whether the inspector searches for a trigger again after the repair. The second search takes longer than the
         repair.
     folder : path, optional
-        The folder for resume files. After a kill, the same call continues from these files.
+        The folder for resume files, which store the progress of the repair. If a run is killed, the same call continues
+        from the resume files.
 
     Raises
     ------

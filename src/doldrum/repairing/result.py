@@ -33,13 +33,13 @@ class Repair:
     fit, test
         The number of clean images used for training, and the number of images held back for the tests.
     accuracy
-        The accuracy on the held-back images: (before, after, difference after - before with paired limits). None if no
-        labels were given.
+        The accuracy on the held-back images: (before, after, difference after - before with paired limits). `accuracy`
+        is None if no labels were given.
     agreement
         Share of the held-back images for which both models predict the same label.
     success
         The share of held-back images of the source class that the recovered trigger changes to the target class:
-        (before, after). None if there is no trigger, or no held-back image of the trigger's source class.
+        (before, after). `success` is None if there is no trigger, or no held-back image of the trigger's source class.
     verdict
         - "trigger gone": the 95% upper limit of the success is below 20%.
         - "trigger still works": the lower limit is at least 20%.
@@ -51,7 +51,7 @@ class Repair:
         How many times larger the smallest trigger on this route is after the repair than before it, for the same
         inspector. `larger` is None if there was no second search for a trigger.
     examination
-        The results of the second search, in the repaired model; None if there was no second search.
+        The results of the second search for a trigger, in the repaired model; None if there was no second search.
     """
 
     classifier: Classifier

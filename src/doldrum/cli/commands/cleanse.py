@@ -99,7 +99,7 @@ def _table(summary: dict[str, Any]) -> Any:
     from rich.table import Table
 
     names = summary["class_names"]
-    table = Table(title=f"Number of samples to drop, of {summary['samples']} training samples", title_justify="left")
+    table = Table(title=f"Number of samples to drop (of {summary['samples']} training samples)", title_justify="left")
     for name in ("method", "samples", "most frequent label", "rule"):
         table.add_column(name, overflow="fold")
     for method, found in summary["methods"].items():

@@ -32,10 +32,10 @@ def references(
     """Train clean models with one recipe and different seeds, as reference models for doldrum inspect.
 
     The command doldrum inspect promises a rate of false alarms by comparing a model with reference models, which are
-    known to be clean. The promise holds for clean models like the reference models. So choose --data and --recipe like
-    the data and the network of the model to inspect. The number of reference models sets the lowest rate that can be
-    promised: 19 models are enough for 5%, and 99 models for 1%. With more models, the actual rate of false alarms is
-    nearer to the promised rate.
+    known to be clean. The promise holds for clean models like the reference models. So choose --data and --recipe that
+    are similar to the data and the network of the inspected model. The number of reference models sets the lowest rate
+    that can be promised: 19 models are enough for 5%, and 99 models for 1%. With more models, the actual rate of false
+    alarms is nearer to the promised rate.
 
     The command writes the models (reference-0000.safetensors and so on) into --out, and references.json, which says how they were made. You can stop the command at
     any time. Run the same command again to continue from the last finished epoch. To add reference models later, run

@@ -62,16 +62,16 @@ class Calibration:
 
     @property
     def smallest(self) -> int:
-        """The number of calibration inputs that a p-value is based on. With groups, this is the number for the class
-        with the fewest calibration inputs."""
+        """The number of calibration inputs that a p-value is based on. With groups, only the inputs of the class with
+        the fewest calibration inputs count."""
         if self.groups is None or not (self.groups >= 0).any():
             return len(self)
         return int(np.unique(self.groups[self.groups >= 0], return_counts=True)[1].min())
 
     @property
     def promise(self) -> Interval:
-        """The mean and the 95% limits of the realised false-positive rate. With groups, this is the rate for the class
-        with the fewest calibration inputs."""
+        """The mean and the 95% limits of the realised false-positive rate. With groups, the rate is for the class with
+        the fewest calibration inputs."""
         return conformal.realised_fpr(self.smallest, self.fpr)
 
     def p_values(

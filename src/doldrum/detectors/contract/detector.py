@@ -53,8 +53,8 @@ class Detector(Hooks):
         Seed of the probes' draws and of the tie breakers. By default, each `fit` makes a new, secret seed, since an
         attacker who knew the draws could train against them. The seed is stored in `seed_` and in the saved detector.
         If the seed is a number, the detector's results are reproducible. Fit, calibration and scans use the same seed.
-        So the score is one fixed function of the image. The promised false-positive rate holds only if the score is
-        such a fixed function.
+        So the score is one fixed function of the image. The promised false-positive rate holds only if the score is one
+        fixed function of the image.
     """
 
     def __init__(self, *, seed: int | None = None) -> None:

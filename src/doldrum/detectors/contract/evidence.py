@@ -52,8 +52,8 @@ class Evidence:
         )
 
     def first_draws(self, upto: Mapping[str, int]) -> Evidence:
-        """Return this evidence, but with only the first draws at each strength. `upto` gives the number of these draws
-        for each probe."""
+        """Return this evidence, but with only the first draws at each strength. `upto` says, for each probe, how many
+        draws to keep."""
         return replace(self, responses={name: self.responses[name].first_draws(n) for name, n in upto.items()})
 
     def and_draws(self, more: Mapping[str, Responses]) -> Evidence:

@@ -1,5 +1,5 @@
-"""A detector in stages: most inputs are judged after few draws, and only suspicious inputs get more draws. With stages
-too, the score is one fixed function of the image."""
+"""A detector in stages: most inputs are judged after few draws, and only suspicious inputs get more draws. Even with
+stages, the score is one fixed function of the image."""
 
 from __future__ import annotations
 
