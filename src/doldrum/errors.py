@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class DoldrumError(Exception):
-    """Base class of all errors that doldrum raises on purpose. Catch DoldrumError to catch all of these errors."""
+    """Base class of all errors that doldrum raises on purpose. Catch DoldrumError to catch all errors of doldrum."""
 
 
 class InputError(DoldrumError, ValueError):

@@ -328,7 +328,7 @@ def test_all_references_are_looked_at_before_any_search(toys, tmp_path, near, cl
         toy_file(tmp_path / "refs" / "r01.onnx", 7, classes=4)
     told = {
         4: r"3 classes, like the model, got \(1, 6, 6\) and 4 classes in r01.onnx; take them out",
-        3: r"can be opened, got 1 of 5 that cannot be opened: -<b>\\n.onnx \(expected .*take them out",
+        3: r"can be opened, got 1 of 5 models that cannot be opened: -<b>\\n.onnx \(expected .*take these models out",
     }
     with pytest.raises(InputError, match=told[classes]) as error:
         run_inspection(

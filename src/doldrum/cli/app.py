@@ -192,7 +192,8 @@ def _of_system(error: OSError) -> str:
 
 
 def _give_up_output() -> None:
-    """Send standard output to the null device if it cannot be written. Otherwise Python would print a traceback when it exits."""
+    """Send standard output to the null device if it cannot be written. Without this function, Python would print a
+    traceback at exit."""
     try:
         if getattr(sys.stdout, "flush", None) is not None:
             sys.stdout.flush()

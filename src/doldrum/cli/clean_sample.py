@@ -26,7 +26,7 @@ Resize = Literal["stretch", "crop"]
 
 @dataclass(frozen=True, eq=False)
 class CleanSample:
-    """A sample of clean images, with their classes if these are known.
+    """A sample of clean images, with class numbers if the classes are known.
 
     `images` has one uint8 array (N, C, H, W) for each way to resize. `labels` has the class numbers (-1: none), or is None. `how` says how
     the classes were found, or why they were not. `names` has the images' labels in the form that the source uses.
@@ -39,7 +39,7 @@ class CleanSample:
 
 
 def clean_sample(source: str, suspect: Suspect, *, resize: Resize, most: int, seed: int = 0) -> CleanSample:
-    """Draw at most `most` images of `source` uniformly at random; memory holds only these images.
+    """Draw at most `most` images of `source` uniformly at random. Only the drawn images are kept in memory.
 
     Names of folders, or labels of a table or an array, become classes as in an audit. Images can be resized by
     stretching or by cropping. If these two ways give different images, the sample has both versions. If the two ways

@@ -23,7 +23,7 @@ def _writable(path: Path | None) -> Path | None:
     return path
 
 
-OutOption = Annotated[Path | None, typer.Option(callback=_writable, help="Also write the JSON to this file.")]
+OutOption = Annotated[Path | None, typer.Option(callback=_writable, help="Also write the JSON output to this file.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object or list on standard output.")]
 
 

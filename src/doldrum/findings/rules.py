@@ -35,7 +35,7 @@ RULES = (
     Rule(
         FLAGGED,
         "Image that may carry a backdoor trigger",
-        "The model's answers around this image differ from those around the clean images. A trigger can be the reason why the answers differ.",
+        "The model's answers around this image differ from the model's answers around the clean images. A trigger can make the answers differ.",
         "A flag is no proof: a sticker, a damaged file or a picture from another source can cause a flag too. A detector also flags a promised share of clean "
         "images. The level “note” means that this number of flags is expected from clean images alone. The levels “warning” and “error” mean that there are more flags than false alarms alone would explain. "
         "Look at the flagged images for something that they share, and run `doldrum explain` on them.",

@@ -1,5 +1,5 @@
-"""Checks before gradients are used: are the module's scores those of the model, and is there a gradient that is not
-zero?"""
+"""Checks before gradients are used: do the module's scores agree with the model's scores, and is there a gradient that
+is not zero?"""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def check_agreement(
 def check_gradients(module: nn.Module, images: NDArray[np.float32]) -> int:
     """Count the images for which the gradient of the scores is finite and not zero.
 
-    The gradient is that of one random combination of the classes' scores. Raises ClassifierError if the gradient is
-    zero or not finite for every image.
+    The gradient is computed for one random combination of the classes' scores. Raises ClassifierError if the gradient
+    is zero or not finite for every image.
     """
     x = torch.from_numpy(images).requires_grad_(True)
     try:

@@ -72,8 +72,8 @@ class OnnxModule(nn.Module):
         return {name: getattr(self, self.names[name]) for name in self._held()}
 
     def _held(self) -> list[str]:
-        """The names of the weights, each once, in the order of the layers. A training run that continues in another
-        process needs the same order of weights."""
+        """The names of the weights, each once, in the order of the layers. If a training run continues in another
+        process, the order of the weights must be the same as before."""
         return list(dict.fromkeys(name for layer in self.layers for name in layer.weights))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

@@ -232,5 +232,5 @@ def _none(what: str, do: str) -> ClassifierError:
 
 def _no_convolution() -> ClassifierError:
     return ClassifierError(
-        "expected a model with convolutions, to prune their channels, got one without; use another method"
+        "expected a model with convolutions, to prune their channels, got a model without convolutions; use another method"
     )

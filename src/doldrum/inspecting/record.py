@@ -1,6 +1,6 @@
 """Writes an inspection's record, trigger and pictures from the results of the confined process.
 
-This code runs outside of the confined process.
+The code in this file runs outside of the confined process.
 """
 
 from __future__ import annotations

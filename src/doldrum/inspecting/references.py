@@ -55,7 +55,7 @@ def check_count(settings: InspectSettings) -> None:
 def _check_apart(settings: InspectSettings, models: list[ModelSettings]) -> None:
     """Raise InputError if a reference's file equals the model's file or another reference's file.
 
-    The error names the files.
+    The error names the two equal files.
     """
     known = {} if settings.remote else {digest_of(Path(settings.model)): "the model itself"}
     for model in models:
@@ -268,7 +268,7 @@ def _opened(models: list[ModelSettings], settings: InspectSettings, *, progress:
     if broken:
         more = f" and {len(broken) - _TOLD:,} more" if len(broken) > _TOLD else ""
         raise InputError(
-            f"expected reference models that can be opened, got {len(broken):,} of {len(models):,} that cannot be opened: {', '.join(broken[:_TOLD])}{more}; take them out"
+            f"expected reference models that can be opened, got {len(broken):,} of {len(models):,} models that cannot be opened: {', '.join(broken[:_TOLD])}{more}; take these models out"
         )
     return facts
 

@@ -29,8 +29,8 @@ def run_inspection(
 
     If a trigger was found, trigger.json and pictures/ are written too. `doldrum inspect` then makes report.html from
     these files (:func:`doldrum.report.inspection.page.write_inspection_page`). The model and every reference model are
-    opened and run in confined processes (:func:`doldrum.sandbox.run_confined`). The main process only reads JSON of a
-    known form from these processes.
+    opened and run in confined processes (:func:`doldrum.sandbox.run_confined`). From confined processes, the main
+    process reads only JSON of a known form.
 
     The results of reference models are kept in a folder `examined` next to the models, or in `settings.out` if that
     folder cannot be written. Later inspections with the same clean images, seed and inspectors use the stored results

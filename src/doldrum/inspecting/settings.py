@@ -28,7 +28,8 @@ class InspectSettings(JobSettings):
         At least 20 clean images of several classes, or a split of one of doldrum's data sets, such as
         "fashion-mnist:test".
     references : str, optional
-        A folder of clean models of the same kind. Without references, no false-alarm rate is promised.
+        A folder of clean models of the same kind as the inspected model. Without references, no false-alarm rate is
+        promised.
     fpr : float in (0, 1)
         The promised rate of false alarms, if there are references.
     inspectors : names, optional

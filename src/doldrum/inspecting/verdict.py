@@ -133,7 +133,7 @@ def _nothing(facts: InspectionFacts) -> str:
 
     classes = facts.model["num_classes"]
     why = (
-        f"This model has {classes} classes, and this comparison needs at least {FEWEST}."
+        f"This model has {classes} classes, and this comparison needs at least {FEWEST} classes."
         if classes < FEWEST
         else f"The inspectors have results for too few of the model's {classes:,} classes."
     )

@@ -68,7 +68,7 @@ def transfer(name: str, shape: Shape, classes: int) -> Transfer:
     """
     if shape[0] != 3 or min(shape[1:]) < _LEAST:
         raise InputError(
-            f"expected colour images of at least {_LEAST} x {_LEAST} for {name}, got {shape}; use another network"
+            f"expected colour images of at least {_LEAST} x {_LEAST} for the network {name}, got images of shape {shape}; use another network"
         )
     parts, width = _parts(_efficientnet(shape))
     cut = len(parts) - TRANSFER[name]

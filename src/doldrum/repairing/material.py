@@ -20,7 +20,7 @@ from doldrum.seeds import rng
 __all__ = ["FEWEST", "Halves", "parted"]
 
 FEWEST = 40
-"""The smallest number of clean images for a repair. Ten of these images test the repair."""
+"""The smallest number of clean images for a repair. With 40 images, 10 images test the repair."""
 _MOST_TESTS = 1000
 _TESTS = 0.25  # of the clean images
 _RIGHT = 0.5  # of the labels given, at least: the repair would teach the others
@@ -61,7 +61,7 @@ def parted(classifier: Classifier, clean: ImageSet, seed: int, *, searched: Coll
         )
     if clean.labels is not None and int(clean.labels.max()) >= classifier.num_classes:
         raise InputError(
-            f"expected labels below {classifier.num_classes}, the model's classes, got {clean.labels.max()}; are these images for another model?"
+            f"expected labels below {classifier.num_classes}, the model's number of classes, got the label {clean.labels.max()}; are these images for another model?"
         )
     order = rng(seed, "inspect", "halves").permutation(len(clean))
     tests = min(round(_TESTS * len(clean)), _MOST_TESTS)

@@ -48,8 +48,8 @@ def repair(
 ) -> Repair:
     """Remove the backdoor from a model with a few clean images, and test the result on other clean images.
 
-    The given model is not changed. A quarter of the clean images (at most 1,000) is held back. On these images, the
-    accuracy and the success of the trigger are compared before and after the repair. If an inspection is given, its
+    The given model is not changed. A quarter of the clean images (at most 1,000) is held back. On the held-back images,
+    the accuracy and the success of the trigger are compared before and after the repair. If an inspection is given, its
     inspector then searches the repaired model for a trigger with the same source class and target class. An explanation
     has no search that could be repeated.
 
@@ -82,9 +82,9 @@ def repair(
     Raises
     ------
     InputError
-        Raised for too few images, for images of only one class, and for images or a trigger of another size. Also
-        raised if a label or a class of the trigger is not a class of the model, if the method is unknown, or if the
-        method needs labels or a trigger that you did not give.
+        Raised for too few images, for images of only one class, and for images or a trigger whose size does not fit the
+        model. Also raised if a label or a class of the trigger is not a class of the model, if the method is unknown,
+        or if the method needs labels or a trigger that you did not give.
     ClassifierError
         Raised for a model without weights that can be trained.
 
@@ -134,7 +134,7 @@ def repair(
 def as_recovered(inspection: Any) -> Recovered | None:
     """The trigger of an inspection or an explanation. A Recovered trigger is returned unchanged.
 
-    Raises InputError for an object of another type, and if no trigger was found.
+    Raises InputError if the object has another type, or has no trigger.
     """
     if inspection is None or is_kind(inspection, Recovered):
         return inspection
@@ -162,7 +162,7 @@ def _proven(explanation: Explanations | Explanation) -> Recovered:
         )
     if one.trigger is None:
         raise InputError(
-            "expected an explanation as dd.explain returns it, got one without its trigger; explain the image again"
+            "expected an explanation as dd.explain returns it, got an explanation without its trigger; explain the image again"
         )
     return Recovered(Route(one.scope, one.label), load_trigger(dict(one.trigger)), searched=frozenset(one.searched))
 

@@ -48,8 +48,8 @@ class Repair:
         - "no trigger to test": no trigger was given.
 
     larger
-        How many times larger the smallest trigger on this route is after the repair than before it, for the same
-        inspector. `larger` is None if there was no second search for a trigger.
+        How many times larger the smallest trigger is after the repair than before, for the same inspector, source class
+        and target class. `larger` is None if there was no second search for a trigger.
     examination
         The results of the second search for a trigger, in the repaired model; None if there was no second search.
     """

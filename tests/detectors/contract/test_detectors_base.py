@@ -146,7 +146,7 @@ def test_misuse_is_named(clf, pool):
         W().scan(pool)
     with pytest.raises(InputError, match=r"calibrated detector.*call calibrate"):
         W(strength=0.1, draws=2).fit(clf, pool[:2]).scan(pool[:2])
-    with pytest.raises(InputError, match="other than those of fit, got 50%"):
+    with pytest.raises(InputError, match="that were not used in fit, got 50%"):
         Spread().fit(clf, pool[:100]).calibrate(pool[50:150], fpr=0.1)
     labels_only = dd.as_classifier(
         lambda x: np.zeros(len(x), int), input_shape=(1, 8, 8), num_classes=4, outputs="labels"

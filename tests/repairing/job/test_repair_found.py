@@ -84,7 +84,7 @@ def test_a_search_on_other_images_or_by_another_seed_is_said(folder: Path, seed:
     asked = settings(folder, inspection=inspected(folder, images=images), seed=seed)
     record = run_repair(asked, progress=False, say=said.append)
     for where in (record.verdict["sentences"], said):
-        found = [one for one in where if "inspection was made" in one.lower()]
+        found = [one for one in where if "the inspection used" in one.lower()]
         assert len(found) == bool(told)
         assert all(told in one for one in found)
 

@@ -192,8 +192,8 @@ def scan(
     Images at addresses, or in files named by a pattern such as 's3://bucket/shard-{000000..000099}.tar', are scanned
     file by file. A file that is scanned separately is called a shard, and gets one Parquet file of verdicts in --out.
     The folder --out can also be an address (s3:// or gs://). To continue an interrupted scan, run the same command
-    again: it scans the shards that have no result yet. If a shard cannot be read, the command names it, scans the
-    others, and ends with exit code 1.
+    again: it scans the shards that have no result yet. If a shard cannot be read, the command names this shard, scans
+    the other shards, and ends with exit code 1.
 
     Example: doldrum scan model.onnx inbox/ --detector guard.doldrum --out verdicts
     """

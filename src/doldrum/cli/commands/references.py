@@ -19,7 +19,10 @@ from doldrum.locks import check_out_apart
 def references(
     data: Annotated[str, typer.Option(help="Clean training data. " + TRAINING_SET)],
     out: Annotated[
-        Path, typer.Option(help="A new folder, or a folder of reference models made with the same settings.")
+        Path,
+        typer.Option(
+            help="A new folder, or a folder of reference models that were made with the settings of this command."
+        ),
     ],
     recipe: RecipeOption = "fashion-cnn",
     count: Annotated[int, typer.Option(help="How many models the folder should hold.")] = 40,

@@ -75,7 +75,9 @@ def study(
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="The folder that doldrum study wrote (its --out). The study need not be finished.")],
+    folder: Annotated[
+        Path, typer.Argument(help="The folder that doldrum study wrote (its --out). The study need not be finished.")
+    ],
     json: JsonFlag = False,
 ) -> None:
     """Write a report of a study's records (FOLDER/report.html, figures and tables), and print the main result."""

@@ -63,13 +63,13 @@ class Detector(Hooks):
         self.calibration: Calibration | None = None
         self.engine = "auto"
         """The name of the engine that runs the model. `fit` chooses the engine. If you set another engine, or "auto",
-        the next measurement checks it."""
+        the next measurement checks this engine."""
         self.checked: Checked | None = None
         """The result of the check of classifier and engine that `fit` has made. While this result is still valid,
         classifier and engine are not checked again."""
         self.batch_size = _BATCH
-        """The number of inputs measured at a time. This number changes only the memory used and how often `on_batch` is
-        called."""
+        """The number of inputs measured at a time. The batch size changes only the memory used and how often `on_batch`
+        is called."""
         self.on_batch: Callable[[int], None] | None = None
         """A function that is called after each batch with the number of inputs in the batch, for example to show
         progress."""
@@ -146,7 +146,7 @@ class Detector(Hooks):
         used = np.isin(ties, self.fitted_on)
         if used.mean() > 0.01:  # a few equal images are no mistake
             raise InputError(
-                f"expected calibration inputs other than those of fit, got {used.mean():.0%} that were also used in fit; split the clean inputs"
+                f"expected calibration inputs that were not used in fit, got {used.mean():.0%} of inputs that were also used in fit; split the clean inputs"
             )
         labels, scores = self.scored(images, each=each)
         if not (labels >= 0).any():

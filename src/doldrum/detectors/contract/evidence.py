@@ -27,7 +27,7 @@ class Evidence:
     labels : int16 array (N,)
         The classifier's label of each unperturbed input; -1 if its scores were NaN or infinite.
     num_classes : int
-    responses : mapping from the detector's probe names to Responses of these inputs
+    responses : maps the name of each of the detector's probes to the Responses of the inputs
     scores : float64 array (N, K), or None
         Probabilities of the unperturbed inputs; only for detectors that need "scores" or "weights".
     """

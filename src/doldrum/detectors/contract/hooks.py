@@ -74,7 +74,7 @@ class Hooks(ABC):
         clean inputs are not measured."""
 
     def check_learned(self, input_shape: tuple[int, int, int], num_classes: int) -> None:  # noqa: B027
-        """Raise InputError unless the learned attributes have the right shapes. This check is needed because the
+        """Raise InputError unless the learned attributes have the right shapes. The check is needed because learned
         attributes may come from a hostile file."""
 
     def stages(self) -> Sequence[Mapping[str, int]]:

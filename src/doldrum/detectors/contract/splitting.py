@@ -1,5 +1,5 @@
-"""Split clean inputs into those that a detector is fitted on and those that calibrate it. No input is used for both
-fitting and calibration."""
+"""Split clean inputs into two parts: one part to fit a detector, and one part to calibrate this detector. No input is
+used for both fitting and calibration."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _IN_MEMORY = 1 << 30
 
 def fit_and_calibration(clean: ImageSet, fit: int) -> tuple[ImageSet, ImageSet]:
     """Split the clean inputs at random into two parts, and return both. `fit` is the number of inputs in the first
-    part. The same inputs are always split in the same way.
+    part. Each call with the same inputs gives the same split.
 
     More than 1 GiB of uint8 pixels are written to a memory-mapped temporary file.
 

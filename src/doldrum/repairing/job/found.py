@@ -54,7 +54,8 @@ class Found:
 def read_inspection(folder: str | Path, *, model: Path) -> Found:
     """Read the record and the trigger of the inspection in `folder`.
 
-    Raises InputError for a folder of another kind, and for an inspection without a trigger or of another model.
+    Raises InputError if the folder is not from an inspection, or if the inspection found no trigger or examined another
+    model.
     """
     place = _folder(folder, "inspection")
     record = InspectionRecord.load(place / "record.json")
@@ -83,7 +84,8 @@ def read_inspection(folder: str | Path, *, model: Path) -> Found:
 def read_explanation(folder: str | Path, *, model: Path) -> Found:
     """Read the record and the best trigger of the explanation in `folder`.
 
-    Raises InputError for a folder of another kind, and for an explanation without a proven trigger or of another model.
+    Raises InputError if the folder is not from an explanation, or if the explanation proved no trigger or was made with
+    another model.
     """
     place = _folder(folder, "explanation")
     record = ExplanationRecord.load(place / "record.json")

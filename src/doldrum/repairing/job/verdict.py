@@ -56,8 +56,8 @@ def told(
     if accuracy is not None:
         change = accuracy["difference"]
         sentences.append(
-            f"On clean images the accuracy is {accuracy['after']['value']:.1%}; it was {accuracy['before']['value']:.1%}. The change is {100 * change['value']:+.1f} points "
-            f"(95%: {100 * change['lower']:+.1f} to {100 * change['upper']:+.1f})."
+            f"On clean images, the accuracy is {accuracy['after']['value']:.1%} after the repair and was {accuracy['before']['value']:.1%} before. The accuracy changed by {100 * change['value']:+.1f} percentage points "
+            f"(95% interval: {100 * change['lower']:+.1f} to {100 * change['upper']:+.1f})."
         )
     else:
         sentences.append(

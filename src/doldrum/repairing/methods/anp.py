@@ -80,7 +80,9 @@ class Masked(nn.Module):
         names = dict(model.named_parameters())
         self.names = model.channels()
         if not self.names:
-            raise ClassifierError("expected a model with channels to prune, got one without; use another method")
+            raise ClassifierError(
+                "expected a model with channels to prune, got a model without such channels; use another method"
+            )
         self.weights = [names[weight] for weight, _ in self.names]
         self.biases = [names.get(bias) for _, bias in self.names]
         self.masks = nn.ParameterList([nn.Parameter(torch.ones(len(w))) for w in self.weights])
