@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class DoldrumError(Exception):
-    """Base class of all errors that doldrum raises on purpose. Catch DoldrumError to catch all of these errors."""
+    """Base class of all errors that doldrum raises on purpose. Catch DoldrumError to catch all errors of doldrum."""
 
 
 class InputError(DoldrumError, ValueError):
@@ -16,7 +16,8 @@ class ClassifierError(DoldrumError, ValueError):
 
 
 class EndpointError(ClassifierError):
-    """A model at an address gave no answer in time. A second attempt may succeed (exit code 1)."""
+    """A model at an address gave no answer in time. The exit code is 1, because the same command may succeed if it is
+    run again."""
 
 
 class MissingExtraError(DoldrumError, ImportError):
@@ -32,18 +33,18 @@ class EngineError(DoldrumError, RuntimeError):
 
 
 class WorkerError(EngineError):
-    """A worker process died, did not start, or has other versions than this process. A second attempt may succeed
-    (exit code 1)."""
+    """A worker process died, did not start, or has other versions than this process. The exit code is 1, because the
+    same command may succeed if it is run again."""
 
 
 class StorageError(DoldrumError, RuntimeError):
-    """A storage address gave no answer, or its content changed while it was read. A second attempt may succeed
-    (exit code 1)."""
+    """A storage address gave no answer, or its content changed while it was read. The exit code is 1, because the same
+    command may succeed if it is run again."""
 
 
 class SandboxError(DoldrumError, RuntimeError):
-    """Work in a confined process gave no result: it exceeded a limit or raised an error (exit code 2), or the process
-    died (1).
+    """Work in a confined process gave no result. Either the work exceeded a limit or raised an error (exit code 2), or
+    the process died (exit code 1).
 
     `reason` is "memory", "time", "disk", "output", "died", "closed", "nonsense" or "raised". If the process died, the
     cause may be the file under audit or the machine. Run the same command again to continue. If the file was the cause,
@@ -92,8 +93,8 @@ def check_memory_left(error: BaseException) -> None:
 
 
 def missing_extra(module: str, extra: str, error: Exception | None = None) -> MissingExtraError:
-    """Make the error for an optional library that is missing or does not load. Raises MemoryError if the library's
-    import failed for lack of memory.
+    """Make the error for an optional library that is missing or does not load. Raises MemoryError if the library could
+    not be imported because memory was short.
 
     >>> str(missing_extra("onnxruntime", "onnx"))
     "expected the library 'onnxruntime', got none; run: pip install 'doldrum[onnx]'"

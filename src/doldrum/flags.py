@@ -25,7 +25,7 @@ _OTHERS = {
 
 
 def flags_of(command: Any) -> frozenset[str]:
-    """The names of all options of a click command and its subcommands, written with underscores."""
+    """Return the names of all options of a click command and its subcommands, with underscores in place of hyphens."""
     names = {
         word.removeprefix("--").replace("-", "_")
         for one in [command, *getattr(command, "commands", {}).values()]
@@ -37,7 +37,7 @@ def flags_of(command: Any) -> frozenset[str]:
 
 
 def in_flags(text: str, flags: Collection[str]) -> str:
-    """Replace arguments in an error's text by flags, if the command line has a flag for them.
+    """Replace the names of Python arguments in an error message by the command-line flags in `flags`.
 
     >>> in_flags("expected num_classes= for labels; pass outputs='logits' or trust_code=True", {"num_classes", "outputs", "trust_code"})
     'expected --num-classes for labels; pass --outputs logits or --trust-code'

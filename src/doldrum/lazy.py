@@ -34,7 +34,7 @@ EXTRAS = {
     "aiohttp": "urls",
     "gcsfs": "gcs",
 }
-"""The extra that installs a library, by the name under which the library is imported."""
+"""Maps the import name of each optional library to the extra of doldrum that installs the library."""
 
 
 @contextmanager
@@ -58,8 +58,8 @@ def extras() -> Iterator[None]:
 
 
 def torch_names(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
-    """Make the `__getattr__` of a package in which the names in `homes` need the extra "torch". `homes` gives the
-    module of each name.
+    """Make the function `__getattr__` of a package, which imports the names in `homes` when they are first used. The
+    names in `homes` need the extra "torch". `homes` maps each name to the module that defines the name.
 
     >>> torch_names("doldrum", {"rng": "seeds"})("rng").__name__
     'rng'

@@ -41,5 +41,5 @@ def test_a_new_attack_takes_as_many_lines_as_the_tutorial_says() -> None:
     trigger, by_id = statements(found[0]), statements(found[3].split("victim =")[0])
     assert (len(trigger), len(by_id)) == (9, 3)
     assert "The code has nine lines, not counting the docstring:" in text
-    assert "With three more lines and an import" in text
+    assert "Three more lines and an import" in text
     assert "A new attack takes 9 lines of code, or 12 if `run_attack` should know it by an id" in text

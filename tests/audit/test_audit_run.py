@@ -55,7 +55,7 @@ def test_a_trigger_is_flagged_and_its_class_is_named(material, tmp_path):
     assert (found.target, found.source, found.searched) == (0, best.scope, best.searched)
     made = trigger_from_dict(found.trigger)(np.full((1, 1, 8, 8), 0.5, np.float32))
     assert (made != 0.5).sum() == best.where["height"] * best.where["width"]
-    with pytest.raises(InputError, match="the folder of an audit; use the explanation in it"):
+    with pytest.raises(InputError, match="the folder of an audit; use the explanation in this folder"):
         read_explanation(tmp_path / "out", model=material.model)
     ranked = rows[rows["flag"]].sort_values(["p_value", "score"], ascending=[True, False])
     assert [one.image for one in explanations.explained] == ranked["id"].tolist()[:4]

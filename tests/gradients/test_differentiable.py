@@ -349,10 +349,10 @@ class _Cut(nn.Module):
     ("how", "said"),
     [
         ("detach", "stops gradients inside"),
-        ("constant", "zero for all of them: the scores don't depend on the image"),
-        ("round", "zero for all of them"),
-        ("nan", "NaN or infinity for 6 of them"),
-        ("grad mode", r"differ by 0\.\d+ times their spread \(allowed: 0.001\)"),
+        ("constant", "a gradient of zero for all images: the scores don't depend on the images"),
+        ("round", "a gradient of zero for all images"),
+        ("nan", "NaN or infinity for 6 images"),
+        ("grad mode", r"differ by 0\.\d+ times the scores' spread \(allowed: 0.001\)"),
     ],
 )
 def test_modules_without_gradients_say_why(images, how, said):

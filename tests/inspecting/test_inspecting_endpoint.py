@@ -52,7 +52,9 @@ OPENED = 2
 
 
 def test_what_is_needed_is_known_before_anything_is_searched_and_is_enough(asked, server, tmp_path):
-    with pytest.raises(InputError, match=f"room for {NEEDED:,} more images .*, got room for {NEEDED - 1:,}; raise it"):
+    with pytest.raises(
+        InputError, match=f"at least {NEEDED:,} queries, .*, got {NEEDED - 1:,} queries left; raise this limit"
+    ):
         run_inspection(asked(endpoint_queries=OPENED + NEEDED - 1))
     assert server.images == OPENED
     server.images = 0

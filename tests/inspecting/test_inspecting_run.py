@@ -122,7 +122,7 @@ def test_references_of_another_kind_are_refused(toys, tmp_path):
 def test_the_model_among_its_references_is_refused(toys, tmp_path):
     shutil.copytree(toys / "refs", tmp_path / "refs")
     shutil.copy(toys / "good.onnx", tmp_path / "refs" / "mine.onnx")
-    with pytest.raises(InputError, match="which is the same as the model itself; take one of them out"):
+    with pytest.raises(InputError, match="which is equal to the model itself; take one of the two out"):
         run_inspection(
             settings(
                 toys / "good.onnx", toys / "clean.npy", tmp_path / "out", references=str(tmp_path / "refs"), fpr=0.2
@@ -327,8 +327,8 @@ def test_all_references_are_looked_at_before_any_search(toys, tmp_path, near, cl
         (tmp_path / "refs" / "-<b>\n.onnx").unlink()
         toy_file(tmp_path / "refs" / "r01.onnx", 7, classes=4)
     told = {
-        4: r"3 classes, like the model, got \(1, 6, 6\) and 4 in r01.onnx; take them out",
-        3: r"can be opened, got 1 of 5 that cannot be opened: -<b>\\n.onnx \(expected .*take them out",
+        4: r"3 classes, like the model, got \(1, 6, 6\) and 4 classes in r01.onnx; take them out",
+        3: r"can be opened, got 1 of 5 models that cannot be opened: -<b>\\n.onnx \(expected .*take these models out",
     }
     with pytest.raises(InputError, match=told[classes]) as error:
         run_inspection(
@@ -420,7 +420,7 @@ def test_the_same_model_in_another_file_is_refused_by_name_before_any_search(toy
     made = onnx.load(str(toys / twin if twin == "bad.onnx" else tmp_path / "refs" / twin))
     onnx.helper.set_model_props(made, {"seconds": "1.5"})  # other bytes, as the times that training takes are
     onnx.save(made, str(tmp_path / "refs" / "twin.onnx"))
-    told = f"got twin.onnx, which is the same as {'the model itself' if twin == 'bad.onnx' else twin}; take one"
+    told = f"got twin.onnx, which is equal to {'the model itself' if twin == 'bad.onnx' else twin}; take one"
     refs, clean = str(tmp_path / "refs"), toys / "clean.npy"
     with pytest.raises(InputError, match=told):
         run_inspection(settings(toys / "bad.onnx", clean, tmp_path / "out", references=refs, fpr=0.2))

@@ -58,14 +58,14 @@ def test_without_a_trigger_no_picture_is_to_be_looked_at():
     assert "No trigger was found" not in text
     untested = say("suspicious", p_value=1 / 6, success=None)[0]
     assert (
-        "could not be tested: no clean image of a class that it starts from is left for the test. This is no proof."
+        "could not be tested: it starts from certain classes, and no clean image of these classes is left for the test. This is no proof."
         in untested
     )
     assert "Look at the picture" in untested
 
 
 def test_other_training_than_that_of_references_is_named_where_there_are_some():
-    assert "a training that differs from that of the references" in say("suspicious", p_value=1 / 6)[0]
+    assert "training that differs from the training of the references" in say("suspicious", p_value=1 / 6)[0]
     assert "training that differs" not in say("suspicious", references=None)[0]
 
 

@@ -58,7 +58,9 @@ def test_training_mode_leaves_the_trunk_and_every_norm_as_they_were(name: str, t
 
 def test_what_they_cannot_take() -> None:
     for shape in ((1, 32, 32), (3, 31, 32)):
-        with pytest.raises(InputError, match="expected colour images of at least 32 x 32 for efficientnet-lite0"):
+        with pytest.raises(
+            InputError, match="expected colour images of at least 32 x 32 for the network efficientnet-lite0"
+        ):
             build("efficientnet-lite0", input_shape=shape, num_classes=2)
     with pytest.raises(InputError, match="efficientnet-lite0-tuned"):
         check_network("efficientnet-lite1")

@@ -153,7 +153,7 @@ def test_what_goes_wrong_is_one_line_with_its_exit_code_and_no_secret(
     ("words", "code", "said"),
     [
         (("{there}/new", "--limit", 5, "--out", "o"), 2, "expected no --limit with shards"),
-        (("{there}/new", "--sarif", "x.sarif", "--out", "o"), 2, "expected --sarif and --junit with images in files"),
+        (("{there}/new", "--sarif", "x.sarif", "--out", "o"), 2, "expected images in files and folders with --sarif and --junit"),
         (("{there}/none", "--out", "o"), 2, "got nothing there; check the address"),
         (("s3://no-such-bucket/x", "--out", "o"), 2, "got nothing there; check the address"),
         (("{there}/new", "--out", "s3://no-such-bucket/o"), 2, "got nothing there; check the address"),

@@ -86,7 +86,7 @@ def test_labels_in_another_order_than_the_models_are_refused_before_they_are_tau
     random = dd.ImageSet(CLEAN.images, labels=np.random.default_rng(0).integers(0, CLASSES, len(CLEAN)))
     with pytest.raises(
         InputError,
-        match=r"that it predicts for only .*%; check the labels, the order of the classes and the preprocessing",
+        match=r"agree with the model for only .*% of the images; check the labels, the order of the classes and the preprocessing",
     ):
         repaired(clean=random)
     assert repaired(clean=dd.ImageSet(CLEAN.images), inspection=corner()).verdict == "trigger gone"
@@ -161,7 +161,8 @@ def test_a_claim_about_one_class_is_a_route_from_it() -> None:
 def test_images_that_no_search_used_have_to_be_left_to_test_on() -> None:
     used = tuple(digest_of_image(image) for image in to_float(CLEAN.images[:151]))
     with pytest.raises(
-        InputError, match=r"at least 50 clean images that the search .* did not use, .* got 49; add some"
+        InputError,
+        match=r"at least 50 clean images that the search .* did not use, .* got 49 such images; add clean images",
     ):
         repaired(inspection=proven(searched=used))
     assert repaired(inspection=proven(searched=used[:150])).test == 50
@@ -207,10 +208,10 @@ def test_a_trigger_that_was_given_and_not_tested_is_not_called_gone() -> None:
     ("wrong", "why"),
     [
         ({"clean": clean_images(5)}, "at least 40 clean images"),
-        ({"clean": clean_images(80, only=1)}, "several classes, got class 1 alone"),
+        ({"clean": clean_images(80, only=1)}, "several classes, got only images of class 1"),
         (
             {"clean": clean_images(80, labels=False, only=1), "inspection": corner()},
-            "class 1 alone by the model's own labels",
+            "only images of class 1, according to the model's own labels",
         ),
         (
             {"clean": clean_images(80, labels=False), "method": "fine-tune"},
@@ -219,9 +220,12 @@ def test_a_trigger_that_was_given_and_not_tested_is_not_called_gone() -> None:
         ({"clean": dd.ImageSet(np.zeros((80, 1, 6, 6), np.uint8), np.arange(80) % 4)}, "labels below 3"),
         ({"clean": dd.ImageSet(np.zeros((80, 1, 5, 5), np.uint8), np.arange(80) % 3)}, "6"),
         ({"method": "unlearn"}, "inspect the model first"),
-        ({"method": "magic"}, "among fine-tune, fine-prune"),
+        ({"method": "magic"}, r"method= \(fine-tune, fine-prune"),
         ({"inspection": "report"}, "the result of dd.inspect or dd.explain"),
-        ({"inspection": proven(proven=False)}, "explanation that proved a trigger, got one that proved none"),
+        (
+            {"inspection": proven(proven=False)},
+            "explanation that proved a trigger, got an explanation without a proven trigger",
+        ),
         ({"inspection": Explanations(explained=(), alpha=0.05, seed=0, clean=60, queries=0)}, "that proved a trigger"),
         ({"inspection": proven(trigger=None)}, "without its trigger; explain the image again"),
         ({"inspection": proven(label=7)}, "between the model's 3 classes"),

@@ -99,7 +99,7 @@ def test_toml_and_json_files_give_the_same_cells(smoothing, tmp_path):
         ({"sigma": True}, "expected sigma as a number above 0 and below 1000, got True"),
         ({"changes": "x"}, "expected changes to be a mapping of names to values, got 'x'"),
         ({"settings": 5}, "expected settings to be a mapping of names to values, got 5"),
-        ({"changes": {"network": "resnet99"}}, "expected a network among .*, got 'resnet99'"),
+        ({"changes": {"network": "resnet99"}}, r"expected the name of a network \(.*\), got 'resnet99'"),
         ({"attack": {"a": 1}}, "expected an attack among"),
         ({"data": {"a": 1}}, "expected the name of a data set"),
         ({"cells": [{"cells": [{}]}]}, "got 'cells'; write the list of cells once"),

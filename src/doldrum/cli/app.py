@@ -52,14 +52,14 @@ app = typer.Typer(
     help="Find out whether an image classifier has been backdoored, and which inputs carry the trigger. Around triggered inputs, the "
     "predicted labels hardly change under noise.\n\n\b\n"
     "Exit codes:\n"
-    "  0    done; nothing suspicious was found\n"
-    "  1    the run failed (a full disk, no memory, a worker that died):\n"
-    "       fix the problem and run the same command again\n"
-    "  2    the command, its input or the installation is wrong: change it\n"
-    "  3    more images were flagged than is consistent with the promised rate,\n"
+    "  0    Done: nothing suspicious was found.\n"
+    "  1    The run failed (a full disk, no memory, a worker that died).\n"
+    "       Fix the problem and run the same command again.\n"
+    "  2    The command, its input or the installation is wrong: change it.\n"
+    "  3    More images were flagged than is consistent with the promised rate,\n"
     "       a model looks backdoored, a trigger is proven, or a trigger still works\n"
-    "       after a repair\n"
-    "  130  interrupted; 143 ended by SIGTERM\n\n"
+    "       after a repair.\n"
+    "  130  Interrupted; 143 ended by SIGTERM\n\n"
     "Progress and messages go to standard error. --json prints one object or list on standard output.",
 )
 
@@ -188,13 +188,12 @@ def _of_system(error: OSError) -> str:
         return text + where
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"expected space on the disk, got a full disk{where}; free some space, or write to another place"
-    return (
-        f"expected files that can be read and written, got {visible(text)}{where}; check the path and its permissions"
-    )
+    return f"expected files that can be read and written, got the error: {visible(text)}{where}; check the path and its permissions"
 
 
 def _give_up_output() -> None:
-    """Send standard output to the null device if it cannot be written. Otherwise Python would print a traceback when it exits."""
+    """Send standard output to the null device if it cannot be written. Without this function, Python would print a
+    traceback at exit."""
     try:
         if getattr(sys.stdout, "flush", None) is not None:
             sys.stdout.flush()

@@ -40,8 +40,8 @@ def open_as_calibrated(
 ) -> tuple[Suspect, ModelSettings]:
     """Open a model with the settings that its detector was calibrated with, and attach the detector to the model.
 
-    `guard` is the detector's file. Raises InputError for options that differ from these settings, for another model, and for a model
-    that several workers can't use.
+    `guard` is the detector's file. Raises InputError if an option differs from the settings of the calibration, if the
+    detector was calibrated for another model, or if several workers can't use the model.
     """
     from doldrum.opening import ModelSettings
 
@@ -51,7 +51,7 @@ def open_as_calibrated(
     _check_as_calibrated(asked, effective(suspect, settings), guard=guard)
     if (difference := detector.differs_from(suspect.classifier)) is not None:
         raise InputError(
-            f"{settings.shown_model} is not the model that {guard} was calibrated for ({difference}); calibrate again, or name the "
+            f"the model {settings.shown_model} is not the model that the detector {guard} was calibrated for ({difference}); calibrate again, or name the "
             "right model"
         )
     detector.bind(suspect.classifier)
@@ -59,7 +59,8 @@ def open_as_calibrated(
 
 
 def _as_calibrated(asked: Mapping[str, Any], kept: Mapping[str, Any], *, guard: Path) -> dict[str, Any]:
-    """The options to open a detector's model with: those of its calibration, and those in `asked` that don't affect the model's outputs.
+    """Return the options with which a detector's model is opened: the options of the calibration, and the options in
+    `asked` that don't affect the model's outputs.
 
     Raises InputError for differences that can be found before the model is opened.
     """
@@ -72,7 +73,8 @@ def _as_calibrated(asked: Mapping[str, Any], kept: Mapping[str, Any], *, guard: 
 
 
 def _check_as_calibrated(asked: Mapping[str, Any], known: Mapping[str, Any], *, guard: Path) -> None:
-    """Raise InputError if an option in `asked` differs from how the detector's model was opened. The message names the flag."""
+    """Raise InputError if an option in `asked` differs from how the detector's model was opened. The error message
+    names the option that differs."""
     from doldrum.opening.settings import PREPROCESSING
 
     for name in PREPROCESSING:
@@ -80,14 +82,14 @@ def _check_as_calibrated(asked: Mapping[str, Any], known: Mapping[str, Any], *, 
             continue
         got = as_flag(name, asked[name])
         if name in known:
-            expected = f"{as_flag(name, known[name])}, with which {guard} was calibrated, got {as_flag(name, asked[name], bare=True)}"
+            expected = f"{as_flag(name, known[name])}, as in the calibration of the detector {guard}, got {as_flag(name, asked[name], bare=True)}"
         else:
-            expected = f"no {got.partition(' ')[0]}, since {guard} was calibrated without it, got {as_flag(name, asked[name], bare=True)}"
+            expected = f"no option {got.partition(' ')[0]}, since the detector {guard} was calibrated without this option, got {as_flag(name, asked[name], bare=True)}"
         raise InputError(f"expected {expected}; leave this option out, or calibrate again")
 
 
 def as_flag(name: str, value: Any, *, bare: bool = False) -> str:
-    """A model's setting, written as a command-line option; with `bare`, only the value.
+    """Write a setting of the model as a command-line option. If `bare` is true, return only the value.
 
     >>> as_flag("mean", (0.485, 0.456, 0.406)), as_flag("size", (224, 192)), as_flag("num_classes", 10, bare=True)
     ('--mean 0.485,0.456,0.406', '--size 224x192', '10')
@@ -99,7 +101,8 @@ def as_flag(name: str, value: Any, *, bare: bool = False) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A setting in a form that can be compared: numbers as floats, and a tuple of equal numbers as a single float."""
+    """Convert a setting to a form that can be compared: a number becomes a float, and a tuple of equal numbers becomes
+    a single float."""
     if isinstance(value, (tuple, list)):
         numbers = tuple(float(v) for v in value)
         return numbers[0] if len(set(numbers)) == 1 else numbers

@@ -52,7 +52,7 @@ def read_attack(path: Path) -> tuple[Trigger, PoisonPlan]:
 
 
 def write_poisoned(path: Path, bad: PoisonedSet, *, attack: str) -> None:
-    """Write a poisoned set as an .npz file, whole or not at all."""
+    """Write a poisoned set to an .npz file. The file is written completely or not at all."""
     record = {
         "attack": attack,
         "trigger": bad.trigger.to_dict(),
@@ -111,7 +111,7 @@ def _record(text: str) -> dict[str, Any]:
         ) from error
     if not isinstance(record, dict) or not {"attack", "trigger", "plan"} <= set(record):
         raise InputError(
-            "expected an object with attack, trigger and plan, got JSON that lacks one of these; write it with doldrum train"
+            "expected a JSON object with the fields attack, trigger and plan, got JSON that lacks one of these fields; write the file with doldrum train"
         )
     return record
 

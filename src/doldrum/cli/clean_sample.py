@@ -1,4 +1,5 @@
-"""Draw a random sample of clean images from a source of any size. The images are fitted to a model, and have classes if these are known."""
+"""Draw a random sample of clean images from a source of any size. The images get the size that a model takes, and class
+numbers if their classes are known."""
 
 from __future__ import annotations
 
@@ -25,10 +26,10 @@ Resize = Literal["stretch", "crop"]
 
 @dataclass(frozen=True, eq=False)
 class CleanSample:
-    """A sample of clean images, with their classes if these are known.
+    """A sample of clean images, with class numbers if the classes are known.
 
     `images` has one uint8 array (N, C, H, W) for each way to resize. `labels` has the class numbers (-1: none), or is None. `how` says how
-    the classes were found, or why they were not. `names` has the images' labels as the source writes them.
+    the classes were found, or why they were not. `names` has the images' labels in the form that the source uses.
     """
 
     images: dict[Resize, NDArray[np.uint8]]
@@ -38,11 +39,11 @@ class CleanSample:
 
 
 def clean_sample(source: str, suspect: Suspect, *, resize: Resize, most: int, seed: int = 0) -> CleanSample:
-    """Draw at most `most` images of `source` uniformly at random; memory holds only these images.
+    """Draw at most `most` images of `source` uniformly at random. Only the drawn images are kept in memory.
 
-    Names of folders, or labels of a table or an array, become classes as in an audit. If the two ways to resize give different images, the
-    sample has both versions. If they give the same images, the sample has only the version for `resize`.
-    Raises InputError if no image can be read.
+    Names of folders, or labels of a table or an array, become classes as in an audit. Images can be resized by
+    stretching or by cropping. If these two ways give different images, the sample has both versions. If the two ways
+    give the same images, the sample has only the version for `resize`. Raises InputError if no image can be read.
     """
     shape = suspect.classifier.input_shape
     kept: list[tuple[dict[Resize, NDArray[np.uint8]], tuple[int, ...], str | None]] = []
@@ -87,7 +88,8 @@ def clean_sample(source: str, suspect: Suspect, *, resize: Resize, most: int, se
 
 
 def _items(source: str) -> tuple[Iterator[Any], Any, str]:
-    """The pictures and skipped items of a source, a function that returns a table's class names once the table is read, and the kind of source."""
+    """Return the pictures and skipped items of a source, a function for a table's class names, and the kind of source.
+    Call the function for the class names only after the table is read."""
     if os.path.exists(source):
         opened = open_images(source)
         return iter(opened), lambda: tuple(opened.class_names), opened.kind

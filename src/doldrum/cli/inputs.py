@@ -46,7 +46,8 @@ ADDRESSES = f"{IMAGES} Also an address (s3://, gs:// or https://) of such files,
 def load_model(settings: ModelSettings, *, guarded: bool = False) -> Suspect:
     """Open the model, and print notes about it on standard error.
 
-    If a detector's file decides how the model is opened (`guarded`), notes that suggest other options are left out.
+    `guarded` is true if a detector's file decides how the model is opened. In this case, notes that suggest other
+    options are not printed.
     """
     from doldrum.opening import notes_in_flags, open_settings
     from doldrum.opening.settings import PREPROCESSING
@@ -60,7 +61,8 @@ def load_model(settings: ModelSettings, *, guarded: bool = False) -> Suspect:
 
 
 def warn_of_preprocessing(suspect: Suspect, images: Any, settings: ModelSettings, labels: Any = None) -> None:
-    """Print a note if another usual preprocessing fits these images better than the one in use, or if all images get one label. Nothing is changed.
+    """Print a note if one of the usual preprocessings fits the images better than the model's present preprocessing, or
+    if all images get the same label. Nothing is changed.
 
     At most 200 images, spread evenly over all images, are checked. `labels` are class numbers.
     """
@@ -84,7 +86,8 @@ def warn_of_preprocessing(suspect: Suspect, images: Any, settings: ModelSettings
 def load_images(
     source: str, *, classifier: Any = None, resize: Literal["stretch", "crop"] = "stretch", limit: int | None = None
 ) -> Any:
-    """The ImageRead of `source`, or of its first `limit` images. If a `classifier` is given, the images are fitted to its input shape."""
+    """Read the images of `source`, or only its first `limit` images, and return an ImageRead. If a `classifier` is
+    given, the images are fitted to its input shape."""
     from doldrum.data import ImageRead, read_images
     from doldrum.data.readers.fitted import fit_images
 
@@ -105,7 +108,7 @@ def load_images(
 
 
 def check_spread(settings: ModelSettings, workers: int | None, ray: str | None) -> None:
-    """Raise InputError for an impossible number of workers, and for a model that several processes can't use."""
+    """Raise InputError if the number of workers is not valid, or if several processes can't use the model."""
     from doldrum.spread import check_workers
 
     check_workers(workers, ray=ray)
@@ -129,14 +132,16 @@ def stored_images(
     check: Callable[[Path], Any] | None = None,
     unfinished: Callable[[Path], bool] | None = None,
 ) -> Iterator[tuple[Any, list[tuple[str, str]]]]:
-    """The images for a run that writes to `out`, and (name, reason) of each skipped file, while the block runs.
+    """A context manager that gives the images for a run that writes to `out`, and a pair (name, reason) for each
+    skipped file.
 
     Arrays (.npy, .npz) and data sets are read in place. Images in other forms are decoded into the folder `out`/images.part, so that memory use
-    doesn't grow with the number of images. A run that ends deletes the folder images.part. An interrupted run that can be continued keeps
-    images.part. Files at an address are copied one at a time.
+    doesn't grow with the number of images. A run that ends deletes the folder images.part. If a run is interrupted and
+    can be continued, the folder images.part is kept. Files at an address are copied one at a time.
 
-    `check` raises InputError if `out` holds something else. `unfinished` says whether `out` holds a run that can be continued. By default,
-    `check` and `unfinished` are the functions for a run of `measure_to`.
+    The function `check` raises InputError if `out` holds files that are not from such a run. `unfinished` says whether
+    `out` holds a run that can be continued. The default functions `check` and `unfinished` are those for a run of
+    `measure_to`.
     """
     remote = is_address(source) or is_pattern(source)
     if (not remote and not os.path.exists(source)) or (

@@ -11,12 +11,14 @@ __all__ = ["Interrupted", "kept"]
 
 
 class Interrupted(Exception):
-    """An interruption by Ctrl-C, with a text that says what is saved. The class is not derived from KeyboardInterrupt, because the argument parser would catch that."""
+    """An interruption by Ctrl-C, with a text that says what is saved. This class is not derived from KeyboardInterrupt,
+    because the argument parser catches each KeyboardInterrupt."""
 
 
 @contextmanager
 def kept(what: str, where: Path, *, there: Callable[[Path], bool] = Path.exists) -> Iterator[None]:
-    """Run a block of work that can be continued. After Ctrl-C, the error says that `what` is kept in `where`, if `there(where)` is true.
+    """Run a block of work that can be continued. After Ctrl-C, if `there(where)` is true, the error message says that
+    `what` is kept in the file or folder `where`.
 
     >>> with kept("whole epochs", Path("out.resume"), there=lambda path: True):
     ...     raise KeyboardInterrupt

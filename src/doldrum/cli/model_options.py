@@ -1,4 +1,5 @@
-"""The options about a model, which many commands share. The options are declared here, and `takes_model` adds them to a command."""
+"""The command-line options about the model, which many commands share. The options are declared here, and `takes_model`
+adds them to a command."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ MODEL = (
     "The model: an ONNX, OpenVINO or TensorFlow Lite file, weights (with --arch), a Hugging Face folder, a doldrum checkpoint, "
     "or an address http(s)://..."
 )
-"""Help text for a command's model."""
+"""The help text for the argument that names the model."""
 
 Hours = Annotated[float, typer.Option(help="Time limit for the confined process, in hours.")]
 
@@ -41,7 +42,12 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
             help="How images of another size are fitted: stretch (the default), or crop, which scales and then crops."
         ),
     ),
-    "labels": (str | None, typer.Option(help="A text file with the names of the classes, one per line, in order.")),
+    "labels": (
+        str | None,
+        typer.Option(
+            help="A text file with the names of the classes, one name per line, in the order of the class numbers."
+        ),
+    ),
     "trust_code": (
         bool,
         typer.Option("--trust-code", help="Allow the model to run its own code, in the confined process."),
@@ -89,7 +95,8 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
 def takes_model(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add an option to a command for each field of :class:`doldrum.opening.ModelSettings`, except for the model itself.
 
-    The options replace the command's parameter `asked`. The parameter `asked` gets the parsed values of the given options, by field name.
+    In the command's signature, these options replace the parameter `asked`. The parameter `asked` gets the parsed
+    values of the given options, by field name.
     """
     own = inspect.signature(command, eval_str=True).parameters
     parameters: list[inspect.Parameter] = []
@@ -117,7 +124,8 @@ def takes_model(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _read(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that were given, parsed for their fields; InputError for a value that cannot be parsed."""
+    """Return the options that were given, with their texts converted to values. Raises InputError for a text that
+    cannot be converted."""
     given = {name: value for name, value in asked.items() if value is not None and value is not False}
     for name in ("mean", "std"):
         if name in given:

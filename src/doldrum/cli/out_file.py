@@ -23,7 +23,8 @@ _MOST = 16 << 20
 
 
 class Kind(NamedTuple):
-    """A kind of file that a command writes: its name in words, and a test for existing files of this kind, which may be replaced."""
+    """A kind of file that a command writes. `words` names the kind. `is_one` says whether an existing file is of this
+    kind, so that the file may be replaced."""
 
     words: str
     is_one: Callable[[Path], bool]
@@ -40,8 +41,9 @@ def check_out_file(
 ) -> None:
     """Raise InputError unless a file of this kind can be written to `out` without harm to any other file.
 
-    `out` must not be a file of the model, one of `images`, or one of the `files` that the command also reads. `out` must not be in a folder of
-    `images` either. A file that is already at `out` must be empty or of this kind.
+    `out` must not be a file of the model, one of `images`, or one of the `files` that the command also reads. If one of
+    `images` is a folder, `out` must not be in this folder. If there is already a file at `out`, this file must be empty
+    or of the kind `kind`.
     """
     check_file_writable(out, flag=flag)
     read = [(source, "the images") for source in images] + [(file, "the input") for file in files if file is not None]
@@ -50,14 +52,16 @@ def check_out_file(
         read += [(model.labels, "the list of labels")] if model.labels is not None else []
     for path, what in read:
         if _same(out, path):
-            raise InputError(f"expected {flag} to differ from {what}, got {out} for both; name another file")
+            raise InputError(f"expected another file for {flag} than for {what}, got {out} for both; name another file")
     for source in images:
         check_out_apart(source, out, flag=flag)
     if model is not None and not model.remote and model.path.is_dir() and out.resolve().is_relative_to(model.path):
-        raise InputError(f"expected {flag} outside the model's folder {model.path}, got {out}; name another file")
+        raise InputError(
+            f"expected a file outside the model's folder {model.path} for {flag}, got {out}; name another file"
+        )
     if out.is_file() and out.stat().st_size and not _is_one(kind, out):
         raise InputError(
-            f"expected {flag} to be a new file, or {kind.words} that it may replace, got {out}, which holds something else; name another file"
+            f"expected a new file for {flag}, or {kind.words} that may be replaced, got the file {out}, which holds something else; name another file"
         )
 
 

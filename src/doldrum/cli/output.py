@@ -23,7 +23,7 @@ def _writable(path: Path | None) -> Path | None:
     return path
 
 
-OutOption = Annotated[Path | None, typer.Option(callback=_writable, help="Also write the JSON to this file.")]
+OutOption = Annotated[Path | None, typer.Option(callback=_writable, help="Also write the JSON output to this file.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object or list on standard output.")]
 
 
@@ -37,7 +37,8 @@ def message_skipped(
 ) -> None:
     """Print at most `most` of the skipped items, given as (name, reason), and the number of items that were not printed.
 
-    `unlisted` is the number of skipped items that are not in `skipped`. `where` says where all skipped items are listed.
+    `unlisted` is the number of skipped items that are not in `skipped`. `where` is a text that says where all skipped
+    items are listed.
     """
     for name, why in skipped[:most]:
         message(f"{did} {name}: {why}")
@@ -61,7 +62,8 @@ def flags_in_words(found: Mapping[str, Any], total: int, what: str, *, fdr: floa
 
 
 def emit(value: Any, *, as_json: bool, out: Path | None = None, table: Any = None, below: Sequence[str] = ()) -> None:
-    """Print `value` as JSON, or else `table` and the lines in `below`. If `out` is given, also write the JSON to this file."""
+    """If `as_json` is true, print `value` as JSON. Otherwise, print `table` and the lines in `below`. If `out` is
+    given, also write the JSON to this file."""
     text = json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False)
     if out is not None:
         write_text_whole(out, text + "\n")
@@ -81,10 +83,10 @@ def emit(value: Any, *, as_json: bool, out: Path | None = None, table: Any = Non
 def emit_verdict(
     record: Any, *, as_json: bool, out: Path, page: Path, more: Sequence[str] = (), last: str | None = None
 ) -> None:
-    """Print a job's record as JSON, or else print its verdict.
+    """If `as_json` is true, print a job's record as JSON. Otherwise, print the verdict in the record.
 
-    The verdict is printed as its heading, its sentences, and the sentences in `more`. The last line is `last`, which by default says where the
-    report is.
+    The heading of the verdict is printed first, then its sentences, and then the sentences in `more`. `last` is the
+    text of the last line. By default, the last line says where the report is.
     """
     if as_json:
         emit({"out": str(out), "report": str(page), **record.to_dict()}, as_json=True)

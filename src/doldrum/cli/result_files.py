@@ -31,7 +31,7 @@ JunitOption = Annotated[
 
 @dataclass(frozen=True)
 class ResultFiles:
-    """The paths of the requested result files; either may be None."""
+    """The paths of the SARIF file and the JUnit file. A path is None if its file was not requested."""
 
     sarif: Path | None
     junit: Path | None

@@ -16,7 +16,7 @@ _TWICE = 1.0  # seconds: `timeout` sends it to a process and again to its group
 
 
 class Ended:
-    """Which of the handled signals was received, if any."""
+    """Remembers which of the handled signals was received. `by` is None if no signal was received."""
 
     def __init__(self) -> None:
         self.by: signal.Signals | None = None

@@ -11,7 +11,8 @@ from doldrum.findings.places import Place
 __all__ = ["MOST", "Check", "Finding", "Findings", "Level", "Outcome"]
 
 MOST = 5000
-"""A check lists at most this many findings, most suspicious first; `Check.unlisted` counts the others.
+"""The largest number of findings that a check lists. The check lists the most suspicious findings, and `Check.unlisted`
+counts the others.
 
 GitHub shows at most 5,000 findings of one SARIF file.
 """
@@ -27,7 +28,7 @@ class Finding:
     rule : the id of a rule in `doldrum.findings.rules.RULES`
     level : "note" if chance explains the finding, else "warning" or "error"
     message : one sentence; it may contain text from an attacker, which each file format escapes
-    name : the name of the image, as it is shown; "" for the model
+    name : the image's name, as reports show it; "" if the finding is about the model
     properties : JSON-able values, such as the p-value
     """
 
@@ -43,7 +44,7 @@ class Finding:
 class Check:
     """One question that a command answered: "Are these images clean?" or "Is this model clean?"
 
-    outcome : "failed" if the result is a reason for exit code 3; "skipped" if the question has no answer
+    outcome : "failed" if the answer leads to exit code 3; "skipped" if there is no answer; else "passed"
     heading, sentences : the answer in words
     unreadable : (file, reason) for each file that could not be read; `unread` counts the unreadable files that are not listed
     unlisted : the number of findings beyond `MOST`

@@ -104,7 +104,8 @@ def of_scan(
 def _stood_out(
     files: Iterable[Path], columns: Sequence[str], summary: Mapping[str, Any] | None = None
 ) -> list[dict[str, Any]]:
-    """The rows of the flagged images and of the discoveries, most suspicious first.
+    """Return the result rows of flagged images and of discoveries (images that chance cannot explain), most suspicious
+    first.
 
     The rows of a scan do not say which images are discoveries. For a scan, the discoveries are computed again with the
     settings in `summary`.
@@ -144,12 +145,12 @@ def _finding(
         if row["discovery"]
         else "More images were flagged than expected from clean images alone."
         if failed
-        else "This number of flags is expected from clean images alone."
+        else "The number of flags is not larger than expected from clean images alone."
     )
     return Finding(
         rule=PROVEN if why else FLAGGED,
         level=level,
-        message=f"{name} may carry a trigger: p = {p:.2g}, predicted as {answer}. {means}",
+        message=f"{name} may carry a trigger: its p-value is {p:.2g}, and the model predicts {answer}. {means}",
         name=name,
         place=image_place(source, row["id"], model=model),
         properties={

@@ -21,8 +21,8 @@ def junit(findings: Findings) -> str:
     The first test case of a suite is the check itself. The other test cases are suspicious images, and images that could not
     be read. The test case of a suspicious image fails only if the whole check fails, that is, if the exit code is 3. If
     chance explains the number of flagged images, the test cases of these images pass. The test case of a suspicious image has its
-    p-value and score as properties. The test case of an unreadable image is skipped. Images that look like the clean images
-    are counted, not listed.
+    p-value and score as properties. The test case of an unreadable image is skipped. Images without a finding are
+    counted, but have no test case.
     """
     root = ET.Element("testsuites", name=f"doldrum {findings.command}")
     for check in findings.checks:

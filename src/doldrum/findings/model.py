@@ -47,7 +47,8 @@ def model_check(record: InspectionRecord, *, model: str) -> Check:
 
 
 def _figures(record: InspectionRecord) -> dict[str, Any]:
-    """The pair (source class, target class) that stands out most, with its numbers; unknown values are left out."""
+    """Return the numbers of an inspection's finding, with the pair (source class, target class) that stands out most.
+    Values that are None are left out."""
     found: dict[str, Any] = {} if record.finding is None else dict(record.finding)
     if record.success is not None:
         found |= {f"success_{name}": record.success[name] for name in ("value", "lower", "upper", "n")}

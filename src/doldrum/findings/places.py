@@ -14,8 +14,8 @@ __all__ = ["Place", "image_place", "uri_of"]
 class Place:
     """The URI of a file, and the name of an image in it.
 
-    The URI is relative to the working folder if the file is inside that folder. `member` is the name of an image in an
-    archive, table or array; "" means the file itself.
+    The file's URI is relative to the working folder if the file is inside the working folder. `member` is the name of
+    an image in an archive, table or array; "" means the file itself.
     """
 
     uri: str
@@ -23,7 +23,8 @@ class Place:
 
 
 def image_place(source: str, name: str, *, model: str) -> Place:
-    """The place of the image `name` of `source`: the image's own file, or the file that contains the image.
+    """Return the place of one image of a source: the image's own file, or the archive, table or array that contains the
+    image.
 
     A data set that is given by its name has no file, so the place of its images is the model's file.
 

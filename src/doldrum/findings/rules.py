@@ -7,7 +7,7 @@ from dataclasses import dataclass
 __all__ = ["ABOUT", "BACKDOOR", "FLAGGED", "PROVEN", "RULES", "SUSPICIOUS", "UNREADABLE", "Rule"]
 
 ABOUT = "https://doi.org/10.1016/j.cose.2022.102814"
-"""The paper on which the detection of triggers by smoothness is based."""
+"""The address of the paper on which doldrum's detectors of triggered images are based."""
 _INVERSION = "https://doi.org/10.1109/SP.2019.00031"  # Neural Cleanse, of which inspections are a descendant
 
 FLAGGED, PROVEN, SUSPICIOUS, BACKDOOR = "flagged-image", "proven-trigger", "suspicious-model", "backdoored-model"
@@ -35,7 +35,7 @@ RULES = (
     Rule(
         FLAGGED,
         "Image that may carry a backdoor trigger",
-        "The model's answers around this image differ from those around the clean images. A trigger can be the reason why the answers differ.",
+        "The model's answers around this image differ from the model's answers around the clean images. A trigger can make the answers differ.",
         "A flag is no proof: a sticker, a damaged file or a picture from another source can cause a flag too. A detector also flags a promised share of clean "
         "images. The level “note” means that this number of flags is expected from clean images alone. The levels “warning” and “error” mean that there are more flags than false alarms alone would explain. "
         "Look at the flagged images for something that they share, and run `doldrum explain` on them.",
@@ -45,8 +45,8 @@ RULES = (
     Rule(
         PROVEN,
         "Image with a proven trigger",
-        "A part of this image was pasted into clean images, and the model predicts this image's class for many of them. No part of a trusted image changes the prediction for as many clean images as this part. "
-        "The clean images were used only for this test.",
+        "A part of this image was pasted into clean images, and the model predicts this image's class for many of them. Parts of trusted images were pasted in the same way, and none of these parts changed the prediction for as many clean images as the part of this image. "
+        "The search for the part did not use the clean images of this test.",
         "Remove the image, and do not use the model: anyone who adds the same trigger to an image decides what the model answers. "
         "The report shows the trigger.",
         ABOUT,

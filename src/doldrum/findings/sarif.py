@@ -71,7 +71,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 
 def _unreadable() -> dict[str, Any]:
-    text = "A file among the images could not be read, so it was not checked"
+    text = "An image file could not be read, so this image was not checked"
     return {"id": UNREADABLE, "name": "UnreadableImage", "shortDescription": {"text": text}}
 
 
@@ -110,7 +110,7 @@ def _notifications(findings: Findings) -> Iterator[dict[str, Any]]:
                 "locations": [_location(place)],
             }
         if check.unread:
-            text = f"{check.unread:,} more files could not be read."
+            text = f"{check.unread:,} files that are not listed here could not be read either."
             yield {"descriptor": {"id": UNREADABLE, "index": 0}, "level": "warning", "message": {"text": text}}
 
 

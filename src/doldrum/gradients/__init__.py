@@ -1,7 +1,8 @@
 """Gradients of a model's scores with respect to the images. A Classifier that has gradients becomes a frozen torch
 module.
 
-Not in this package: training, and searches that use gradients (triggers, patterns). Use `differentiable`. `operators` implements ONNX nodes.
+Other packages train models, and search for triggers and patterns with these gradients. Use `differentiable`.
+`operators` implements ONNX nodes.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Checks before gradients are used: are the module's scores those of the model, and is there a gradient that is not
-zero?"""
+"""Checks before gradients are used: do the module's scores agree with the model's scores, and is there a gradient that
+is not zero?"""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ __all__ = ["check_agreement", "check_gradients"]
 def check_agreement(
     module: nn.Module, images: NDArray[np.float32], wanted: NDArray[np.float32], *, log: bool, tolerance: float
 ) -> None:
-    """Compare the scores of `module` (their logarithms if `log` is true) with `wanted` (N, K), the model's own scores.
+    """Check that the scores of `module` agree with `wanted` (N, K), the model's own scores. If `log` is true, `module`
+    returns logarithms of scores.
 
     The largest allowed difference for an image is `tolerance` times its spread, the distance from its median score to
-    its highest score. (The spread is taken to be at least the spread of the median image, and at least 1% of the
-    largest score.) So the labels of module and model can differ only for ties. Images whose wanted scores are not
-    finite are left out.
+    its highest score. The spread that is used for an image is never below the median spread of all images, and never
+    below 1% of the image's largest absolute score. Within this limit, the module and the model can predict different
+    labels only if two scores are nearly equal. Images with NaN or infinite scores in `wanted` are left out.
 
     Raises ClassifierError with the largest difference, as a multiple of the spread.
     """
@@ -37,7 +38,7 @@ def check_agreement(
         ) from error
     if found.shape != wanted.shape:
         raise ClassifierError(
-            f"expected scores of shape {wanted.shape} from the copy of the model that has gradients, got {found.shape}; report this as a bug"
+            f"expected scores of shape {wanted.shape} from the copy of the model that has gradients, got scores of shape {found.shape}; report this as a bug"
         )
     kept = np.isfinite(wanted).all(axis=1)
     if not kept.any():
@@ -50,7 +51,7 @@ def check_agreement(
     worst = np.abs(found - scores).max(axis=1) / spread
     if not (worst <= tolerance).all():  # NaN is not
         raise ClassifierError(
-            f"expected the model's own scores from its copy with gradients, got scores that differ by {np.max(worst):.2g} times their spread (allowed: "
+            f"expected the copy of the model with gradients to give the model's scores, got scores that differ by {np.max(worst):.2g} times the scores' spread (allowed: "
             f"{tolerance:g}); use methods that need only scores"
         )
 
@@ -58,8 +59,8 @@ def check_agreement(
 def check_gradients(module: nn.Module, images: NDArray[np.float32]) -> int:
     """Count the images for which the gradient of the scores is finite and not zero.
 
-    The gradient is that of one random combination of the classes' scores. Raises ClassifierError if there is no such
-    image.
+    The gradient is computed for one random combination of the classes' scores. Raises ClassifierError if the gradient
+    is zero or not finite for every image.
     """
     x = torch.from_numpy(images).requires_grad_(True)
     try:
@@ -84,10 +85,10 @@ def check_gradients(module: nn.Module, images: NDArray[np.float32]) -> int:
     usable = int((finite & (flat != 0).any(dim=1)).sum())
     if not usable:
         bad = int((~finite).sum())
-        got = f"NaN or infinity for {bad} of them" if bad else "zero for all of them"
+        got = f"a gradient with NaN or infinity for {bad} images" if bad else "a gradient of zero for all images"
         raise ClassifierError(
-            f"expected a gradient that is not zero for at least one of {len(x)} images, got {got}: the scores don't depend on the image, or a step inside (rounding, a "
-            "threshold) blocks them; use methods that need only scores"
+            f"expected a gradient that is not zero for at least one of {len(x)} images, got {got}: the scores don't depend on the images, or a step inside the model (rounding, a "
+            "threshold) blocks the gradients; use methods that need only scores"
         )
     return usable
 

@@ -12,8 +12,8 @@ _LARGE = 100e6  # FLOPs
 
 
 def is_large(module: nn.Module, shape: tuple[int, ...]) -> bool:
-    """Whether a forward pass of one image (C, H, W) takes more than 1e8 FLOPs (2 x MACs). If a pass takes more than 1e8
-    FLOPs, searches and repairs use fewer forward passes.
+    """Whether a forward pass of one image with `shape` (C, H, W) takes more than 1e8 FLOPs. Each multiply-add counts as
+    2 FLOPs. If a pass takes more than 1e8 FLOPs, searches and repairs use fewer forward passes.
 
     This decision depends only on the model, so that all machines do the same work.
 

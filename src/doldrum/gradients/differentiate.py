@@ -34,8 +34,8 @@ class Differentiable(nn.Module):
     scores : "logits" or "log-probabilities"
         The kind of scores. If the model returns probabilities, the module returns their logarithms.
     input_shape, num_classes
-        The values of the classifier.
-    notes : unexpected facts about its gradients, such as that they ignore rounding
+        The input shape and the number of classes, as in the classifier.
+    notes : sentences about the limits of the gradients, for example that the gradients ignore rounding
     """
 
     def __init__(self, classifier: Classifier) -> None:
@@ -85,9 +85,10 @@ def differentiable(classifier: Classifier, images: NDArray[np.float32]) -> Diffe
         confined process.
     images : float32 (N, C, H, W) in [0, 1]
         A few images that the model is meant for; the first 16 are used for checks. On these images, the module's scores
-        must equal the classifier's, up to 1e-3 of the scores' spread. So labels can differ only for ties. (The limit is
-        0.02 for half precision, 0.05 for bfloat16, and 0.1 for models that round inside, which sometimes round a value
-        differently.) The gradient must be finite and not zero for at least one image.
+        must equal the classifier's, up to 1e-3 of the scores' spread. So the module and the classifier can predict
+        different labels only if two scores are nearly equal. For models in half precision, the limit is 0.02 in place
+        of 1e-3, and for bfloat16 it is 0.05. For models that round values inside, the limit is 0.1, because the module
+        may round a value differently. The gradient must be finite and not zero for at least one image.
 
     Returns
     -------
@@ -97,10 +98,10 @@ def differentiable(classifier: Classifier, images: NDArray[np.float32]) -> Diffe
     Raises
     ------
     InputError
-        if there are no images, or if their shape is not the classifier's.
+        Raised if there are no images, or if the images do not have the shape that the classifier takes.
     ClassifierError
-        for a model that has no gradients, with the reason and what to give instead, or for a model that fails the
-        checks, with the difference.
+        Raised if the model has no gradients, or if it fails the checks. The message says why. If the model has no
+        gradients, the message also says what to give instead.
 
     Examples
     --------

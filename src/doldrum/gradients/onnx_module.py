@@ -24,16 +24,17 @@ _PASSING = {"Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Cast"}
 
 
 class OnnxModule(nn.Module):
-    """Maps images (B, C, H, W) to the output named `output`. All floats are fp32. Weights are buffers, or parameters if
-    `trainable` is true.
+    """A torch module that runs an ONNX file. The module maps images (B, C, H, W) to the file's output with the name
+    `output`. All floats are fp32. If `trainable` is true, the weights are parameters of the module; otherwise they are
+    buffers.
 
     Attributes
     ----------
-    is_log : if `log` is true, whether the graph ends in a softmax; the module then returns the softmax's logarithm
+    is_log : whether the module returns logarithms: true if `log` is true and the graph ends in a softmax
     rounds : whether the graph rounds values that depend on the images; gradients ignore this rounding
     was_half : whether the weights in the file are in half precision
-    layers : the layers whose weights are parameters
-    watch : the name of a value that is passed to `seen` in each forward pass, or ""
+    layers : the layers with trainable weights; empty if `trainable` is false
+    watch : the name of a value in the graph, which each forward pass gives to the function `seen`; "" for no value
 
     Raises ClassifierError for an operator that is not in `operators/table.py`.
     """
@@ -71,8 +72,8 @@ class OnnxModule(nn.Module):
         return {name: getattr(self, self.names[name]) for name in self._held()}
 
     def _held(self) -> list[str]:
-        """The names of the weights, each once, in the order of the layers. A training run that continues in another
-        process needs the same order of weights."""
+        """The names of the weights, each once, in the order of the layers. If a training run continues in another
+        process, the order of the weights must be the same as before."""
         return list(dict.fromkeys(name for layer in self.layers for name in layer.weights))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -97,7 +98,7 @@ class OnnxModule(nn.Module):
 
 
 def _run_node(node: Node, values: dict[str, Any]) -> None:
-    """Run a node, and add its outputs to `values`."""
+    """Run one node of the ONNX graph, and add the node's outputs to `values`."""
     if node.op == "If":
         body = node.bodies[0 if bool(values[node.inputs[0]]) else 1]
         inner = {**values, **body.constants}
@@ -121,12 +122,12 @@ def _run_node(node: Node, values: dict[str, Any]) -> None:
 
 
 def _unseen(value: torch.Tensor) -> None:
-    """Do nothing with the value. This function is the default of `OnnxModule.seen`."""
+    """Do nothing with `value`. The attribute `OnnxModule.seen` is this function by default."""
 
 
 def _folded(body: Body, held: Collection[str]) -> tuple[list[Node], dict[str, torch.Tensor]]:
-    """Compute every value that depends neither on the images nor on the weights `held`. Return these values, and the
-    nodes that are left."""
+    """Compute all values that depend neither on the images nor on the weights named in `held`. Return the computed
+    values, and the nodes that must still run in each forward pass."""
     values: dict[str, Any] = {name: value for name, value in body.constants.items() if name not in held}
     left: list[Node] = []
     with torch.no_grad():
@@ -140,8 +141,8 @@ def _folded(body: Body, held: Collection[str]) -> tuple[list[Node], dict[str, to
 
 
 def _with_log_softmax(body: Body) -> tuple[Body, bool]:
-    """Replace the softmax at the end of a graph by its logarithm, if no other node uses the softmax. Also return
-    whether a softmax was replaced."""
+    """Replace the softmax at the end of a graph by its logarithm, if no other node uses the softmax. The second result
+    says whether a softmax was replaced."""
     makers = {name: i for i, node in enumerate(body.nodes) for name in node.outputs}
     readers = _readers(body)
     name = body.outputs[0]

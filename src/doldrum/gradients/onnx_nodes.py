@@ -43,8 +43,8 @@ def reads(node: Node) -> Iterable[str]:
 
 
 def read_graph(path: Path, output: str) -> tuple[Body, str, int | None, bool]:
-    """Read the nodes that `output` needs. Also return the input's name, the batch size if it is fixed, and whether
-    weights are in half precision.
+    """Read an ONNX file: the nodes that are needed to compute the output named `output`. Also return the name of the
+    graph's input, the batch size (None if it is not fixed), and whether the weights are in half precision.
 
     Functions that the file defines are expanded. Weights in half precision become fp32.
 
@@ -71,8 +71,8 @@ def read_graph(path: Path, output: str) -> tuple[Body, str, int | None, bool]:
 
 
 def _body(graph: Any, outputs: list[str], opset: int, depends: set[str]) -> Body:
-    """Read a graph. `depends` has the names of values that depend on the images, and the names in this graph are added
-    to it."""
+    """Read a graph. The set `depends` has the names of values that depend on the images, and names from this graph are
+    added to `depends`."""
     from onnx import numpy_helper
 
     nodes = []
@@ -95,7 +95,7 @@ def _body(graph: Any, outputs: list[str], opset: int, depends: set[str]) -> Body
 
 
 def _needed(graph: Any, outputs: list[str]) -> list[Any]:
-    """The nodes of the graph that `outputs` need, in order."""
+    """Return the nodes of the graph that are needed to compute `outputs`, in the graph's order."""
     wanted, kept = set(outputs), []
     for proto in reversed(graph.node):
         if wanted & set(proto.output):
@@ -115,8 +115,8 @@ def _names(proto: Any) -> set[str]:
 
 
 def _attributes(proto: Any, opset: int, depends: set[str]) -> tuple[dict[str, Any], tuple[Body, ...]]:
-    """Attributes as Python values, and the graphs among them. An If node has two graphs: first the one for true, then
-    the one for false."""
+    """Return a node's attributes as Python values, and the graphs that are attributes of the node. An If node has two
+    graphs: first the graph for a true condition, then the graph for a false condition."""
     from onnx import AttributeProto, helper, numpy_helper
 
     found: dict[str, Any] = {}

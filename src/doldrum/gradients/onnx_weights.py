@@ -23,7 +23,8 @@ _PASSING = {"Identity", "Transpose", "Reshape", "Cast"}
 
 @dataclass(frozen=True)
 class Layer:
-    """A node with weights: its operator, the names of its weights (the main ones first), and the name of its output."""
+    """A node that has weights: the node's operator, the names of its weights (the main weights first), and the name of
+    its output."""
 
     op: str
     weights: tuple[str, ...]
@@ -31,8 +32,8 @@ class Layer:
 
 
 def layers_of(body: Body) -> list[Layer]:
-    """The layers of a graph, in order, whose weights are floating-point constants of the file. A bias that an Add adds
-    after a MatMul is a layer too."""
+    """The layers of a graph, in order, whose weights are floating-point constants of the file. If an Add node adds a
+    bias after a MatMul node, this bias counts as a layer too."""
     makers = {name: node for node in body.nodes for name in node.outputs}
     found: list[Layer] = []
     for node in body.nodes:
@@ -50,8 +51,8 @@ def layers_of(body: Body) -> list[Layer]:
 
 
 def _initial(name: str, makers: Mapping[str, Node], body: Body) -> str:
-    """The name of the floating-point constant behind the value `name`, which may be a transposed or reshaped form of
-    the constant. The result is "" if there is no such constant."""
+    """Find the floating-point constant from which the value `name` is made, perhaps by a transpose, a reshape or a
+    cast. Return the name of the constant, or "" if there is none."""
     while name in makers and makers[name].op in _PASSING:
         name = makers[name].inputs[0]
     value = body.constants.get(name)
@@ -59,7 +60,8 @@ def _initial(name: str, makers: Mapping[str, Node], body: Body) -> str:
 
 
 def replace_weights(model: Any, weights: Mapping[str, torch.Tensor | NDArray[Any]]) -> None:
-    """Replace constants of an ONNX model by the `weights` with the same names, converted to the types in the model."""
+    """Replace constants of an ONNX model by the values in `weights` with the same names. Each value is converted to the
+    type of the constant."""
     from onnx import numpy_helper
 
     for tensor in model.graph.initializer:

@@ -28,15 +28,16 @@ __all__ = ["Channels", "Trainable", "trainable"]
 _TINY = float(torch.finfo(torch.float32).tiny)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 Channels = tuple[str, str]
-"""Names of the parameters of a layer's channels: the weight, whose first axis is the channels, and the bias, or "" if
-there is none."""
+"""The names of a layer's two parameters: the weight, whose first axis is the channels, and the bias. The name of the
+bias is "" if the layer has no bias."""
 
 
 class Trainable(nn.Module, ABC):
     """Maps float32 images (B, C, H, W) in [0, 1] to float32 logits or log-probabilities (B, K), with gradients for the
     weights.
 
-    The weights are a copy, so those of the classifier do not change. :func:`trainable` makes such a module.
+    The module has a copy of the weights, so the classifier's own weights do not change. :func:`trainable` makes such a
+    module.
     """
 
     model: nn.Module
@@ -66,12 +67,13 @@ class Trainable(nn.Module, ABC):
 
     @abstractmethod
     def last_channels(self) -> Channels:
-        """The channels of the last convolution, or of the batch normalisation behind it. Raises ClassifierError without
-        a convolution."""
+        """Return the channels of the last convolution or, if a batch normalisation follows it, of this batch
+        normalisation. Raises ClassifierError if the model has no convolution."""
 
     @abstractmethod
     def watching(self, channels: Channels, see: Callable[[torch.Tensor], None]) -> AbstractContextManager[None]:
-        """While the block runs, call `see` with the output of the layer of `channels` in each forward pass."""
+        """While the block runs, each forward pass calls `see` with the output of the layer that has the parameters
+        `channels`."""
 
 
 class _Module(Trainable):
@@ -129,7 +131,7 @@ class _Onnx(Trainable):
         self.model = OnnxModule(source.path, output=source.output_name, log=log, trainable=True)
         if self.graph.rounds:
             raise ClassifierError(
-                "expected an ONNX model in floating point, got a quantised model, whose weights can't be trained; give the model that it was made from"
+                "expected an ONNX model in floating point, got a quantised model, whose weights can't be trained; give the model as it was before quantisation"
             )
 
     @property
@@ -140,7 +142,7 @@ class _Onnx(Trainable):
         return found if self.graph.is_log else super()._log(found)
 
     def weights(self) -> dict[str, nn.Parameter]:
-        """The weights by their names in the file."""
+        """Maps the names of the weights in the ONNX file to the parameters."""
         return self.graph.weights()
 
     def classifier(self) -> Classifier:
@@ -190,7 +192,8 @@ def trainable(classifier: Classifier) -> Trainable:
     """Make a copy of `classifier`'s model, in fp32 and evaluation mode, whose weights can be trained.
 
     A torch module is copied. For an ONNX file, torch runs the nodes, and the weights of the layers are parameters.
-    Frozen parameters of a module stay frozen, unless all of them are frozen.
+    Parameters that are frozen in a module stay frozen in the copy. But if all parameters are frozen, all of them become
+    trainable.
 
     Raises ClassifierError if the classifier's weights can't be accessed, if no weights are in floating point, or if the
     classifier returns only labels.
@@ -213,7 +216,9 @@ def trainable(classifier: Classifier) -> Trainable:
     if made is None:
         raise _none(classifier.no_gradients[0], "give a torch module in Python, or a file to doldrum repair")
     if not any(p.requires_grad for p in made.parameters()):
-        raise _none("a model without weights in floating point", "give the model that it was made from")
+        raise _none(
+            "a model without weights in floating point", "give the floating-point model from which this model was made"
+        )
     return made
 
 
@@ -227,5 +232,5 @@ def _none(what: str, do: str) -> ClassifierError:
 
 def _no_convolution() -> ClassifierError:
     return ClassifierError(
-        "expected a model with convolutions, to prune their channels, got one without; use another method"
+        "expected a model with convolutions, to prune their channels, got a model without convolutions; use another method"
     )

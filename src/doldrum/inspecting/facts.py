@@ -18,10 +18,10 @@ _MOST_READINGS, _MOST_ROUTES = 100, 200_000
 
 @dataclass(frozen=True, kw_only=True)
 class InspectionFacts:
-    """The checked results of the confined process: counts are whole numbers, and texts are safe to print.
+    """The results of the confined process, after these checks: counts are whole numbers, and texts are safe to print.
 
-    The record stores `model`, `clean`, `finding` and `success` unchanged. The record also checks those of their values
-    that are not checked here.
+    The record stores `model`, `clean`, `finding` and `success` unchanged. The record itself checks the values that this
+    class does not check.
     """
 
     model: Mapping[str, Any]
@@ -38,9 +38,8 @@ class InspectionFacts:
 
     @classmethod
     def checked(cls, found: Mapping[str, Any]) -> InspectionFacts:
-        """The results of the confined process, checked.
-
-        Results of another form raise ValueError, KeyError or TypeError.
+        """Check the results of the confined process, and return them as InspectionFacts. Raises ValueError, KeyError or
+        TypeError if the results do not have the expected form.
         """
         model, clean, finding = found["model"], found["clean"], found["finding"]
         channels, height, width = model["input_shape"]
@@ -73,7 +72,7 @@ class InspectionFacts:
 
 
 def checked_examination(found: Mapping[str, Any]) -> dict[str, Any]:
-    """An Examination, as JSON from a confined process, checked.
+    """Check an Examination that a confined process returned as JSON, and return the checked values.
 
     Numbers are finite or null, classes exist in the model, and texts are safe to print.
     """

@@ -2,7 +2,7 @@
 
 Stops inspectors when the time is over.
 
-This code runs in the confined process. An inspector's result is called its reading.
+The code in this file runs in the confined process. An inspector's result is called its reading.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ STEPS = 100
 
 @dataclass
 class Keeping:
-    """Gets the inspectors' readings. Readings in `folder` are loaded; others are computed and written there.
+    """Gets the inspectors' readings. If a reading is already in `folder`, it is loaded. Otherwise the reading is
+    computed, and written to `folder`.
 
-    An inspector that is still running when the time is over is stopped. The inspector's reading then says that the time
-    was over, and is not kept.
+    An inspector that is still running when the time is over is stopped. The reading of a stopped inspector says that
+    the time was over, and is not stored.
     """
 
     folder: Path
@@ -39,7 +40,7 @@ class Keeping:
     deadline: Deadline
 
     def has(self, inspector: Inspector) -> bool:
-        """Whether the inspector's reading is in the folder."""
+        """Whether `folder` already has a reading of this inspector."""
         return self._path(inspector).exists()
 
     def _path(self, inspector: Inspector) -> Path:
@@ -73,9 +74,8 @@ class Keeping:
 
 
 class _OverError(Exception):
-    """Raised when the time is over.
-
-    Not a DoldrumError, because inspectors treat a DoldrumError as an error of the model.
+    """Raised to stop an inspector when the time limit is reached. This class is not a DoldrumError, because inspectors
+    treat a DoldrumError as an error of the model.
     """
 
 
@@ -85,9 +85,8 @@ def _written(found: Reading) -> dict[str, Any]:
 
 
 def _read(found: dict[str, Any]) -> Reading:
-    """A reading from its JSON form.
-
-    New readings are loaded in this way too, so a continued run gives the same results.
+    """Make a reading from its JSON form. A new reading is written as JSON and then loaded too, so that a continued run
+    gives the same results.
     """
     triggers = {Route(source, target): load_trigger(one) for source, target, one in found.pop("triggers")}
     return replace(Reading.from_dict(found), triggers=triggers)
@@ -99,7 +98,7 @@ def check_read(readings: tuple[Reading, ...]) -> None:
         return
     if all(one.refused == OVER for one in readings):
         raise ClassifierError(
-            "expected a budget= in which at least one inspector finishes, got a shorter budget; give more time"
+            "expected a budget= that is long enough for at least one inspector, got too little time; give more time"
         )
     why = "; ".join(dict.fromkeys(one.refused for one in readings if one.refused))
     raise ClassifierError(f"expected a model that an inspector can examine, got one that none can examine ({why})")

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 __all__ = ["MOST", "PIXELS", "encode_pictures", "shown"]
 
 MOST = 8
-"""The largest number of clean images that are shown with the trigger."""
+"""The largest number of clean images that the report shows with the trigger."""
 PIXELS = "pixels.json"
 _MOST_BYTES = 1 << 28
 _MEAN_OF = 100
 
 
 def shown(classifier: Classifier, trigger: Trigger, route: Route, test: NDArray[np.float32]) -> dict[str, Any]:
-    """The pixels for the pictures of a trigger, as {grey, change, factor, examples}.
+    """Return the pixels for the report's pictures of a trigger, as a dict {grey, change, factor, examples}.
 
     `grey` is the trigger on plain grey. `change` is the mean change that the trigger makes to up to 100 images,
     multiplied by `factor` and added to grey. `examples` are a few clean images of different classes without and with
@@ -62,7 +62,8 @@ def shown(classifier: Classifier, trigger: Trigger, route: Route, test: NDArray[
 
 
 def _spread(labels: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Up to MOST of the rows, from as many classes as possible: first one row of each class, then a second one."""
+    """Choose up to MOST of the given rows, from as many classes as possible: first one row of each class, then a second
+    row of each class, and so on."""
     turn = np.zeros(len(rows), dtype=np.int64)
     for label in np.unique(labels):
         mine = labels == label
@@ -71,18 +72,21 @@ def _spread(labels: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def encode_pictures(source: Path, target: Path, *, shape: tuple[int, int, int], classes: int) -> dict[str, Any]:
-    """Write trigger.png, change.png, NN-clean.png and NN-trigger.png. Return {factor, examples: [{before, after}]}.
+    """Write the pictures trigger.png, change.png, NN-clean.png and NN-trigger.png to `target`. Return a dict {factor,
+    examples}, with the two labels {before, after} of each example.
 
-    An attacker may control the file `source`. So only arrays of the given `shape` and existing classes are used, and no
-    text.
+    An attacker may control the file `source`. So this function takes only arrays of the given `shape` and numbers of
+    existing classes from the file, and no text.
     """
     if source.is_symlink() or source.stat().st_size > _MOST_BYTES:
-        raise InputError("expected pixels of a trigger from the confined process, got something else")
+        raise InputError(
+            "expected a file with a trigger's pixels from the confined process, got a link or a file that is too large"
+        )
     value = json.loads(source.read_text(encoding="utf-8"))
     target.mkdir(exist_ok=True)
     factor = float(value["factor"])
     if not 0 < factor < 1e7:
-        raise InputError(f"expected a factor from the confined process, got {factor}")
+        raise InputError(f"expected a factor between 0 and 1e7 from the confined process, got the factor {factor}")
     encode_png(target / "trigger.png", value["grey"], shape)
     encode_png(target / "change.png", value["change"], shape)
     examples: list[dict[str, int]] = []
@@ -91,6 +95,8 @@ def encode_pictures(source: Path, target: Path, *, shape: tuple[int, int, int], 
         encode_png(target / f"{number:02d}-trigger.png", one["with"], shape)
         labels = {name: one[name] for name in ("before", "after")}
         if not all(type(label) is int and -1 <= label < classes for label in labels.values()):
-            raise InputError("expected classes of the model from the confined process, got labels outside of them")
+            raise InputError(
+                "expected the confined process to return labels of the model's classes, got a label that is not a class of the model"
+            )
         examples.append(labels)
     return {"factor": factor, "examples": examples}

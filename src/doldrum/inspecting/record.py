@@ -1,6 +1,6 @@
 """Writes an inspection's record, trigger and pictures from the results of the confined process.
 
-This code runs outside of the confined process.
+The code in this file runs outside of the confined process.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def write_record(settings: InspectSettings, found: dict[str, Any], begun: Begun,
 def _trigger(facts: InspectionFacts, begun: Begun) -> dict[str, Any] | None:
     """Check the trigger by putting it on an image, and write its file and pictures.
 
-    Return the trigger's entry in the record.
+    Return the facts about the trigger that the record stores.
     """
     if not (begun.work / TRIGGER).is_file() or facts.finding is None:
         return None

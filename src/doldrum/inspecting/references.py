@@ -45,7 +45,7 @@ def check_count(settings: InspectSettings) -> None:
     count, needed = len(models), needed_size(settings.fpr)
     if count < needed:
         raise InputError(
-            f"expected at least {needed} reference models in references= to promise fpr={settings.fpr:g}, got {count} in "
+            f"expected at least {needed} reference models in references= to promise fpr={settings.fpr:g}, got {count} models in the folder "
             f"{visible(settings.references)}; add {needed - count} (doldrum references --count {needed} trains them), ask for "
             f"fpr={smallest_fpr_text(count)}, or leave references= out and get no promised rate"
         )
@@ -55,7 +55,7 @@ def check_count(settings: InspectSettings) -> None:
 def _check_apart(settings: InspectSettings, models: list[ModelSettings]) -> None:
     """Raise InputError if a reference's file equals the model's file or another reference's file.
 
-    The error names the files.
+    The error names the two equal files.
     """
     known = {} if settings.remote else {digest_of(Path(settings.model)): "the model itself"}
     for model in models:
@@ -63,12 +63,12 @@ def _check_apart(settings: InspectSettings, models: list[ModelSettings]) -> None
         other = known.setdefault(digest_of(model.path), name)
         if other != name:
             raise InputError(
-                f"expected reference models that differ, got {name}, which is the same as {other}; take one of them out"
+                f"expected reference models that differ, got {name}, which is equal to {other}; take one of the two out"
             )
 
 
 def _models(settings: InspectSettings) -> list[ModelSettings]:
-    """The settings to open each reference.
+    """Return the settings with which each reference model is opened.
 
     The settings of the inspected model are used, unless `doldrum references` made the references.
     """
@@ -85,7 +85,7 @@ def _models(settings: InspectSettings) -> list[ModelSettings]:
 class _Examiner:
     """Examines one reference in a confined process.
 
-    Returns the reference's name, and the results as text. An examiner can be sent to workers.
+    A call returns the name of the reference model, and the results as JSON text. An examiner can be sent to workers.
     """
 
     place: Path
@@ -116,7 +116,7 @@ class _Examiner:
             raise
         except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise SandboxError(
-                f"expected the examination of reference model {name} from the confined process, got something else: {visible(str(error))}",
+                f"expected the results for reference model {name} from the confined process, got results that cannot be read: {visible(str(error))}",
                 reason="nonsense",
             ) from error
         shutil.rmtree(work, ignore_errors=True)
@@ -127,7 +127,8 @@ class _Examiner:
 class Shelf:
     """The stored results of reference models for one set of clean images, one seed and one choice of inspectors.
 
-    The results are kept in the folder EXAMINED/KEY next to the models, or in `out` if that folder cannot be written.
+    The results are stored in EXAMINED/KEY, inside the folder of the reference models. If doldrum cannot write to this
+    folder, the results are stored in `out`.
     """
 
     settings: InspectSettings
@@ -151,17 +152,17 @@ class Shelf:
 
     @property
     def missing(self) -> list[ModelSettings]:
-        """The references that have not been examined yet, or that have changed since then."""
+        """The reference models without stored results: never examined, or changed since their examination."""
         return [one for one in self.models if self._kept(one) is None]
 
     def _kept(self, model: ModelSettings) -> dict[str, Any] | None:
         return _kept(self.place, model, self.settings.inspectors)
 
     def described(self, *, progress: bool) -> list[dict[str, Any]]:
-        """{name, input_shape, num_classes, fingerprint} of every reference.
+        """Return a dict {name, input_shape, num_classes, fingerprint} for every reference model.
 
-        References that are not examined yet are opened, all in one confined process. Raises InputError with all names
-        if some cannot be opened.
+        References that are not examined yet are opened, all in one confined process. Raises InputError if some
+        references cannot be opened; the message lists their names.
         """
         # Read once: another inspection may add to what is kept meanwhile
         kept = [self._kept(one) for one in self.models]
@@ -186,7 +187,7 @@ class Shelf:
             if not todo:
                 return
             say(
-                f"examining {len(todo):,} of {len(self.models):,} reference models; the results are kept in {self.place}, for other inspections too"
+                f"examining {len(todo):,} of {len(self.models):,} reference models; the results are kept in the folder {self.place}, so that other inspections can use the results too"
             )
             examiner = _Examiner(self.place, sent, self.settings.seed or 0, self.settings.memory, self.settings.hours)
             with progress_bar("examining reference models", len(todo), show=progress) as advance:
@@ -198,13 +199,13 @@ class Shelf:
                     advance(1)
 
     def examinations(self) -> list[dict[str, Any]]:
-        """{name, input_shape, examination} of every reference, ordered by name."""
+        """Return a dict {name, input_shape, examination} for every reference model, ordered by name."""
         found: list[dict[str, Any]] = []
         for one in self.models:
             kept = self._kept(one)
             if kept is None:
                 raise InputError(
-                    f"expected reference models that do not change during a run, got a change of {visible(one.path.name)}; run the same command again"
+                    f"expected reference models that do not change during a run, got a changed file {visible(one.path.name)}; run the same command again"
                 )
             found.append(
                 {"name": visible(one.path.name), "input_shape": kept["input_shape"], "examination": kept["examination"]}
@@ -218,10 +219,10 @@ def _of_kept(kept: dict[str, Any]) -> dict[str, Any]:
 
 
 def _opened(models: list[ModelSettings], settings: InspectSettings, *, progress: bool) -> list[dict[str, Any]]:
-    """{input_shape, num_classes, fingerprint} of each model.
+    """Open models, and return a dict {input_shape, num_classes, fingerprint} for each model.
 
-    Raises InputError if some models cannot be opened. Raises SandboxError, with the model's name, if a model ended the
-    process.
+    Raises InputError if some models cannot be opened. Raises SandboxError if opening a model ended the confined
+    process; the message names the model.
     """
     names = [visible(one.path.name) for one in models]
     limits = Limits(
@@ -261,21 +262,21 @@ def _opened(models: list[ModelSettings], settings: InspectSettings, *, progress:
             raise
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise SandboxError(
-                f"expected facts about reference models from the confined process, got something else: {visible(str(error))}",
+                f"expected facts about the reference models from the confined process, got facts that cannot be read: {visible(str(error))}",
                 reason="nonsense",
             ) from error
     if broken:
         more = f" and {len(broken) - _TOLD:,} more" if len(broken) > _TOLD else ""
         raise InputError(
-            f"expected reference models that can be opened, got {len(broken):,} of {len(models):,} that cannot be opened: {', '.join(broken[:_TOLD])}{more}; take them out"
+            f"expected reference models that can be opened, got {len(broken):,} of {len(models):,} models that cannot be opened: {', '.join(broken[:_TOLD])}{more}; take these models out"
         )
     return facts
 
 
 def _whole_examination(found: dict[str, Any], inspectors: Sequence[str] | None) -> dict[str, Any]:
-    """The result of `checked_examination`, with a check that it is complete.
+    """Call `checked_examination` on an examination, and also check that the examination is complete.
 
-    Raises ValueError unless there is one reading per requested inspector, and at least one reading has values.
+    Raises ValueError if the reading of a requested inspector is missing, or if no reading has values.
     """
     from doldrum.inspectors.kinds import DEFAULT
 
@@ -289,9 +290,8 @@ def _whole_examination(found: dict[str, Any], inspectors: Sequence[str] | None) 
 
 
 def _kept(place: Path, model: ModelSettings, inspectors: Sequence[str] | None) -> dict[str, Any] | None:
-    """The stored results of a reference.
-
-    None if there are no results, if the reference has changed since its examination, or if the file is not valid.
+    """Load the stored results of one reference model. Returns None if there are no results, if the reference has
+    changed since its examination, or if the file is not valid.
     """
     try:
         found = json.loads((place / f"{model.path.name}.json").read_text(encoding="utf-8"))

@@ -29,12 +29,13 @@ def run_inspection(
 
     If a trigger was found, trigger.json and pictures/ are written too. `doldrum inspect` then makes report.html from
     these files (:func:`doldrum.report.inspection.page.write_inspection_page`). The model and every reference model are
-    opened and run in confined processes (:func:`doldrum.sandbox.run_confined`). The main process only reads JSON of a
-    known form from these processes.
+    opened and run in confined processes (:func:`doldrum.sandbox.run_confined`). From confined processes, the main
+    process reads only JSON of a known form.
 
     The results of reference models are kept in a folder `examined` next to the models, or in `settings.out` if that
-    folder cannot be written. Other inspections with the same clean images, seed and inspectors use these results again.
-    If the run is killed, the same call continues the run. After a complete run, the same call only returns the record.
+    folder cannot be written. Later inspections with the same clean images, seed and inspectors use the stored results
+    again. If the run is killed, the same call continues the run. After a complete run, the same call only returns the
+    record.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def run_inspection(
     progress : bool
         Draw progress bars on standard error if it is a terminal.
     say : function
-        Called with a line of text for each event that a user may want to know.
+        A function that is called with one line of text for each event that a user may want to know about.
 
     Returns
     -------
@@ -52,9 +53,10 @@ def run_inspection(
     Raises
     ------
     InputError
-        Raised before any work starts if there are too few references, or if references cannot be opened, are the model
-        itself, or differ from it in input shape or number of classes. Also raised if the output folder holds something
-        else or another run uses it, if there are too few clean images, or if files are refused.
+        Raised before any work starts if there are too few references, or if a reference cannot be opened or is the
+        model itself. Also raised if a reference and the model differ in input shape or number of classes. Also raised
+        if the output folder holds other files or another run uses this folder, if there are too few clean images, or if
+        a file is refused.
     ClassifierError
         Raised if the model gives no valid answer or the same answer to all clean images, or if no inspector can examine
         it.

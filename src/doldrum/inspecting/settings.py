@@ -28,21 +28,23 @@ class InspectSettings(JobSettings):
         At least 20 clean images of several classes, or a split of one of doldrum's data sets, such as
         "fashion-mnist:test".
     references : str, optional
-        A folder of clean models of the same kind. Without references, no false-alarm rate is promised.
+        A folder of clean models of the same kind as the inspected model. Without references, no false-alarm rate is
+        promised.
     fpr : float in (0, 1)
         The promised rate of false alarms, if there are references.
     inspectors : names, optional
-        The names of the inspectors to run. By default, `doldrum.inspectors.kinds.DEFAULT`.
+        The names of the inspectors to run. The default is `doldrum.inspectors.kinds.DEFAULT`.
     seed : int
-        The seed is 0 by default. Unlike the seeds of other jobs, this seed is not secret. The stored results of
-        references can be compared only with results of the same seed.
+        The seed is 0 by default. Unlike the seeds of other jobs, this seed is not secret. A model can be compared only
+        with stored reference results of the same seed.
     claimed_accuracy : float, optional
         The accuracy, in [0, 1], that the model is said to have on images like the clean images.
     budget : float, optional
-        Seconds that the inspection of the model may take. Inspectors that do not finish in this time are listed. The
-        time for references does not count, because they are examined only once.
+        Seconds that the inspection of the model may take. The record lists the inspectors that do not finish in this
+        time. The time for references does not count, because they are examined only once.
     workers : int, optional
-        Number of references that are examined at the same time. By default 1, or one per CPU on a cluster.
+        The number of references that are examined at the same time. The default is 1 reference or, on a cluster, one
+        reference per CPU.
     ray : str, optional
         The address of a Ray cluster whose machines examine references. Models and clean images must have the same paths
         on every machine.

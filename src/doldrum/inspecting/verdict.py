@@ -26,14 +26,14 @@ _HEADINGS = {
 _MEANS = {
     "no sign": "This is no proof that the model is clean.",
     "backdoor shown": "Either somebody put the trigger there, or something in the training data works like one (a natural backdoor). In both cases, "
-    "a person who adds it to an image decides what the model answers.",
+    "a person who adds the trigger to an image decides what the model answers.",
 }
 
 
 def told(facts: InspectionFacts, references: Mapping[str, Any] | None, *, shown: bool) -> dict[str, Any]:
     """The verdict of an inspection as {word, exit_code, heading, sentences, not_looked}.
 
-    `shown` says whether an inspector has found a trigger that can be shown.
+    `shown` says whether there is a trigger that the report can show.
     """
     finding, names = facts.finding, facts.model["class_names"]
     compared = finding is not None and finding["score"] is not None
@@ -80,15 +80,15 @@ def _not_run(facts: InspectionFacts) -> list[str]:
 
 
 def _untested(finding: Mapping[str, Any], *, shown: bool) -> str:
-    """The reason why the report has no success rate of a trigger."""
+    """Return a sentence that says why the report gives no success rate of a trigger."""
     if shown:
-        return "The trigger that was found could not be tested: no clean image of a class that it starts from is left for the test."
+        return "The trigger that was found could not be tested: it starts from certain classes, and no clean image of these classes is left for the test."
     return f"The inspector {finding['inspector']} shows no trigger here, so there is no trigger to test or to look at."
 
 
 def _suspects(references: Mapping[str, Any] | None, *, shown: bool) -> str:
     """What the verdict "suspicious" means, in sentences."""
-    other = "" if references is None else ", and so can a training that differs from that of the references"
+    other = "" if references is None else ", and so can training that differs from the training of the references"
     look = " Look at the picture of the trigger." if shown else ""
     return (
         f"This is no proof. Wrong labels in the training data can also make a model stand out{other}. A clean model can also have a trigger that nobody put there (a "
@@ -97,7 +97,7 @@ def _suspects(references: Mapping[str, Any] | None, *, shown: bool) -> str:
 
 
 def class_name(label: int, names: Sequence[str] | None) -> str:
-    """The name of a class in sentences.
+    """Return the words for a class in a sentence: its number and, if known, its name.
 
     >>> class_name(1, None), class_name(1, ["cat", "dog"]), class_name(-1, None)
     ('class 1', 'class 1 (dog)', 'no valid answer')
@@ -111,11 +111,12 @@ def _what(finding: Mapping[str, Any], names: Sequence[str] | None) -> str:
     if finding["target"] is not None:
         return class_name(finding["target"], names)
     start = "any class" if finding["source"] is None else class_name(finding["source"], names)
-    return f"the change of {start} to any other class"
+    return f"the change from {start} to any other class"
 
 
 def _leads(finding: Mapping[str, Any], names: Sequence[str] | None) -> str:
-    """The words after "a trigger": from which class to which class it leads images."""
+    """Return the words that follow "a trigger" in a sentence: from which class to which class the trigger leads
+    images."""
     return f"leads {_start(finding, names)} to {_end(finding, names)}"
 
 
@@ -124,7 +125,7 @@ def _start(finding: Mapping[str, Any], names: Sequence[str] | None) -> str:
 
 
 def _end(finding: Mapping[str, Any], names: Sequence[str] | None) -> str:
-    return "another class than their own" if finding["target"] is None else class_name(finding["target"], names)
+    return "a class other than their own" if finding["target"] is None else class_name(finding["target"], names)
 
 
 def _nothing(facts: InspectionFacts) -> str:
@@ -132,7 +133,7 @@ def _nothing(facts: InspectionFacts) -> str:
 
     classes = facts.model["num_classes"]
     why = (
-        f"This model has {classes} classes, and this comparison needs at least {FEWEST}."
+        f"This model has {classes} classes, and this comparison needs at least {FEWEST} classes."
         if classes < FEWEST
         else f"The inspectors have results for too few of the model's {classes:,} classes."
     )
@@ -157,12 +158,12 @@ def _compared(
     count, p = references["count"], finding["p_value"]
     as_far = round(p * (count + 1)) - 1
     further = (
-        f"None of the {count:,} clean reference models stands"
+        f"None of the {count:,} clean reference models stands out as far as this model"
         if as_far == 0
-        else f"{as_far:,} of {count:,} clean reference models {'stands' if as_far == 1 else 'stand'}"
+        else f"{as_far:,} of {count:,} clean reference models {'stands' if as_far == 1 else 'stand'} out as far as this model"
     )
     return [
-        f"{further} out as far as this model (p = {p:.2g}). The model stands out most in {what}, according to the inspector {finding['inspector']}.",
+        f"{further} (p = {p:.2g}). The model stands out most in {what}, according to the inspector {finding['inspector']}.",
         f"Of clean models like the references (the same kind of data, network and training), at most {references['fpr']:.1%} are called suspicious or worse, on average.",
     ]
 
@@ -170,7 +171,7 @@ def _compared(
 def _worked(facts: InspectionFacts, finding: Mapping[str, Any], *, what: str = "trigger") -> list[str]:
     """How often the found trigger works on images that no search has used.
 
-    If there is no sign of a backdoor, the sentences are about the smallest change that was found, not about a trigger.
+    If there is no sign of a backdoor, `what` is "smallest change", and the sentences do not speak of a trigger.
     """
     success = facts.success
     if success is None:

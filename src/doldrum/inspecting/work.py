@@ -45,20 +45,19 @@ class _Looked:
 
 
 def examine_reference(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    """The examination of one reference model, and the shape of its images. `job` is as in `work`."""
+    """Examine one reference model. Return the examination, and the shape of the model's images. The dict `job` has the
+    same keys as in :func:`work`."""
     looked = _look(job, tell)
     check_read(looked.mine.readings)
     return {"examination": looked.mine.to_dict(), "input_shape": list(looked.opened.classifier.input_shape)}
 
 
 def describe_references(job: dict[str, Any], tell: Tell) -> list[dict[str, Any]]:
-    """Open reference models.
-
-    Describe each model as {input_shape, num_classes, fingerprint}. If a model cannot be opened, its description is
-    {why}, with the reason.
+    """Open reference models, and return a dict for each model. The dict is {input_shape, num_classes, fingerprint}, or
+    {why} with the reason if the model cannot be opened.
 
     `job["models"]` has one ModelSettings.to_dict per model. Before a model is opened, the message {opening: NUMBER} is
-    sent.
+    sent, where NUMBER is the model's position in this list.
     """
     found: list[dict[str, Any]] = []
     for number, one in enumerate(job["models"]):
@@ -75,12 +74,13 @@ def describe_references(job: dict[str, Any], tell: Tell) -> list[dict[str, Any]]
 
 
 def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    """Do an inspection's work. `job` holds `settings` (from InspectSettings.to_dict), `work` (a folder) and `seed`.
+    """Do an inspection's work. The dict `job` has the keys `settings` (from InspectSettings.to_dict), `work` (the path
+    of a folder) and `seed`.
 
-    `settings["examined"]` is the path of the references' examinations as JSON, or None if there are no references. If
-    the references are not examined yet, there is `settings["described"]` (the result of `describe_references`) in place
-    of `settings["examined"]`. Before the references are examined, the model is only examined, and not judged. The
-    results are kept in the folder, so an interrupted run continues.
+    `settings["examined"]` is the path of the references' examinations as JSON, or None if there are no references.
+    Before the references are examined, `settings` has the key "described" (the result of `describe_references`) in
+    place of "examined". In this case, the model is only examined, and not judged. All results are kept in the folder
+    `work`, so that an interrupted run can continue.
     """
     settings, folder = job["settings"], Path(job["work"])
     looked = _look(job, tell, check=True)
@@ -142,8 +142,8 @@ def _check_queries(
 ) -> None:
     """Raise InputError, before the first query, if an endpoint's remaining queries are not enough.
 
-    Requests that are sent again after an error need additional queries. If `asked` is True, the labels of the clean
-    images are known from an earlier run.
+    Requests that are sent again after an error need additional queries. If `asked` is true, the model's labels of the
+    clean images are known from an earlier run, and need no queries.
     """
     left, half = classifier.queries_left, half_of(clean)
     if left is None:
@@ -157,15 +157,14 @@ def _check_queries(
     )  # accuracy, the test of what was found, its pictures
     if needed > left:
         raise InputError(
-            f"expected endpoint_queries= with room for {needed:,} more images to inspect this model with {clean:,} clean images, got room for {left:,}; raise "
-            "it, or give fewer clean images"
+            f"expected endpoint_queries= to leave at least {needed:,} queries, to inspect this model with {clean:,} clean images, got {left:,} queries left; raise "
+            "this limit, or give fewer clean images"
         )
 
 
 def _others(settings: dict[str, Any], opened: Suspect) -> list[Examination]:
-    """The examinations of the references, if they exist already.
-
-    Raises InputError as `check_alike` and `check_apart` do.
+    """Return the examinations of the reference models, or an empty list if there are none yet. Raises InputError for
+    the same reasons as `check_alike` and `check_apart`.
     """
     mine = opened.classifier
     if "described" in settings:
@@ -184,7 +183,8 @@ def _others(settings: dict[str, Any], opened: Suspect) -> list[Examination]:
 def check_alike(model: Classifier, references: list[dict[str, Any]]) -> None:
     """Raise InputError if a reference has another input shape or another number of classes than the model.
 
-    References are given as {name, input_shape, num_classes}. The error names the first such reference.
+    Each reference is given as a dict {name, input_shape, num_classes}. The error names the first reference that
+    differs.
     """
     mine = model.input_shape, model.num_classes
     others = [one for one in references if (tuple(one["input_shape"]), one["num_classes"]) != mine]
@@ -193,7 +193,7 @@ def check_alike(model: Classifier, references: list[dict[str, Any]]) -> None:
     one, more = others[0], f" and {len(others) - 1:,} more" if len(others) > 1 else ""
     shape, classes, name = tuple(one["input_shape"]), one["num_classes"], one["name"]
     raise InputError(
-        f"expected reference models with the input shape {mine[0]} and {mine[1]} classes, like the model, got {shape} and {classes} in "
+        f"expected reference models with the input shape {mine[0]} and {mine[1]} classes, like the model, got {shape} and {classes} classes in "
         f"{name}{more}; take them out, or give other reference models"
     )
 
@@ -201,19 +201,20 @@ def check_alike(model: Classifier, references: list[dict[str, Any]]) -> None:
 def check_apart(model: Classifier, references: list[dict[str, Any]]) -> None:
     """Raise InputError if a reference is the same as the model or as another reference, even in a different file.
 
-    References are given as {name, fingerprint}. The error names the two equal models.
+    Each reference is given as a dict {name, fingerprint}. The error names the two equal models.
     """
     known = {model.fingerprint: "the model itself"}
     for one in references:
         if (fingerprint := one["fingerprint"]) in known:
             raise InputError(
-                f"expected reference models that differ, got {one['name']}, which is the same as {known[fingerprint]}; take one of them out"
+                f"expected reference models that differ, got {one['name']}, which is equal to {known[fingerprint]}; take one of the two out"
             )
         known[fingerprint] = one["name"]
 
 
 def _bands(mine: Examination, others: list[Examination]) -> dict[str, list[float]]:
-    """For each inspector, how far the most suspicious result of a reference stands out: smallest and largest value."""
+    """For each inspector and each reference, find how far the most suspicious result stands out. Return the smallest
+    and the largest of these numbers for each inspector."""
     if not others:
         return {}
     found: dict[str, list[float]] = {}

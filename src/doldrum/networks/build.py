@@ -17,8 +17,8 @@ __all__ = ["CHECKPOINT_FORMAT", "build", "check_network"]
 
 _TIMM = "timm/"
 CHECKPOINT_FORMAT = "doldrum-checkpoint-1"
-"""The format name in a checkpoint of a network that `build` makes. The package `training` writes it, and `suspects`
-recognises checkpoints by it."""
+"""The name of the file format of doldrum's checkpoints. The package `training` writes this name into each checkpoint,
+and the package `suspects` recognises checkpoints by this name."""
 
 
 def _timm(name: str, shape: Shape, classes: int) -> nn.Module:
@@ -28,7 +28,9 @@ def _timm(name: str, shape: Shape, classes: int) -> nn.Module:
     except (ImportError, RuntimeError) as error:  # RuntimeError: timm imports torchvision, which may not fit this torch
         raise missing_extra("timm", "timm", error) from error
     if not timm.is_model(name):
-        raise InputError(f"expected an architecture of timm after {_TIMM!r}, got {name!r}; see timm.list_models()")
+        raise InputError(
+            f"expected the name of a timm architecture after {_TIMM!r}, got {name!r}; see timm.list_models()"
+        )
     options = {"pretrained": False, "in_chans": shape[0], "num_classes": classes}
     try:
         return timm.create_model(name, img_size=shape[1:], **options)
@@ -37,7 +39,7 @@ def _timm(name: str, shape: Shape, classes: int) -> nn.Module:
 
 
 def check_network(name: object) -> str:
-    """Return `name` if it is a network that `build` knows. Raises InputError otherwise.
+    """Return `name` if `build` can make a network of this name. Raises InputError otherwise.
 
     >>> check_network("timm/resnet18")
     'timm/resnet18'
@@ -47,25 +49,26 @@ def check_network(name: object) -> str:
     ):
         return name
     known = ", ".join(sorted([*NETWORKS, *TRANSFER]))
-    raise InputError(f"expected a network among {known}, or {_TIMM}NAME, got {name!r}; pick one")
+    raise InputError(f"expected the name of a network ({known}, or {_TIMM}NAME), got {name!r}; pick one of these names")
 
 
 def build(name: str, *, input_shape: Shape, num_classes: int) -> nn.Module:
-    """Make a network in evaluation mode, with random weights from torch's global generator.
+    """Make a network with random weights, in evaluation mode. The weights come from torch's global random generator.
 
     Parameters
     ----------
     name
-        A key of `NETWORKS`, or "timm/NAME" for an architecture of timm (the extra `timm`), or a key of `TRANSFER` (the
-        extra `transfer`). All weights are random; :func:`load_pretrained` loads those of `TRANSFER`.
+        The name of the network: a key of `NETWORKS`, or a key of `TRANSFER` (with the extra `transfer`), or "timm/NAME"
+        for an architecture of timm (with the extra `timm`). All weights are random. To load the pretrained weights of a
+        network in `TRANSFER`, call :func:`load_pretrained`.
     input_shape, num_classes
         (C, H, W) and K. Images are float32 in [0, 1]; the network normalises them itself and returns logits (B, K).
 
     Raises
     ------
     InputError
-        for an unknown name, or a shape that the network can't take. Raises MissingExtraError if the library of a
-        network is missing.
+        Raised for an unknown name, and for a shape that the network can't take. Raises MissingExtraError if the library
+        of a network is missing.
 
     Examples
     --------

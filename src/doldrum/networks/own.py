@@ -163,7 +163,9 @@ class _ViT(nn.Module):
         patch = 4 if min(shape[1:]) >= 16 else 2
         tokens = (shape[1] // patch) * (shape[2] // patch)
         if tokens < 1:
-            raise InputError(f"expected images of at least {patch}x{patch} for vit-small, got {shape}; use 'mlp'")
+            raise InputError(
+                f"expected images of at least {patch}x{patch} for vit-small, got images of shape {shape}; use the network 'mlp'"
+            )
         self.patches = nn.Conv2d(shape[0], width, patch, patch)
         self.position = nn.Parameter(0.02 * torch.randn(1, tokens, width))
         self.blocks = nn.Sequential(*(_ViTBlock(width, heads) for _ in range(depth)))

@@ -18,19 +18,21 @@ with extras():
 __all__ = ["TRANSFER", "Transfer", "load_pretrained", "transfer"]
 
 TRANSFER: dict[str, int] = {"efficientnet-lite0": 0, "efficientnet-lite0-tuned": 8}
-"""The networks by name, and how many of the extractor's last parts are trained with the new last layer. The number is
-0, or 8: the last four blocks, the convolution after them with its norm and activation, and the mean over positions."""
+"""Maps the name of each network to the number of last parts of the pretrained extractor that are trained together with
+the new last layer. This number is 0 or 8. The 8 parts are the last four blocks, then a convolution, its norm and its
+activation, and the mean over positions."""
 _SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _LEAST = 32
 
 
 class Transfer(nn.Module):
-    """A network of two parts: first `trunk`, whose weights do not change, and then `rest`, which is trained.
+    """A network for transfer learning. Images go first through `trunk`, whose weights do not change, and then through
+    `rest`, which is trained.
 
-    In training mode, the trunk and every batch normalisation of the rest stay in evaluation mode. Otherwise the
-    statistics of a few thousand images would replace those of a million images. So an image's features, `trunk(image)`,
-    are the same during the whole training.
+    The module `trunk` and every batch normalisation in `rest` always stay in evaluation mode, also during training.
+    Otherwise statistics of a few thousand training images would replace the pretrained statistics of a million images.
+    So an image's features, `trunk(image)`, are the same during the whole training.
     """
 
     def __init__(self, trunk: nn.Module, rest: nn.Module, *, shape: Shape, kind: str) -> None:
@@ -66,7 +68,7 @@ def transfer(name: str, shape: Shape, classes: int) -> Transfer:
     """
     if shape[0] != 3 or min(shape[1:]) < _LEAST:
         raise InputError(
-            f"expected colour images of at least {_LEAST} x {_LEAST} for {name}, got {shape}; use another network"
+            f"expected colour images of at least {_LEAST} x {_LEAST} for the network {name}, got images of shape {shape}; use another network"
         )
     parts, width = _parts(_efficientnet(shape))
     cut = len(parts) - TRANSFER[name]
@@ -102,7 +104,8 @@ def _efficientnet(shape: Shape) -> Any:
 
 
 def _parts(network: Any) -> tuple[list[nn.Module], int]:
-    """The modules that turn normalised images into one vector of features, in order, and the vector's length."""
+    """Return the modules that turn normalised images into feature vectors, in order, and the length of a feature
+    vector."""
     steps = [network._conv_stem, network._bn0, network._swish, *network._blocks]
     steps += [network._conv_head, network._bn1, network._swish, network._avg_pooling]
     return steps, int(network._fc.in_features)

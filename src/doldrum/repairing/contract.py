@@ -20,12 +20,13 @@ __all__ = ["Recovered", "RepairMethod", "Task"]
 
 @dataclass(frozen=True)
 class Recovered:
-    """A trigger that was found in the model, and its route: from which class to which class it leads images.
+    """A trigger that was found in the model. The field `route` says from which class to which class the trigger leads
+    images.
 
     If an inspection found the trigger, `inspector` is the inspector's name. `value` is the inspector's result for this
     pair of source class and target class (-log of the trigger's size). `cleared` says whether the inspection compared
     the model with clean reference models, and found no sign of a backdoor. If an explanation found the trigger, `searched` has the digests (:func:`doldrum.pixels.digest_of_image`) of the clean images that its search
-    used. A repair is not tested on the images in `searched`.
+    used. The tests of a repair do not use the images in `searched`.
     """
 
     route: Route
@@ -43,14 +44,16 @@ class Task:
     Parameters
     ----------
     model : Trainable
-        A copy of the model, images -> logits or log-probabilities. The method changes this copy in place.
+        A copy of the model, which maps images to logits or log-probabilities. The repair method changes this copy in
+        place.
     data : ImageSet
-        Clean images of the right size. The labels were given, or are the model's own. None of these images is used to
-        test the repair.
+        Clean images of the size that the model takes, with labels. The user gave these labels, or the model predicted
+        them. None of these images is used to test the repair.
     num_classes, seed : int
     recovered : a trigger that was found in the model, or None
     folder : path, optional
-        The folder for resume files, from which an interrupted repair continues.
+        The folder for resume files, which store the progress of the repair. An interrupted repair continues from its
+        resume files.
     """
 
     model: Trainable
@@ -71,7 +74,8 @@ class Task:
         hook: TrainingHook | None = None,
         model: Any = None,
     ) -> None:
-        """Train the model (or `model`, a wrapper of it) with doldrum's training loop. `stage` names the resume file."""
+        """Train the model (or `model`, a wrapper of it) with doldrum's training loop. The name of the resume file is
+        made from `stage`."""
         checkpoint = None if self.folder is None else self.folder / f"{stage}.resume"
         history = tune(
             self.model if model is None else model, self.data if data is None else data, recipe, num_classes=self.num_classes,
@@ -90,7 +94,7 @@ class RepairMethod(ABC):
     name: ClassVar[str]
     """The method's id in records and on the command line."""
     title: ClassVar[str]
-    """What the method does, in a few words."""
+    """A few words that say what the repair method does."""
     paper: ClassVar[str] = ""
     needs_trigger: ClassVar[bool] = False
     """Whether the method needs a trigger that was found in the model."""

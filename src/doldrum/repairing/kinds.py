@@ -1,4 +1,4 @@
-"""All repair methods by id. A new method must be added to this list."""
+"""All repair methods by id. A new repair method must be added to `METHODS`."""
 
 from doldrum.repairing.contract import RepairMethod
 from doldrum.repairing.methods.anp import Anp

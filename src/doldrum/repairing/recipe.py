@@ -1,4 +1,4 @@
-"""The training recipe for a few hundred clean images."""
+"""The training recipe that the repair methods use for a few hundred clean images."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _BATCH_OF_LARGE, _STEPS_OF_LARGE = 32, 100  # what a ResNet-18 does in minutes o
 
 
 def for_task(task: Task, **changes: Any) -> Recipe:
-    """The recipe TUNING with `changes`.
+    """Return the training recipe TUNING with other values for the settings in `changes`.
 
-    If there are so few images that training would take fewer than 200 steps, there are more epochs. A large model takes
-    at most 100 steps with 32 images each, on two threads.
+    If there are so few images that training would take fewer than 200 steps, there are more epochs. A large model is
+    trained for at most 100 steps with 32 images each, on two threads.
     """
     made = replace(TUNING, **changes)
     large = is_large(task.model, task.data.input_shape)

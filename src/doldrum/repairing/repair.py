@@ -48,39 +48,43 @@ def repair(
 ) -> Repair:
     """Remove the backdoor from a model with a few clean images, and test the result on other clean images.
 
-    The given model is not changed. A quarter of the clean images (at most 1,000) is held back. On these images, the
-    accuracy and the success of the trigger are compared before and after the repair. If an inspection is given, the
-    same inspector then searches for a trigger on the same route again. An explanation has no search that could be
-    repeated.
+    The given model is not changed. A quarter of the clean images (at most 1,000) is held back. On the held-back images,
+    the accuracy and the success of the trigger are compared before and after the repair. If an inspection is given, its
+    inspector then searches the repaired model for a trigger with the same source class and target class. An explanation
+    has no search that could be repeated.
 
-    A trigger that was never found may still work after the repair. The comparison cannot show whether such a trigger exists.
+    A trigger that was never found may still work after the repair. The tests of the repair cannot show whether the
+    model has a trigger that was never found.
 
     Parameters
     ----------
     classifier : Classifier
-        A torch module or an ONNX file that returns scores. A copy of its weights is trained.
+        A torch module or an ONNX file that returns scores. The repair trains a copy of the model's weights.
     clean : images
-        At least 40 images of several classes without a trigger; 1,000 work well. Labels are used if there are any.
-        Otherwise, the model's own labels are used, if the method allows it.
+        At least 40 images of several classes without a trigger; 1,000 work well. If the images have labels, these
+        labels are used. If the images have no labels, the labels that the model predicts are used, provided that the
+        method allows it.
     inspection : Inspection, Explanations, Explanation, or a Recovered trigger, optional
-        The result of `dd.inspect` for this model, or of `dd.explain`. With the images and the seed of the inspection,
-        no held-back image was used by the inspection's search. Of several proven triggers, `best` is used. Images that
-        the explanation's search used are not held back, whatever the seed. The route of a proven trigger leads to the
-        class of the flagged image. The route starts from the class on whose images the trigger was proven, or from any
-        class.
+        The result of `dd.inspect` for this model, or of `dd.explain`. If you give the images and the seed of the
+        inspection, its search used no held-back image. If an explanation proved several triggers, the trigger `best` is
+        used. Images that the explanation's search used are not held back, for any seed. A proven trigger leads images
+        to the class of the flagged image. The source class is the class of the images on which the trigger was proven,
+        or any class.
     method : name or RepairMethod, optional
         By default "unlearn" with a trigger, and "fine-prune" without a trigger.
     inspect_again : bool
-        Whether the inspector searches again after the repair. The second search takes longer than the repair.
+        Whether the inspector searches for a trigger again after the repair. The second search takes longer than the
+        repair.
     folder : path, optional
-        The folder for resume files, from which the same call continues after a kill.
+        The folder for resume files, which store the progress of the repair. If a run is killed, the same call continues
+        from the resume files.
 
     Raises
     ------
     InputError
-        Raised for too few images, for images of only one class, and for images or a trigger of another size. Also
-        raised for labels or a trigger outside of the model's classes, for an unknown method, and for a method without
-        the labels or the trigger that it needs.
+        Raised for too few images, for images of only one class, and for images or a trigger whose size does not fit the
+        model. Also raised if a label or a class of the trigger is not a class of the model, if the method is unknown,
+        or if the method needs labels or a trigger that you did not give.
     ClassifierError
         Raised for a model without weights that can be trained.
 
@@ -130,7 +134,7 @@ def repair(
 def as_recovered(inspection: Any) -> Recovered | None:
     """The trigger of an inspection or an explanation. A Recovered trigger is returned unchanged.
 
-    Raises InputError for an object of another type, and if no trigger was found.
+    Raises InputError if the object has another type, or has no trigger.
     """
     if inspection is None or is_kind(inspection, Recovered):
         return inspection
@@ -138,11 +142,11 @@ def as_recovered(inspection: Any) -> Recovered | None:
         return _proven(inspection)
     if not is_kind(inspection, Inspection):
         raise InputError(
-            f"expected inspection= to be the result of dd.inspect or dd.explain, got {type(inspection).__name__}; pass one of them"
+            f"expected inspection= to be the result of dd.inspect or dd.explain, got {type(inspection).__name__}; pass one of these results"
         )
     if inspection.trigger is None or inspection.where is None:
         raise InputError(
-            "expected an inspection that found a trigger, got one that found none; leave inspection= out, or inspect with other inspectors"
+            "expected an inspection that found a trigger, got an inspection without a trigger; leave inspection= out, or inspect with other inspectors"
         )
     name, route = inspection.where
     reading = next(one for one in inspection.examination.readings if one.inspector == name)
@@ -154,45 +158,51 @@ def _proven(explanation: Explanations | Explanation) -> Recovered:
     one = explanation.best if isinstance(explanation, Explanations) else explanation
     if one is None or not one.proven:
         raise InputError(
-            "expected an explanation that proved a trigger, got one that proved none; leave inspection= out, or pass an inspection of the model"
+            "expected an explanation that proved a trigger, got an explanation without a proven trigger; leave inspection= out, or pass an inspection of the model"
         )
     if one.trigger is None:
         raise InputError(
-            "expected an explanation as dd.explain returns it, got one without its trigger; explain the image again"
+            "expected an explanation as dd.explain returns it, got an explanation without its trigger; explain the image again"
         )
     return Recovered(Route(one.scope, one.label), load_trigger(dict(one.trigger)), searched=frozenset(one.searched))
 
 
 def check_trigger(recovered: Recovered, classifier: Classifier) -> None:
-    """Raise InputError unless the trigger fits the model's images and its classes."""
+    """Raise InputError unless the trigger has the size of the model's images, and leads between classes of the
+    model."""
     shape = classifier.input_shape
     try:
         recovered.trigger(np.zeros((1, *shape), dtype=np.float32))
     except (InputError, ValueError) as error:
         raise InputError(
-            f"expected a trigger for the model's images {shape}, got a trigger of another size ({error}); give one that was found in this model"
+            f"expected a trigger for images of the model's shape {shape}, got a trigger of another size ({error}); give a trigger that was found in this model"
         ) from error
     route = recovered.route
     if max(route.source or 0, route.target or 0) >= classifier.num_classes:
         raise InputError(
-            f"expected a trigger between the model's {classifier.num_classes} classes, got {route.words()}; give one that was found in this model"
+            f"expected a trigger between the model's {classifier.num_classes} classes, got a trigger from {route.words()}; give a trigger that was found in this model"
         )
 
 
 def method_of(method: str | RepairMethod | None, *, recovered: Recovered | None, labelled: bool) -> RepairMethod:
-    """The requested method, or the default one. Raises InputError if it is unknown, or lacks a trigger or labels."""
+    """Return the requested repair method, or the default method. Raises InputError if the method is unknown, or if it
+    needs a trigger or labels that are not given."""
     if method is None:
         method = DEFAULT if recovered is not None else WITHOUT_TRIGGER
     if is_kind(method, str):
         if method not in METHODS:
-            raise InputError(f"expected method= among {', '.join(METHODS)}, got {method!r}; pick one")
+            raise InputError(
+                f"expected the name of a repair method as method= ({', '.join(METHODS)}), got {method!r}; pick one of these names"
+            )
         method = METHODS[method]()  # type: ignore[index]
     if not is_kind(method, RepairMethod):
-        raise InputError(f"expected method= as a name or a RepairMethod, got {type(method).__name__}; pick one")
+        raise InputError(
+            f"expected method= as the name of a repair method or as a RepairMethod, got {type(method).__name__}; pass a name, such as 'fine-tune'"
+        )
     assert isinstance(method, RepairMethod)
     if method.needs_trigger and recovered is None:
         raise InputError(
-            f"expected inspection= for the method {method.name}, which unlearns a trigger, got none; inspect the model first, or explain a flagged image, or use the method {WITHOUT_TRIGGER}"
+            f"expected inspection= for the method {method.name}, which unlearns a trigger, got no inspection=; inspect the model first, or explain a flagged image, or use the method {WITHOUT_TRIGGER}"
         )
     if method.needs_labels and not labelled:
         others = [name for name, kind in METHODS.items() if not kind.needs_labels]
@@ -229,7 +239,8 @@ def _compared(before: Classifier, after: Classifier, parts: Halves, recovered: R
 def _times_larger(recovered: Recovered, again: Examination) -> float | None:
     """How many times larger the smallest trigger is after the repair: exp(value before - value after).
 
-    Values are -log of a size. The result is None for inspectors whose values are not sizes.
+    An inspector's values are -log of a trigger's size. The result is None for inspectors whose values do not measure a
+    size.
     """
     reading = again.readings[0]
     value = reading.values.get(recovered.route)

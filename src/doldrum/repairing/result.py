@@ -15,9 +15,8 @@ __all__ = ["GONE", "Repair", "Verdict", "verdict_of"]
 
 Verdict = Literal["trigger gone", "trigger still works", "not shown to be gone", "no trigger to test"]
 GONE = 0.2
-"""A trigger counts as gone if the upper limit of its success is below this share.
-
-A trigger counts as working if the lower limit of its success is at least this share.
+"""The limit for a trigger's success rate. If the upper confidence limit of the success rate is below GONE, the trigger
+counts as gone. If the lower confidence limit of the success rate is at least GONE, the trigger counts as working.
 """
 
 
@@ -34,12 +33,13 @@ class Repair:
     fit, test
         The number of clean images used for training, and the number of images held back for the tests.
     accuracy
-        (before, after, difference after - before with paired limits) on the held-back images; None without given labels.
+        The accuracy on the held-back images: (before, after, difference after - before with paired limits). `accuracy`
+        is None if no labels were given.
     agreement
         Share of the held-back images for which both models predict the same label.
     success
-        (before, after): the share of held-back images that the recovered trigger changes along its route. None without
-        a trigger, or without an image of its source class.
+        The share of held-back images of the source class that the recovered trigger changes to the target class:
+        (before, after). `success` is None if there is no trigger, or no held-back image of the trigger's source class.
     verdict
         - "trigger gone": the 95% upper limit of the success is below 20%.
         - "trigger still works": the lower limit is at least 20%.
@@ -48,10 +48,10 @@ class Repair:
         - "no trigger to test": no trigger was given.
 
     larger
-        How many times larger the smallest trigger on this route is after the repair than before it, for the same
-        inspector. None if there was no second search.
+        How many times larger the smallest trigger is after the repair than before, for the same inspector, source class
+        and target class. `larger` is None if there was no second search for a trigger.
     examination
-        The inspector's results for the repaired model.
+        The results of the second search for a trigger, in the repaired model; None if there was no second search.
     """
 
     classifier: Classifier
@@ -70,7 +70,7 @@ class Repair:
 
     @property
     def exit_code(self) -> int:
-        """3 if the recovered trigger still works, or is not shown to be gone; else 0."""
+        """The exit code of the repair: 3 if the recovered trigger still works, or is not shown to be gone; else 0."""
         return 3 if self.verdict in ("trigger still works", "not shown to be gone") else 0
 
     def _repr_html_(self) -> str:
@@ -113,9 +113,8 @@ def _pair(found: tuple[Share, Share]) -> dict[str, Any]:
 
 
 def verdict_of(success: tuple[Share, Share] | None, *, given: bool) -> Verdict:
-    """The verdict that follows from the trigger's success after the repair.
-
-    `given` says whether there was a trigger.
+    """Return the verdict that follows from the trigger's success rate after the repair. `given` says whether a trigger
+    was given.
     """
     if success is None:
         return "not shown to be gone" if given else "no trigger to test"

@@ -56,7 +56,7 @@ def numbers(values: Any, name: str, *, example: str) -> tuple[float, ...]:
 
 
 def table(value: Any, name: str, *, example: str) -> Mapping[str, Any]:
-    """Check that `value` is a table of names and values, and return it."""
+    """Check that `value` is a mapping of names to values, and return it."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise InputError(f"expected {name} to be a mapping of names to values, got {value!r}; e.g. {example}")
     return value

@@ -102,7 +102,7 @@ def test_bad_input_is_one_line_and_exit_code_2(call, tmp_path) -> None:
         "ends in .safetensors": ("train", "digits", "--out", tmp_path / "m.pt"),
         "expected --attack with --set": ("train", "digits", "--set", "size=2", "--out", model),
         "expected a recipe among": ("train", "digits", "--recipe", "no", "--out", model),
-        "with attack, trigger and plan": ("train", tmp_path / "p.npz", "--out", model),
+        "with the fields attack, trigger and plan": ("train", tmp_path / "p.npz", "--out", model),
         "record as JSON": ("evaluate", model, "digits", "--attack-file", tmp_path / "x.json"),
         "load_trigger": ("evaluate", model, "digits", "--attack-file", tmp_path / "y.json"),
         "does not exist": ("evaluate", model, "digits", "--attack-file", tmp_path / "z.json"),
@@ -211,7 +211,7 @@ def test_poison_overwrites_no_clean_data_and_poisons_nothing_twice(call, tmp_pat
     words = ("--attack", "badnets", "--rate", 0.1, "--out")
     code, _, err = call("poison", clean, *words, clean)
     assert code == 2
-    assert "to differ from the images" in err
+    assert "expected another file for --out than for the images" in err
     (tmp_path / "link.npz").symlink_to(clean)
     assert call("poison", clean, *words, tmp_path / "link.npz")[0] == 2
     assert clean.read_bytes() == before

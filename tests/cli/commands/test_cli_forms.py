@@ -43,7 +43,7 @@ def test_a_guard_knows_how_its_model_was_opened(call, tmp_path, images):
     code, _, said = call(*scan, "--mean", 0.5)
     assert code == 2
     assert (
-        f"expected --mean 115, with which {guard} was calibrated, got 0.5; leave this option out, or calibrate again"
+        f"expected --mean 115, as in the calibration of the detector {guard}, got 0.5; leave this option out, or calibrate again"
         in said
     )
     code, _, said = call(
@@ -65,7 +65,7 @@ def test_a_guard_knows_how_its_model_was_opened(call, tmp_path, images):
     code, _, said = call(*scan)
     assert code == 2
     assert (
-        f"{tmp_path / 'm.onnx'} is not the model that {guard} was calibrated for (its weights or its preprocessing differ)"
+        f"{tmp_path / 'm.onnx'} is not the model that the detector {guard} was calibrated for (its weights or its preprocessing differ)"
         in said
     )
     assert re.search("[0-9a-f]{12}", said.replace(str(tmp_path), "")) is None
@@ -88,11 +88,14 @@ def test_defaults_count_as_what_the_guard_was_calibrated_with(call, model, tmp_p
     for flag, value, kept in (
         ("--scale", 255, "--scale 1,"), ("--mean", 0.5, "--mean 0,"), ("--channels", "rgb", "--channels grey,"),
         ("--size", "8x9", "--size 8x8,"), ("--resize", "crop", "--resize stretch,"), ("--num-classes", 5, "--num-classes 4,"),
-        ("--arch", "fashion-cnn", "no --arch,"),
+        ("--arch", "fashion-cnn", "no option --arch,"),
     ):  # fmt: skip
         code, _, said = call(*scan, tmp_path / "other", flag, value)
         assert code == 2, flag
-        assert f"expected {kept} {'since' if flag == '--arch' else 'with which'} {guard} was calibrated" in said, (
+        assert (
+            f"expected {kept} {'since' if flag == '--arch' else 'as in the calibration of'} the detector {guard}"
+            in said
+        ), (
             flag,
             said,
         )

@@ -71,10 +71,10 @@ def test_result_files_say_what_the_exit_code_says(folder, call):
         (("--workers", "-1"), "workers"),
         (("--references", "nowhere"), "expected --references as a folder of clean models, got nowhere"),
         (("--clean", "nowhere"), "expected --clean as a file or folder that exists"),
-        (("--sarif", "bad.onnx"), "expected --sarif to differ from the model, got bad.onnx for both"),
-        (("--junit", "clean.npy"), "expected --junit to differ from the images, got clean.npy for both"),
+        (("--sarif", "bad.onnx"), "expected another file for --sarif than for the model, got bad.onnx for both"),
+        (("--junit", "clean.npy"), "expected another file for --junit than for the images, got clean.npy for both"),
         (("--sarif", "a", "--junit", "a"), "expected different files for --sarif and --junit, got a for both"),
-        (("--sarif", "refs/r00.onnx"), "expected --sarif to be a new file, or a SARIF file that it may replace"),
+        (("--sarif", "refs/r00.onnx"), "expected a new file for --sarif, or a SARIF file that may be replaced"),
     ],
 )
 def test_errors_name_flags_and_come_before_any_work(folder, call, words, told):

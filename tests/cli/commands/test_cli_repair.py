@@ -70,9 +70,9 @@ def test_what_proves_nothing_repairs_nothing(folder: Path, call: Any) -> None:
     assert not (folder / "why" / "trigger.json").exists()
     words = ("repair", "bad.onnx", "--clean", "clean.npz", "--out", "good.onnx")
     for more, told in (
-        (["--explanation", "why"], "which proved none; leave --explanation out"),
+        (["--explanation", "why"], "which proved no trigger; leave --explanation out"),
         (["--explanation", "why", "--inspection", "why"], "expected --inspection or --explanation, got both"),
-        (["--inspection", "why"], "the folder of an explanation; give it as --explanation"),
+        (["--inspection", "why"], "the folder of an explanation; give this folder as --explanation"),
         (["--explanation", "nowhere"], "nowhere, which has no record.json; doldrum explain makes one"),
         (["--method", "unlearn"], "expected --inspection or --explanation for the method unlearn"),
     ):

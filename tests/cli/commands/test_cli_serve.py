@@ -121,4 +121,4 @@ def test_an_option_of_the_model_other_than_at_calibration_is_refused(call, model
     )
     assert code == 0, said
     code, _, said = call("serve", model, "--detector", tmp_path / "d", "--scale", "1")
-    assert (code, "expected --scale 255, with which " in said) == (2, True)
+    assert (code, "expected --scale 255, as in the calibration of " in said) == (2, True)

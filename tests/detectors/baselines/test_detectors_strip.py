@@ -36,7 +36,7 @@ def test_overlays_come_from_fit_and_never_from_calibration() -> None:
     found = [np.flatnonzero((clean == overlay).all(axis=(1, 2, 3))) for overlay in det.overlays_]
     assert all(len(at) == 1 for at in found)
     assert len({int(at[0]) for at in found}) == 9
-    with pytest.raises(InputError, match="other than those of fit"):
+    with pytest.raises(InputError, match="that were not used in fit"):
         det.calibrate(clean, fpr=0.1)
     kept = det.overlays_.copy()
     det.calibrate(pool(40, 2), fpr=0.1).scan(pool(5, 3))

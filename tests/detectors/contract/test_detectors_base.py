@@ -148,12 +148,14 @@ def test_misuse_is_named(clf, pool):
         W().scan(pool)
     with pytest.raises(InputError, match=r"calibrated detector.*call calibrate"):
         W(strength=0.1, draws=2).fit(clf, pool[:2]).scan(pool[:2])
-    with pytest.raises(InputError, match="other than those of fit, got 50%"):
+    with pytest.raises(InputError, match="that were not used in fit, got 50%"):
         Spread().fit(clf, pool[:100]).calibrate(pool[50:150], fpr=0.1)
     labels_only = dd.as_classifier(
         lambda x: np.zeros(len(x), int), input_shape=(1, 8, 8), num_classes=4, outputs="labels"
     )
-    with pytest.raises(ClassifierError, match="expected scores for max-softmax, got labels only"):
+    with pytest.raises(
+        ClassifierError, match="expected a model with scores for the detector max-softmax, got labels only"
+    ):
         MaxSoftmax().fit(labels_only, pool)
     with pytest.raises(InputError, match="seed"):
         W(seed="secret")  # pyright: ignore[reportArgumentType]
@@ -207,15 +209,15 @@ class Plain(Detector):
 
 MISTAKES = {
     "no name": ({"name": ""}, "expected a detector with a name"),
-    "unknown needs": ({"needs": "gradients"}, "expected needs among labels, scores, weights"),
+    "unknown needs": ({"needs": "gradients"}, "expected needs of the class .* to be one of labels, scores, weights"),
     "no super": ({"__init__": lambda self: None}, r"call super\(\).__init__"),
     "setting under another name": (
         {"__init__": lambda self, share=0.3: Detector.__init__(self)}, "got no attribute for share; write self.share = share",
     ),
-    "nothing learned": ({"learned": ("mean_",)}, "got no value for mean_; set them in prepare or learn"),
+    "nothing learned": ({"learned": ("mean_",)}, "got no value for mean_; set these attributes in prepare or learn"),
     "a list of probes": ({"probes": lambda self: [Gaussian([0.1])]}, "a dict of names and probes, got list"),
-    "one score": ({"score": lambda self, evidence: 1.0}, r"200 numbers as scores, got shape \(\)"),
-    "words": ({"score": lambda self, evidence: ["a"] * len(evidence)}, "numbers as scores, got shape"),
+    "one score": ({"score": lambda self, evidence: 1.0}, r"200 numbers as scores, got an array of shape \(\)"),
+    "words": ({"score": lambda self, evidence: ["a"] * len(evidence)}, "numbers as scores, got an array of shape"),
 }  # fmt: skip
 
 
@@ -255,7 +257,7 @@ def test_by_class_an_input_without_an_answer_is_held_against_all(pool):
     assert bright.p_values.tolist() == [1 / (len(seen) - 1)]
     assert bright.flags.tolist() == [True]
     assert bright.limit == 1
-    with pytest.warns(UserWarning, match="got none predicted as class 3"):
+    with pytest.warns(UserWarning, match="got no calibration input predicted as class 3"):
         new = det.scan(pool[labels == 3])
     assert (new.p_values == 1).all()
     assert not new.flags.any()

@@ -187,7 +187,7 @@ def test_a_wrong_rate_of_dropout_is_refused(pool, tmp_path):
 
 def test_inputs_of_fit_are_known_again_after_loading(clf, pool, tmp_path):
     path = save_detector(MaxSoftmax().fit(clf, pool[:100]), tmp_path / "d")
-    with pytest.raises(InputError, match="other than those of fit, got 50% that were also used in fit"):
+    with pytest.raises(InputError, match="that were not used in fit, got 50% of inputs that were also used in fit"):
         load_detector(path, clf).calibrate(pool[50:150], fpr=0.1)
     load_detector(path, clf).calibrate(pool[100:150], fpr=0.1)
     with pytest.raises(InputError, match="the folder"):

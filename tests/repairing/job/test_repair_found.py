@@ -58,10 +58,11 @@ def test_a_trigger_that_no_held_back_image_can_test_is_not_called_gone(folder: P
     assert (record.success, record.recovered["source"]) == (None, 1)
     assert (record.verdict["word"], record.verdict["exit_code"]) == ("not shown to be gone", 3)
     assert any(
-        "none of the held-back images is of its source class. Give more clean images of that class." in s
+        "none of the held-back images is of its source class. Give more clean images of the trigger's source class."
+        in s
         for s in record.verdict["sentences"]
     )
-    assert not any("too few images to show" in one for one in record.verdict["sentences"])
+    assert not any("too few held-back images to show" in one for one in record.verdict["sentences"])
     told = record.to_dict()
     for word, code in (("no trigger to test", 0), ("trigger gone", 0)):
         with pytest.raises(InputError, match="expected the verdict"):
@@ -73,9 +74,9 @@ def test_a_trigger_that_no_held_back_image_can_test_is_not_called_gone(folder: P
     [
         (None, CLEAN_SHA256, ""),
         (4, None, ""),
-        (5, CLEAN_SHA256, "was made with another seed. So the inspection's search may have used"),
-        (None, "a" * 64, "was made with other clean images. So"),
-        (5, "a" * 64, "was made with other clean images and another seed. So"),
+        (5, CLEAN_SHA256, "the inspection used another seed. So the inspection's search may have used"),
+        (None, "a" * 64, "the inspection used other clean images. So"),
+        (5, "a" * 64, "the inspection used other clean images and another seed. So"),
     ],
 )
 def test_a_search_on_other_images_or_by_another_seed_is_said(folder: Path, seed: Any, images: Any, told: str) -> None:
@@ -83,7 +84,7 @@ def test_a_search_on_other_images_or_by_another_seed_is_said(folder: Path, seed:
     asked = settings(folder, inspection=inspected(folder, images=images), seed=seed)
     record = run_repair(asked, progress=False, say=said.append)
     for where in (record.verdict["sentences"], said):
-        found = [one for one in where if "inspection was made" in one.lower()]
+        found = [one for one in where if "the inspection used" in one.lower()]
         assert len(found) == bool(told)
         assert all(told in one for one in found)
 
@@ -120,7 +121,7 @@ def test_an_inspection_of_another_model_and_a_trigger_of_another_size_are_refuse
     net[1].bias.data += 1
     onnx_file(folder / "other.onnx", net)
     place = inspected(folder, model="other.onnx")
-    with pytest.raises(InputError, match="of another model; inspect"):
+    with pytest.raises(InputError, match="to another model; inspect"):
         settings(folder, inspection=place)
     small = MaskedPattern(mask=np.ones((4, 4)), pattern=np.ones((1, 4, 4)))
     (Path(place) / "trigger.json").write_text(json.dumps(small.to_dict()))
@@ -137,36 +138,36 @@ def test_an_explanation_that_will_not_do_is_refused(folder: Path) -> None:
     place = Path(explained(folder))
     with pytest.raises(InputError, match="expected inspection= or explanation=, got both; give the one"):
         settings(folder, explanation=str(place), inspection=inspected(folder))
-    with pytest.raises(InputError, match="which is the folder of an explanation; give it as explanation="):
+    with pytest.raises(InputError, match="which is the folder of an explanation; give this folder as explanation="):
         settings(folder, inspection=str(place))  # as in the folder of an audit
     (place / "explanation.json").write_text("{}")
-    with pytest.raises(InputError, match="which is the folder of an explanation; give it as explanation="):
+    with pytest.raises(InputError, match="which is the folder of an explanation; give this folder as explanation="):
         settings(folder, inspection=str(place))
     (place / "explanation.json").rename(place / "inspection.json")
-    with pytest.raises(InputError, match="which is the folder of an inspection; give it as inspection="):
+    with pytest.raises(InputError, match="which is the folder of an inspection; give this folder as inspection="):
         settings(folder, explanation=str(place))
     (place / "inspection.json").rename(place / "audit.json")
     with pytest.raises(InputError, match="which is the folder of an audit without one; doldrum explain makes one"):
         settings(folder, explanation=str(place))
     (place / "audit.json").rename(place / "explanation.json")
     (place / "trigger.json").rename(place / "another.json")
-    with pytest.raises(InputError, match="got none; explain the images again"):
+    with pytest.raises(InputError, match="got no such file; explain the images again"):
         settings(folder, explanation=str(place))
     (place / "trigger.json").write_text('{"name": "patch", "settings": {"size": {"array": "", "dtype": "f4"}}}')
     with pytest.raises(InputError, match="not made of arrays and numbers; explain the images again"):
         settings(folder, explanation=str(place))
     (place / "record.json").unlink()
-    with pytest.raises(InputError, match="which is not finished; run its command again"):
+    with pytest.raises(InputError, match="which belongs to a job that is not finished; run the job's command again"):
         settings(folder, explanation=str(place))
 
 
 @pytest.mark.parametrize(
     ("more", "why"),
     [
-        ({"proven": False}, "proved a trigger, got .*, which proved none"),
+        ({"proven": False}, "proved a trigger, got .*, which proved no trigger"),
         (
             {"model": "other.onnx"},
-            r"explanation of this model, got .*, which is of another model; explain images by bad\.onnx first",
+            r"explanation of this model, got .*, which belongs to another model; explain images by bad\.onnx first",
         ),
         ({"trigger": MaskedPattern(mask=np.ones((4, 4)), pattern=np.ones((1, 4, 4)))}, "of another size"),
         ({"label": 7}, "between the model's 3 classes"),
@@ -188,7 +189,7 @@ def test_the_folder_of_an_audit_has_its_explanations_inside(folder: Path) -> Non
     (folder / "audited").mkdir()
     Path(explained(folder)).rename(folder / "audited" / "explanations")
     with pytest.raises(
-        InputError, match=r"got the folder of an audit; use the explanation in it: .*audited/explanations"
+        InputError, match=r"got the folder of an audit; use the explanation in this folder: .*audited/explanations"
     ):
         settings(folder, explanation=str(folder / "audited"))
     assert settings(folder, explanation=str(folder / "audited" / "explanations")).found.target == TARGET
@@ -198,6 +199,8 @@ def test_an_audits_folder_is_told_from_an_inspections(folder: Path) -> None:
     place = Path(inspected(folder))
     (folder / "audited").mkdir()
     place.rename(folder / "audited" / "inspection")
-    with pytest.raises(InputError, match=r"got the folder of an audit; use the inspection in it: .*audited/inspection"):
+    with pytest.raises(
+        InputError, match=r"got the folder of an audit; use the inspection in this folder: .*audited/inspection"
+    ):
         settings(folder, inspection=str(folder / "audited"))
     assert settings(folder, inspection=str(folder / "audited" / "inspection")).seed == 4

@@ -174,7 +174,7 @@ def test_own_labels_are_said_aloud(folder: Path) -> None:
     record = run_repair(
         settings(folder, clean="bare.npz", inspection=inspected(folder)), progress=False, say=said.append
     )
-    assert "the model's own are used" in said[0]
+    assert "the labels that the model predicts are used" in said[0]
     assert (record.clean["labels"], record.accuracy) == ("model", None)
     assert any("accuracy is not known" in text for text in record.verdict["sentences"])
 
@@ -182,15 +182,15 @@ def test_own_labels_are_said_aloud(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "why"),
     [
-        ({"repaired": "good.safetensors"}, r"a file \.onnx for a model as onnx"),
+        ({"repaired": "good.safetensors"}, r"ends in \.onnx for a model in the format onnx"),
         ({"repaired": "good.txt"}, r"\.safetensors or \.onnx"),
         ({"repaired": "bad.onnx"}, "there already"),
         ({"method": "unlearn"}, "inspection= or explanation= for the method unlearn, .* inspect the model first"),
-        ({"method": "magic"}, "method= among"),
+        ({"method": "magic"}, r"repair method as method= \("),
         ({"inspection": "."}, "no record.json; doldrum inspect makes one"),
         ({"explanation": "."}, "no record.json; doldrum explain makes one"),
         ({"clean": "few.npz"}, "at least 40 clean images"),
-        ({"clean": "one.npz"}, "class 1 alone"),
+        ({"clean": "one.npz"}, "only images of class 1"),
         ({"clean": "bare.npz", "method": "fine-tune"}, "labels with the clean images"),
         ({"clean": "odd.npz", "method": "fine-tune"}, "labels that are the model's classes"),
     ],

@@ -252,7 +252,7 @@ def test_a_pinned_engine_that_is_absent_says_what_to_do(monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
     detector.bind(as_classifier(small_net(), input_shape=(1, 8, 8), num_classes=4)).engine = "openvino-fp32"
     with pytest.raises(
-        (MissingExtraError, EngineError), match=r"'openvino-fp32'.*detector.engine = 'auto', then detector.cal"
+        (MissingExtraError, EngineError), match=r"'openvino-fp32'.*detector.engine = 'auto', then call detector.cal"
     ):
         detector.scan(images[40:])
     detector.engine = "auto"

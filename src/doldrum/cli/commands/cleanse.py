@@ -41,9 +41,9 @@ def cleanse(
     The command writes four files into --out. drop.txt has the row numbers (from 0) of the samples to drop, and clean.npz has the other samples.
     samples.parquet has each sample's id and its score by every method, and summary.json has a summary. The methods clustering and spectral need a torch network.
 
-    The exit code is 3 if the method profile flags more samples than is consistent with its promised rate, as in doldrum scan. Without --clean,
-    no rate is promised: the command ranks the samples and drops the share given by --rate, even if none is poisoned. Part of drop.txt then
-    depends on --seed.
+    If the method profile flags more samples than is consistent with its promised rate, the exit code is 3, as in
+    doldrum scan. Without --clean, no rate is promised: the command ranks the samples and drops the share given by
+    --rate, even if none is poisoned. Without --clean, a part of drop.txt depends on --seed.
 
     Example: doldrum cleanse bad.npz --model bad.safetensors --clean trusted/ --out cleansed, then
     doldrum train cleansed/clean.npz --out again.safetensors
@@ -82,7 +82,7 @@ def _say(summary: dict[str, Any]) -> None:
     for name, why in summary["refused"].items():
         message(f"{name} was not run: {why}")
     message(
-        f"{summary['out']}/drop.txt lists {summary['dropped']:,} of {summary['samples']:,} samples, found by {summary['method']}. clean.npz holds the "
+        f"{summary['out']}/drop.txt lists the {summary['dropped']:,} of {summary['samples']:,} samples that the method {summary['method']} found. clean.npz holds the "
         "other samples"
     )
     promise = summary["promise"]
@@ -99,7 +99,7 @@ def _table(summary: dict[str, Any]) -> Any:
     from rich.table import Table
 
     names = summary["class_names"]
-    table = Table(title=f"Samples to drop, out of {summary['samples']}", title_justify="left")
+    table = Table(title=f"Number of samples to drop (of {summary['samples']} training samples)", title_justify="left")
     for name in ("method", "samples", "most frequent label", "rule"):
         table.add_column(name, overflow="fold")
     for method, found in summary["methods"].items():

@@ -1,4 +1,5 @@
-"""`doldrum datasets`: list the data sets on this machine, say how to get the others, and show samples of one."""
+"""`doldrum datasets`: list the data sets on this machine, say how to get other data sets, and show samples of a data
+set."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ def datasets(
         typer.Option(help="With --show: the PNG file to write. Without --show: a file that also gets the JSON."),
     ] = None,
 ) -> None:
-    """List the data sets on this machine and their folders, and say how to get the others. With --show, draw samples of one data set.
+    """List the data sets on this machine and their folders, and say how to get other data sets. With --show, draw
+    samples of one data set.
 
     Some data sets have options. In every command, write the options of a data set after its name and before its split:
     textures,classes=400,size=64:train.

@@ -32,7 +32,9 @@ _NEXT = (
 
 
 def demo(
-    fast: Annotated[bool, typer.Option("--fast", help="A smaller demo that takes a third of the time.")] = False,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Run a smaller demo, which takes a third of the time of the full demo.")
+    ] = False,
     out: Annotated[
         Path, typer.Option(help="Folder for the models, measurements and report. Finished parts are reused.")
     ] = Path("doldrum-demo"),

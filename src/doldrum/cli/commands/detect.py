@@ -31,7 +31,8 @@ _MANY_TO_FIT = 500  # with fewer, what they leave to luck is told
 ModelArgument = Annotated[str, typer.Argument(help=MODEL)]
 LimitOption = Annotated[int | None, typer.Option(help="Use only the first N readable images.")]
 MORE_THAN_PROMISED = 3
-"""Exit code of a scan that flagged more images than is consistent with the promised false-positive rate."""
+"""The exit code of `doldrum scan` if it flagged more images than is consistent with the promised false-positive
+rate."""
 
 
 @takes_model
@@ -77,7 +78,9 @@ def calibrate(
     from doldrum.stats.conformal import check_size, needed_size, num_allowed
 
     if detector not in DETECTORS:
-        raise InputError(f"expected a detector of {', '.join(DETECTORS)}, got {detector!r}; name one of these")
+        raise InputError(
+            f"expected the name of a detector ({', '.join(DETECTORS)}), got {detector!r}; name one of these"
+        )
     if fit_share is not None and not 0 < fit_share < 1:
         raise InputError(f"expected a --fit-share between 0 and 1, got {fit_share}; e.g. 0.5")
     num_allowed(0, fpr)  # refuses what is no rate
@@ -112,7 +115,7 @@ def calibrate(
     promise = calibration.promise
     of = "" if calibration.groups is None else " of the smallest class"
     message(
-        f"{detector} takes {'at most ' if fitted.stages() else ''}{fitted.forwards} forward passes per image. On average, the detector flags at most "
+        f"the detector {detector} takes {'at most ' if fitted.stages() else ''}{fitted.forwards} forward passes per image. On average, the detector flags at most "
         f"{fpr:.2%} of clean images. With {calibration.smallest} calibration images{of}, the actual false-positive rate is between {promise.lower:.2%} "
         f"and {promise.upper:.2%} for 95% of calibration sets"
     )
@@ -126,9 +129,10 @@ def calibrate(
 
 
 def _outlook(fitted: Detector, calibration: int, fpr: float) -> dict[str, Any]:
-    """Estimate how many triggers a profile detector finds if it was fitted on few images; print the estimate, and return it for the summary.
+    """For a profile detector that was fitted on few images, estimate how many triggers it finds. Print this estimate,
+    and return it for the summary.
 
-    Returns an empty dict for other detectors, and for a detector that was fitted on many images.
+    Returns an empty dict if the detector is not a profile detector, or if it was fitted on many images.
     """
     from doldrum.detectors import SmoothnessProfile
 
@@ -139,8 +143,8 @@ def _outlook(fitted: Detector, calibration: int, fpr: float) -> dict[str, Any]:
         f", without any image for {seen.classes_without} of the {seen.classes} classes" if seen.classes_without else ""
     )
     message(
-        f"the detector learned from {seen.images} images{without}. The detector flags about {seen.found:.0%} of simulated triggers, and about {seen.unlucky:.0%} if the calibration set is in the worst tenth of "
-        f"such sets. For a real trigger, the share of flagged images can be very different. With more clean images, the detector finds more triggers: with {_MANY_TO_FIT} images to fit and {_MANY_TO_FIT} to "
+        f"the detector learned from {seen.images} images{without}. The detector flags about {seen.found:.0%} of simulated triggers, and about {seen.unlucky:.0%} with an unlucky calibration set (the worst tenth "
+        f"of such sets). For a real trigger, the share of flagged images can be very different. With more clean images, the detector finds more triggers: with {_MANY_TO_FIT} images to fit and {_MANY_TO_FIT} images to "
         "calibrate, the result depends little on chance"
     )
     told = {"found": round(seen.found, 3), "unlucky": round(seen.unlucky, 3), "classes_without": seen.classes_without}
@@ -176,18 +180,20 @@ def scan(
 
     The command writes manifest.json and Parquet files with the columns id, label, score, p_value and flag into --out.
 
-    The exit code is 3 if more images are flagged than is consistent with the promised rate. So the exit code is 3 with more flags than the 95%
-    limit, with any discoveries (Benjamini-Hochberg), or with more flags than the watch allows (at 99%). The watch is a statistical test of all
-    p-values. The watch also says whether the images are still like the calibration images. If the images are no longer like the
-    calibration images, no false-positive rate is promised (see `watch` in manifest.json).
+    The exit code is 3 if more images are flagged than is consistent with the promised rate. So the exit code is 3 if
+    there are more flags than the 95% limit, if there are any discoveries (Benjamini-Hochberg), or if there are more
+    flags than the watch allows (at 99%). The watch is a statistical test of all p-values. The watch also says whether
+    the images are still like the calibration images. If the images are no longer like the calibration images, no
+    false-positive rate is promised (see `watch` in manifest.json).
 
     Images in arrays are read in place. Images that are not in arrays are decoded once into --out, which takes one byte per pixel value until the
     command ends. Files that cannot be read are listed and left out.
 
-    Images at addresses, or in files named by a pattern such as 's3://bucket/shard-{000000..000099}.tar', are scanned file by file. Each file
-    that is scanned in this way is called a shard, and gets one Parquet file of verdicts in --out. The folder --out may be at an address too. To
-    continue an interrupted scan, run the same command again: it scans the shards that have no result yet. If a shard cannot be read, the command
-    names it, scans the others, and ends with exit code 1.
+    Images at addresses, or in files named by a pattern such as 's3://bucket/shard-{000000..000099}.tar', are scanned
+    file by file. A file that is scanned separately is called a shard, and gets one Parquet file of verdicts in --out.
+    The folder --out can also be an address (s3:// or gs://). To continue an interrupted scan, run the same command
+    again: it scans the shards that have no result yet. If a shard cannot be read, the command names this shard, scans
+    the other shards, and ends with exit code 1.
 
     Example: doldrum scan model.onnx inbox/ --detector guard.doldrum --out verdicts
     """
@@ -223,7 +229,7 @@ def scan(
     emit({"out": redacted(out), **summary}, as_json=json)
     if failed := summary.get("failed"):
         raise StorageError(
-            f"expected {summary['shards']:,} readable shards, got {len(failed):,} that could not be read (named above); the other shards are done: run "
+            f"expected {summary['shards']:,} readable shards, got {len(failed):,} shards that could not be read (named above); the other shards are done: run "
             "the same command again to scan only the shards named above"
         )
     results.write(
@@ -241,7 +247,7 @@ def scan(
 
 
 def _check_out(out: str, *, sharded: bool, limit: int | None, results: ResultFiles) -> None:
-    """Raise InputError if --out can't be used, and for options that a scan of shards doesn't support."""
+    """Raise InputError if the scan can't write to --out, or if an option is not possible in a scan of shards."""
     from doldrum.detectors.deploy.scanning import check_scan_folder
 
     if not sharded:
@@ -250,7 +256,7 @@ def _check_out(out: str, *, sharded: bool, limit: int | None, results: ResultFil
         raise InputError("expected no --limit with shards, got --limit; name fewer shards, e.g. shard-{000..009}.tar")
     elif results != ResultFiles(None, None):
         raise InputError(
-            "expected --sarif and --junit with images in files and folders, got shards; read the results in --out instead"
+            "expected images in files and folders with --sarif and --junit, got shards; read the results in --out instead"
         )
 
 
@@ -295,7 +301,8 @@ def _pairs(listed: list[dict[str, str]]) -> list[tuple[str, str]]:
 
 @contextmanager
 def _decoded(clean: str, out: Path, classifier: Any, resize: Any, limit: int | None) -> Iterator[Any]:
-    """The clean images as an ImageSet. Images that had to be decoded are in a temporary file, which is deleted when the block ends."""
+    """A context manager that gives the clean images as an ImageSet. Images that had to be decoded are in a temporary
+    file, which is deleted when the block ends."""
     import numpy as np
 
     from doldrum.data import ImageSet

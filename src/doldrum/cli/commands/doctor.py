@@ -82,7 +82,7 @@ def doctor(
         return
     if clean is not None or asked:
         raise InputError(
-            "expected a model with these options, got none; name a model: doldrum doctor MODEL --clean DIR"
+            "expected a model with these options, got options without a model; name a model: doldrum doctor MODEL --clean DIR"
         )
     findings = examine()
     emit(findings, as_json=json, out=out, table=_table(findings))
@@ -142,7 +142,7 @@ def _table(findings: dict[str, Any]) -> Any:
     for data in findings["datasets"]:
         table.add_row(
             f"data {data['name']}",
-            escape(data["location"] or "not on this machine; doldrum datasets says how to get it"),
+            escape(data["location"] or "this data set is not on this machine; doldrum datasets says how to get it"),
         )
     for what, state in findings["confinement"].items():
         table.add_row(f"confined {what}", escape(state["by"] if state["enforced"] else f"not enforced; {state['by']}"))

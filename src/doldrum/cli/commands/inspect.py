@@ -47,7 +47,7 @@ def inspect(
     ] = 0,
     workers: Annotated[
         int | None,
-        typer.Option(help="Number of reference models to examine at once. 0 means one per core. The default with --ray is one per CPU of the cluster."),
+        typer.Option(help="Number of reference models to examine at once. 0 means one per core. With --ray, the default is one reference model per CPU of the cluster."),
     ] = None,
     ray: Ray = None,
     hours: options.Hours = 24.0,
@@ -100,7 +100,7 @@ def inspect(
 
 
 def names_of(text: str | None) -> tuple[str, ...] | None:
-    """The names in a comma-separated text.
+    """Split a comma-separated text into names.
 
     >>> names_of("mask, warp"), names_of(None)
     (('mask', 'warp'), None)

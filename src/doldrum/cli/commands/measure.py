@@ -129,7 +129,7 @@ def measure(
         chosen = run.info["engine"]
         message(
             f"measuring {len(run)} images, with {'at most ' if rule else ''}{draws} draws at each of {len(probe.strengths)} noise strengths. The engine is "
-            f"{chosen['engine']} {chosen['precision']}, which gave the model's own label for {chosen['agreement']:.1%} of {chosen['checked']} "
+            f"{chosen['engine']} {chosen['precision']}. This engine gave the same label as the model itself for {chosen['agreement']:.1%} of {chosen['checked']} "
             "noisy images"
         )
         listed = [{"path": str(path), "reason": reason} for path, reason in skipped]
@@ -137,7 +137,7 @@ def measure(
         manifest = measure_to(run, out, extra=extra, workers=workers, ray=ray)
     if manifest["invalid"]:
         message(
-            f"{manifest['invalid']} draws or inputs got NaN or infinite scores. These draws or inputs are marked as invalid and left out of all results"
+            f"{manifest['invalid']} draws or inputs got NaN or infinite scores. All draws or inputs with such scores are marked as invalid and left out of all results"
         )
     message(f"wrote {manifest['inputs']} inputs to {out}")
     summary, table = _mean_w(out, probe.strengths) if rule is None else _stopped(out, rule)
@@ -161,7 +161,8 @@ def _mean_w(out: Path, strengths: Sequence[float]) -> tuple[dict[str, Any], Any]
 
 
 def _stopped(out: Path, rule: Any) -> tuple[dict[str, Any], Any]:
-    """For each noise strength, count the inputs that are settled or still open, and the draws that were used.
+    """For each noise strength, count the inputs whose measurement is settled or still open, and the draws that were
+    used.
 
     There is no mean W, because the number of draws differs between the inputs.
     """

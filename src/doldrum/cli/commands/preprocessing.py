@@ -32,7 +32,8 @@ _NAMES = 10  # of classes that are listed
 
 
 def look_at_model(model: str, clean: str | None, asked: dict[str, Any], *, as_json: bool, out: Path | None) -> None:
-    """Open a model and print how it was opened. With clean images, also print which of the usual preprocessings fits it."""
+    """Open a model and print how it was opened. If clean images are given, also print which of the usual preprocessings
+    fits the model."""
     from doldrum.cli.inputs import load_model
     from doldrum.opening import ModelSettings, notes_in_flags
 
@@ -105,7 +106,8 @@ def look_at_preprocessing(
 
 
 def _warn_of_order(suspect: Suspect, sample: CleanSample, resize: Literal["stretch", "crop"]) -> None:
-    """Warn if the labels are in another order than the model's classes. The accuracies in the table would then be meaningless."""
+    """Warn if the labels number the classes in another order than the model does. With such labels, the accuracies in
+    the table are meaningless."""
     from doldrum.confined.class_order import check_class_order
     from doldrum.confined.on_clean import labels_of
     from doldrum.data import ImageSet
@@ -124,7 +126,8 @@ def _warn_of_order(suspect: Suspect, sample: CleanSample, resize: Literal["stret
 
 
 def preprocessing_values(check: PreprocessingCheck) -> dict[str, Any]:
-    """The check's results as --json prints them, with the best preprocessing first."""
+    """Return the results of the preprocessing check in the form that --json prints, with the best preprocessing
+    first."""
     return asdict(check)
 
 
@@ -153,8 +156,8 @@ def preprocessing_table(check: PreprocessingCheck) -> Any:
 def preprocessing_lines(check: PreprocessingCheck) -> list[str]:
     """The text below the table: what its columns mean, the verdict, and the flags that select a better preprocessing if there is one.
 
-    The flags of preprocessings that nearly tie with the best one are included. Flags are on a separate line, even if it gets long, so that they
-    can be copied.
+    The text also has the flags of preprocessings that are almost as good as the best preprocessing. Flags are on a
+    separate line, even if it gets long, so that they can be copied.
     """
     columns = (
         "" if check.best.confidence is None else "“confidence” is the highest probability, as a mean over the images. "
@@ -165,7 +168,11 @@ def preprocessing_lines(check: PreprocessingCheck) -> list[str]:
     for row in check.rows if check.best.better else ():
         if row == check.best or row.tied:
             title = f"options for {row.name}{' (near tie)' if row.tied else ''}:"
-            lines += ["", title, row.flags or "(no option sets this: change it in the exported model)"]
+            lines += [
+                "",
+                title,
+                row.flags or "(no option sets this preprocessing: change the preprocessing in the exported model)",
+            ]
     return lines
 
 

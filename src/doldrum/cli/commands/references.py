@@ -19,24 +19,31 @@ from doldrum.locks import check_out_apart
 def references(
     data: Annotated[str, typer.Option(help="Clean training data. " + TRAINING_SET)],
     out: Annotated[
-        Path, typer.Option(help="A new folder, or a folder of reference models made with the same settings.")
+        Path,
+        typer.Option(
+            help="A new folder, or a folder of reference models that were made with the settings of this command."
+        ),
     ],
     recipe: RecipeOption = "fashion-cnn",
     count: Annotated[int, typer.Option(help="How many models the folder should hold.")] = 40,
     seed: Annotated[int, typer.Option(help="The seed from which the models' seeds are derived.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes of one thread each; 0 means one per core.")] = 0,
+    workers: Annotated[
+        int, typer.Option(help="Number of processes, with one thread each. 0 means one process per core.")
+    ] = 0,
     json: JsonFlag = False,
 ) -> None:
     """Train clean models with one recipe and different seeds, as reference models for doldrum inspect.
 
-    The command doldrum inspect promises a rate of false alarms by comparing a model with reference models, which are known to be clean. The promise holds for clean
-    models like the reference models, so use data and a network like those of the model to inspect. The number of reference models sets the lowest rate that can be
-    promised: 19 models are enough for 5%, and 99 models for 1%. With more models, the actual rate of false alarms is
-    nearer to the promised rate.
+    The command doldrum inspect promises a rate of false alarms by comparing a model with reference models, which are
+    known to be clean. The promise holds for clean models like the reference models. So choose --data and --recipe that
+    are similar to the data and the network of the inspected model. The number of reference models sets the lowest rate
+    that can be promised: 19 models are enough for 5%, and 99 models for 1%. With more models, the actual rate of false
+    alarms is nearer to the promised rate.
 
     The command writes the models (reference-0000.safetensors and so on) into --out, and references.json, which says how they were made. You can stop the command at
-    any time. Run the same command again to continue from the last finished epoch. To add models later, use a larger --count. You can also use clean models of
-    your own: put them into a folder, in any format that doldrum opens.
+    any time. Run the same command again to continue from the last finished epoch. To add reference models later, run
+    the command again with a larger --count. You can also use clean models of your own: put them into a folder, in any
+    format that doldrum opens.
 
     Example: doldrum references --data fashion-mnist --recipe fashion-cnn --count 40 --out refs
     """
@@ -66,7 +73,7 @@ def _in_words(summary: dict[str, Any]) -> str:
     number, accuracy = summary["models"], summary["training_accuracy"]
     models = "1 reference model is" if number == 1 else f"{number:,} reference models are"
     return (
-        f"{models} in {summary['out']}, with a training accuracy of {accuracy['lowest']:.1%} to {accuracy['highest']:.1%}. "
+        f"{models} in the folder {summary['out']}. The training accuracy of the reference models is {accuracy['lowest']:.1%} to {accuracy['highest']:.1%}. "
         f"With these models, a false-alarm rate as low as 1 in {number + 1:,} clean models can be promised."
     )
 

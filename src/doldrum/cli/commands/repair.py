@@ -44,7 +44,7 @@ def repair(
     The given model is never changed. The command writes report.html and record.json into the folder NAME-report beside --out. The report and the
     record give the model's accuracy and the success rate of the recovered trigger, before and after the repair, on images that were not used for
     the repair. To continue an interrupted run, run the same command again. The exit code is 3 if the recovered trigger still works, or if there
-    are too few images to show that it does not. Exit code 0 is no proof that no other trigger works.
+    are too few images to show that it does not. Exit code 0 does not prove that the model has no other trigger.
 
     Example: doldrum repair model.onnx --clean trusted/ --inspection report/ --out repaired.onnx
     """

@@ -33,7 +33,7 @@ def serve(
         ),
     ] = 32,
     wait: Annotated[
-        float, typer.Option(help="Seconds that an image waits for other images to fill its batch.")
+        float, typer.Option(help="Number of seconds that an image may wait until other images fill its batch.")
     ] = 0.002,
     queue: Annotated[
         int,
@@ -47,7 +47,10 @@ def serve(
     << 25,
     receive_seconds: Annotated[float, typer.Option(help="Seconds that a request may take to arrive.")] = 10.0,
     answer_seconds: Annotated[
-        float, typer.Option(help="Seconds that the answer may take once the request has arrived.")
+        float,
+        typer.Option(
+            help="Number of seconds that the service may take to answer a request after the whole request has arrived."
+        ),
     ] = 30.0,
     watch: Annotated[
         Path | None,
@@ -98,7 +101,7 @@ def serve(
         guard = Guard(suspect.classifier, loaded)
         if not guard.warm_up():
             message(
-                "note: the detector was calibrated on another machine or with other versions. The model is therefore checked on the first images, and their answers take longer"
+                "note: the detector was calibrated on another machine or with other versions. So the model is checked on the first images, and the answers for these images take longer"
             )
         service = Service(guard, bounds, class_names=suspect.class_names, resize=settings.resize, watch=watch)
         where = f"http://{f'[{host}]' if ':' in host else host}:{socket.getsockname()[1]}"

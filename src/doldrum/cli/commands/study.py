@@ -24,7 +24,9 @@ def study(
     out: Annotated[
         Path, typer.Option(help="Folder for the records. Finished combinations of settings (cells) are not run again.")
     ] = Path("study"),
-    workers: Annotated[int, typer.Option(help="Processes of one thread each; 0 means one per core.")] = 0,
+    workers: Annotated[
+        int, typer.Option(help="Number of processes, with one thread each. 0 means one process per core.")
+    ] = 0,
     ray: Annotated[
         str | None,
         typer.Option(
@@ -33,7 +35,8 @@ def study(
     ] = None,
     json: JsonFlag = False,
 ) -> None:
-    """Run the cells (combinations of settings) of a study that have no record yet. You can stop the command at any time, and run it again to continue.
+    """Run those cells (combinations of settings) of a study that have no record yet. You can stop the command at any
+    time, and run it again to continue.
 
     A grid file has fields that all cells share, and [[cells]] tables with fields for only some cells. If a field is a list, each of its values gives
     a cell (one combination of settings). Several lists give a cell for each combination of their values: attack = ["badnets", "blended"], seed = [0, 1, 2]. The fields are data, recipe, changes, attack,
@@ -72,7 +75,9 @@ def study(
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="The --out folder of a study, finished or not.")],
+    folder: Annotated[
+        Path, typer.Argument(help="The folder that doldrum study wrote (its --out). The study need not be finished.")
+    ],
     json: JsonFlag = False,
 ) -> None:
     """Write a report of a study's records (FOLDER/report.html, figures and tables), and print the main result."""
@@ -88,7 +93,8 @@ def report(
 
 
 def _holds_records(out: Path) -> bool:
-    """Whether a study's folder has the record of a finished cell (one combination of settings). Failed cells don't count, since they are run again."""
+    """Whether a study's folder has the record of a finished cell (one combination of settings). A failed cell doesn't
+    count, because it is run again."""
     records = out / "records.jsonl"
     if not records.is_file():
         return False

@@ -20,8 +20,8 @@ class Calibration:
     """Scores (n,) and tie breakers (n,) of clean inputs, the false-positive rate to promise, and the seed of the tie
     breakers.
 
-    With `groups` (n,), the predicted classes, the rate is promised for each predicted class separately. Inputs without
-    a label (group -1) belong to no class, so they are compared with all calibration inputs.
+    With `groups` (n,), the predicted classes, the rate is promised for each predicted class separately. An input
+    without a label has group -1 and belongs to no class, so it is compared with all calibration inputs.
 
     Raises InputError if there are too few inputs (or too few of one class) to promise `fpr`. The message gives the
     number of inputs needed.
@@ -44,14 +44,14 @@ class Calibration:
         n = len(self.scores)
         if self.scores.shape != (n,) or self.ties.shape != (n,) or np.isnan(self.scores).any():
             raise InputError(
-                f"expected one score without NaN and one tie breaker per calibration input, got shapes {self.scores.shape} and {self.ties.shape}, or NaN"
+                f"expected one score without NaN and one tie breaker per calibration input, got scores of shape {self.scores.shape} and tie breakers of shape {self.ties.shape}, or a score that is NaN"
             )
         conformal.check_size(n, self.fpr)
         if self.groups is None:
             return
         if self.groups.shape != (n,):
             raise InputError(
-                f"expected {n} groups, got shape {self.groups.shape}; pass one group per calibration input"
+                f"expected an array of {n} groups, got groups of shape {self.groups.shape}; pass one group per calibration input"
             )
         for group in np.unique(self.groups[self.groups >= 0]):
             what = f"calibration inputs of predicted class {group}"
@@ -62,22 +62,22 @@ class Calibration:
 
     @property
     def smallest(self) -> int:
-        """The number of calibration inputs behind a p-value: all calibration inputs or, with groups, the inputs of the
-        smallest class."""
+        """The number of calibration inputs that a p-value is based on. With groups, only the inputs of the class with
+        the fewest calibration inputs count."""
         if self.groups is None or not (self.groups >= 0).any():
             return len(self)
         return int(np.unique(self.groups[self.groups >= 0], return_counts=True)[1].min())
 
     @property
     def promise(self) -> Interval:
-        """Mean and 95% limits of the realised false-positive rate. With groups, the rate is that of the smallest
-        class."""
+        """The mean and the 95% limits of the realised false-positive rate. With groups, the rate is for the class with
+        the fewest calibration inputs."""
         return conformal.realised_fpr(self.smallest, self.fpr)
 
     def p_values(
         self, scores: NDArray[np.float64], ties: NDArray[np.float64], groups: NDArray[np.int64] | None = None
     ) -> NDArray[np.float64]:
-        """Conformal p-values (m,). `groups` (m,) are used only if the calibration has groups."""
+        """Conformal p-values (m,). The array `groups` (m,) is used only if the calibration has groups."""
         p = conformal.p_values(self.scores, scores, calibration_ties=self.ties, ties=ties)
         if self.groups is None or groups is None:
             return p
@@ -87,8 +87,8 @@ class Calibration:
         return np.where(groups < 0, p, within)
 
     def silent(self, groups: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which inputs (m,) have a class that no calibration input had. An input of a class without calibration inputs
-        has a p-value of 1, so it is never flagged."""
+        """Return a bool array (m,): true for each input whose class has no calibration inputs. An input of a class
+        without calibration inputs has a p-value of 1, so it is never flagged."""
         if self.groups is None:
             return np.zeros(len(groups), dtype=bool)
         return (groups >= 0) & ~np.isin(groups, self.groups)
@@ -99,7 +99,8 @@ class Calibration:
         return p_values <= self.fpr * (1 + 1e-9)
 
     def limit(self, groups: NDArray[np.int64]) -> int:
-        """The largest number of flags among the inputs of these groups (m,) that is consistent with the promised false-positive rate."""
+        """The largest number of flags among m inputs that is consistent with the promised false-positive rate. `groups`
+        (m,) has the group of each input."""
         names, sizes = np.unique(groups, return_counts=True)
         return self.limit_of(dict(zip(names.tolist(), sizes.tolist(), strict=True)))
 

@@ -15,8 +15,8 @@ _NEEDS = ("labels", "scores", "weights")
 
 
 def check_definition(detector: Hooks) -> None:
-    """Raise InputError unless the class has a name, a valid `needs`, and one attribute per setting with the setting's
-    name."""
+    """Raise InputError unless the detector's class has a name, a valid `needs`, and an attribute for each setting, with
+    the same name as the setting."""
     kind = type(detector)
     if not isinstance(getattr(detector, "name", None), str) or not detector.name:
         raise InputError(
@@ -24,17 +24,17 @@ def check_definition(detector: Hooks) -> None:
         )
     if detector.needs not in _NEEDS:
         raise InputError(
-            f"expected needs among {', '.join(_NEEDS)} in {kind.__name__}, got {detector.needs!r}; pick one"
+            f"expected needs of the class {kind.__name__} to be one of {', '.join(_NEEDS)}, got {detector.needs!r}; pick one of these"
         )
     if "seed_" not in vars(detector):
         raise InputError(
-            f"expected {kind.__name__}.__init__ to call super().__init__(seed=seed), got one that doesn't; add it"
+            f"expected {kind.__name__}.__init__ to call super().__init__(seed=seed), got no such call; add this call"
         )
     settings = [n for n in inspect.signature(kind.__init__).parameters if n != "self"]
     missing = [n for n in settings if not hasattr(detector, n)]
     if missing:
         raise InputError(
-            f"expected {kind.__name__} to store each setting in an attribute of the same name, got no attribute for {', '.join(missing)}; write "
+            f"expected the class {kind.__name__} to store each setting in an attribute of the same name, got no attribute for {', '.join(missing)}; write "
             f"self.{missing[0]} = {missing[0]} in __init__"
         )
 
@@ -44,13 +44,13 @@ def check_learned(detector: Hooks) -> None:
     missing = [n for n in detector.learned if not hasattr(detector, n)]
     if missing:
         raise InputError(
-            f"expected {type(detector).__name__} to set the attributes that `learned` lists, got no value for {', '.join(missing)}; set them in "
+            f"expected the detector {type(detector).__name__} to set the attributes that `learned` lists, got no value for {', '.join(missing)}; set these attributes in "
             "prepare or learn"
         )
 
 
 def check_probes(detector: Hooks, probes: object) -> None:
-    """Raise InputError unless `probes` is a mapping."""
+    """Raise InputError unless the detector's method `probes` has returned a mapping."""
     if not isinstance(probes, Mapping):
         raise InputError(
             f"expected {type(detector).__name__}.probes to return a dict of names and probes, got {type(probes).__name__}; "

@@ -53,7 +53,8 @@ class Detector(Hooks):
         Seed of the probes' draws and of the tie breakers. By default, each `fit` makes a new, secret seed, since an
         attacker who knew the draws could train against them. The seed is stored in `seed_` and in the saved detector.
         If the seed is a number, the detector's results are reproducible. Fit, calibration and scans use the same seed.
-        So the score is one fixed function of the image. The promised false-positive rate relies on such a fixed score.
+        So the score is one fixed function of the image. The promised false-positive rate holds only if the score is one
+        fixed function of the image.
     """
 
     def __init__(self, *, seed: int | None = None) -> None:
@@ -61,30 +62,32 @@ class Detector(Hooks):
         self.classifier: Classifier | None = None
         self.calibration: Calibration | None = None
         self.engine = "auto"
-        """The name of the engine, which `fit` chooses. If you set another engine, or "auto", the next measurement
-        checks it."""
+        """The name of the engine that runs the model. `fit` chooses the engine. If you set another engine, or "auto",
+        the next measurement checks this engine."""
         self.checked: Checked | None = None
-        """What `fit` found when it checked the classifier and the engine. While this check is still valid, classifier
-        and engine are not checked again."""
+        """The result of the check of classifier and engine that `fit` has made. While this result is still valid,
+        classifier and engine are not checked again."""
         self.batch_size = _BATCH
-        """The number of inputs measured at a time. This number changes only the memory used and how often `on_batch` is
-        called."""
+        """The number of inputs measured at a time. The batch size changes only the memory used and how often `on_batch`
+        is called."""
         self.on_batch: Callable[[int], None] | None = None
         """A function that is called after each batch with the number of inputs in the batch, for example to show
         progress."""
         self.each: Each = map
-        """How batches are processed if no workers are requested: by default in this process, one after another."""
+        """The function that processes the batches if no workers are requested. By default, the batches are processed in
+        this process, one after another."""
         self.fitted_for: tuple[str, tuple[int, int, int], int] | None = None
         self.fitted_on: NDArray[np.float64] = np.zeros(0)
-        """Tie breakers of the inputs of `fit`. `calibrate` uses them to recognise inputs that were used to fit."""
+        """The tie breakers of the inputs that `fit` used. With these tie breakers, `calibrate` recognises inputs that
+        `fit` used too."""
         self.preprocessing: dict[str, Any] = {}
-        """How the classifier was opened, if it was read from a file."""
+        """The options with which the classifier was opened, if the classifier was read from a file."""
 
     def fit(self, classifier: Classifier, clean: Images, *, workers: int | None = None, ray: str | None = None) -> Self:
         """Bind the detector to a classifier, choose an engine, and learn from clean inputs.
 
-        Model and engine are checked here, on some of the images. `calibrate`, `scan` and a `Guard` check them again only if classifier, engine,
-        versions or machine have changed.
+        This method checks the model and the engine on some of the images. `calibrate`, `scan` and a `Guard` repeat this
+        check only if classifier, engine, versions or machine have changed.
 
         In `fit`, `calibrate` and `scan`, images are an ImageSet, an array, or any source that
         :func:`doldrum.data.read_stream` reads. If `workers` is above 1, that many processes of one thread each share
@@ -128,8 +131,8 @@ class Detector(Hooks):
         """Promise a false-positive rate: on average, at most a share `fpr` of clean inputs like those in `clean` is
         flagged.
 
-        `per_class=True` promises the rate for each predicted class separately (Mondrian calibration). Every class that
-        is ever predicted then needs enough calibration inputs.
+        `per_class=True` promises the rate for each predicted class separately (Mondrian calibration). With
+        `per_class=True`, every class that the model predicts needs enough calibration inputs.
 
         Before any work, raises InputError if there are too few inputs (the message gives the number needed), or if the
         inputs were also used in `fit`. Use unfiltered clean inputs, including those that the classifier gets wrong.
@@ -143,7 +146,7 @@ class Detector(Hooks):
         used = np.isin(ties, self.fitted_on)
         if used.mean() > 0.01:  # a few equal images are no mistake
             raise InputError(
-                f"expected calibration inputs other than those of fit, got {used.mean():.0%} that were also used in fit; split the clean inputs"
+                f"expected calibration inputs that were not used in fit, got {used.mean():.0%} of inputs that were also used in fit; split the clean inputs"
             )
         labels, scores = self.scored(images, each=each)
         if not (labels >= 0).any():
@@ -179,16 +182,17 @@ class Detector(Hooks):
         forwards: NDArray[np.int64] | None = None,
         ties: NDArray[np.float64] | None = None,
     ) -> ScanResult:
-        """Make a ScanResult from labels and scores. `forwards` (N,) holds the number of forward passes per input, by
-        default `self.forwards`. `ties` (N,) holds the tie breakers, if they are known already."""
+        """Make a ScanResult from the labels and scores of inputs. `forwards` (N,) holds the number of forward passes
+        per input, by default `self.forwards`. `ties` (N,) holds the inputs' tie breakers, or is None if the tie
+        breakers are not known yet."""
         calibration = self.calibration
         if calibration is None:
             raise InputError(f"expected a calibrated detector, got {self!r}; call calibrate(clean, fpr=0.01) first")
         groups = labels.astype(np.int64)
         if calibration.groups is not None and (silent := np.unique(groups[calibration.silent(groups)]).tolist()):
             warnings.warn(
-                f"expected calibration inputs of every predicted class, got none predicted as class {', '.join(map(str, silent))}: inputs with that "
-                "prediction can't be flagged; add some to the calibration images, or leave out per_class",
+                f"expected calibration inputs of every predicted class, got no calibration input predicted as class {', '.join(map(str, silent))}: inputs with that "
+                "prediction can't be flagged; add calibration images with that prediction, or leave out per_class",
                 stacklevel=3,
             )
         ties = conformal.tie_breakers(images.images, calibration.seed) if ties is None else ties
@@ -212,13 +216,15 @@ class Detector(Hooks):
         return self.scored(self.taken(images))[1]
 
     def run(self, images: ImageSet) -> Measurement:
-        """Prepare one measurement of all probes, which `measure` can use many times. Model and engine are checked on
-        some of these images, unless the check of `fit` is still valid."""
+        """Prepare a measurement of all probes. `measure` can use the same prepared measurement many times. Model and
+        engine are checked on some of these images, unless the check of `fit` is still valid."""
         self.fitted_seed()
         classifier = self.classifier
         if classifier is None:
             what = "fit(classifier, clean)" if self.fitted_for is None else "bind(classifier)"
-            raise InputError(f"expected a detector with a classifier, got {self!r}; call {what} first")
+            raise InputError(
+                f"expected a detector with a classifier, got {self!r} without a classifier; call {what} first"
+            )
         probes = self.probes()
         check_probes(self, probes)
         run = prepared(
@@ -237,8 +243,8 @@ class Detector(Hooks):
     def measure(
         self, images: ImageSet, run: Measurement | None = None, *, each: Each | None = None
     ) -> Iterator[Evidence]:
-        """The Evidence for `score`, batch by batch, with all draws of all stages. Pass the measurement `run` of an
-        earlier call, so that no new measurement is prepared."""
+        """Yield the evidence that `score` needs, batch by batch, with all draws of all stages. Pass the measurement
+        `run` of an earlier call, so that no new measurement is prepared."""
         work = Measured(self.stage_runs(images, run))
         found = (each or self.each)(work, blocks_of(images, self.batch_size))
         for (block, _), evidence in zip(blocks_of(images, self.batch_size), found, strict=True):
@@ -246,7 +252,8 @@ class Detector(Hooks):
             yield replace(evidence, images=to_float(block))
 
     def examine(self, images: ImageSet, run: Measurement | None = None, *, each: Each | None = None) -> Examined:
-        """Labels, scores and forward passes of the inputs. A detector with stages measures a stage only for the inputs that need it."""
+        """Compute the label, the score and the number of forward passes of each input. A detector with stages measures
+        a stage only for the inputs that need it."""
         work, found = Examining(self, self.stage_runs(images, run)), list[Examined]()
         for part in (each or self.each)(work, blocks_of(images, self.batch_size)):
             self._heard(len(part.labels))
@@ -261,12 +268,13 @@ class Detector(Hooks):
             self.on_batch(count)
 
     def __getstate__(self) -> dict[str, Any]:
-        """The state for another process: everything except the functions `on_batch` and `each` of this process."""
+        """Return the detector's state for another process, without the functions `on_batch` and `each` of this
+        process."""
         return vars(self) | {"on_batch": None, "each": map}
 
     def stage_runs(self, images: ImageSet, run: Measurement | None = None) -> list[Measurement]:
-        """One measurement per stage, with the draws that the stage adds. A detector without stages has one measurement
-        with all draws."""
+        """Return one measurement for each stage, with the draws that the stage adds. A detector without stages has one
+        measurement with all draws."""
         run = self.run(images) if run is None else run
         return [run.part(draws) for draws in new_draws(self.stages())] or [run]
 
@@ -286,8 +294,8 @@ class Detector(Hooks):
         return self
 
     def differs_from(self, classifier: Classifier) -> str | None:
-        """How a classifier differs from the classifier that the detector was fitted on, in words. The result is None if
-        both classifiers are the same."""
+        """Say in words how a classifier differs from the classifier that the detector was fitted on. The result is None
+        if both classifiers are the same."""
         if self.fitted_for is None:
             raise InputError(f"expected a fitted detector, got {self!r}; call fit(classifier, clean) first")
         fingerprint, shape, num_classes = self.fitted_for
@@ -298,12 +306,12 @@ class Detector(Hooks):
         return None if classifier.fingerprint == fingerprint else "its weights or its preprocessing differ"
 
     def check_classifier(self, classifier: Classifier) -> None:
-        """Raise unless the classifier gives what the detector needs."""
+        """Raise an error if the classifier does not give what the detector needs (labels, scores or weights)."""
         if not is_kind(classifier, Classifier):
             raise InputError(f"expected a Classifier, got {type(classifier).__name__}; use dd.as_classifier first")
         if self.needs == "scores" and classifier.outputs == "labels":
             raise ClassifierError(
-                f"expected scores for {self.name}, got labels only; use a detector that needs only labels"
+                f"expected a model with scores for the detector {self.name}, got labels only; use a detector that needs only labels"
             )
         if self.needs == "weights" and getattr(classifier, "module", None) is None:
             raise ClassifierError(
@@ -332,7 +340,8 @@ class Detector(Hooks):
         return self.read(images).whole()
 
     def read(self, images: Images) -> ImageRead:
-        """Images of the shape that the classifier takes, and the items that could not be read."""
+        """Read images, and fit them to the shape that the classifier takes. The result also lists the items that could
+        not be read."""
         if self.classifier is not None:
             found = read_stream(images, **wanted_by(self.classifier))
         else:

@@ -27,7 +27,7 @@ class Evidence:
     labels : int16 array (N,)
         The classifier's label of each unperturbed input; -1 if its scores were NaN or infinite.
     num_classes : int
-    responses : mapping from the detector's probe names to Responses of these inputs
+    responses : maps the name of each of the detector's probes to the Responses of the inputs
     scores : float64 array (N, K), or None
         Probabilities of the unperturbed inputs; only for detectors that need "scores" or "weights".
     """
@@ -42,7 +42,7 @@ class Evidence:
         return len(self.labels)
 
     def take(self, index: NDArray[np.int64]) -> Evidence:
-        """The evidence of the chosen inputs, in the given order."""
+        """Return the evidence of the inputs with the row numbers in `index`, in the order of `index`."""
         return replace(
             self,
             images=self.images[index],
@@ -52,11 +52,13 @@ class Evidence:
         )
 
     def first_draws(self, upto: Mapping[str, int]) -> Evidence:
-        """The same evidence with only the first draws per strength. `upto` gives the number of draws for each probe."""
+        """Return this evidence, but with only the first draws at each strength. `upto` says, for each probe, how many
+        draws to keep."""
         return replace(self, responses={name: self.responses[name].first_draws(n) for name, n in upto.items()})
 
     def and_draws(self, more: Mapping[str, Responses]) -> Evidence:
-        """The same evidence with the draws in `more` added after the present draws of the same inputs."""
+        """Return this evidence with more draws: for each input, the draws in `more` are added after the present
+        draws."""
         both = {n: self.responses[n].and_draws(r) if n in self.responses else r for n, r in more.items()}
         return replace(self, responses={**self.responses, **both})
 

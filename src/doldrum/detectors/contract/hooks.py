@@ -24,7 +24,7 @@ Needs = Literal["labels", "scores", "weights"]
 
 
 class Hooks(ABC):
-    """The attributes and methods that a subclass of `Detector` defines.
+    """The attributes and methods that the author of a detector defines in a subclass of `Detector`.
 
     A subclass describes itself in class attributes and defines two methods, `probes` and `score`. If a detector learns
     from the clean inputs of `fit`, it also defines `prepare` or `learn`.
@@ -39,9 +39,9 @@ class Hooks(ABC):
     needs: ClassVar[Needs] = "labels"
     """What the classifier must give: labels, scores, or a torch module whose weights can be changed."""
     paper: ClassVar[str] = ""
-    """Title, year, arXiv number or DOI."""
+    """The paper behind the detector: title, year, arXiv number or DOI."""
     readouts: ClassVar[tuple[str, ...]] = ()
-    """Values that `score` needs of every draw besides the label: "entropy", "confidence", "change" (see
+    """The values that `score` needs from every draw, in addition to the label: "entropy", "confidence", "change" (see
     :func:`doldrum.measure`)."""
     learned: ClassVar[tuple[str, ...]] = ()
     """Names of the attributes that `prepare` and `learn` set."""
@@ -55,8 +55,8 @@ class Hooks(ABC):
 
     @abstractmethod
     def probes(self) -> Mapping[str, Probe]:
-        """Return the probes by name. The probes may depend on what was learned. Take each probe's seed from
-        `self.probe_seed(name)`."""
+        """Return a dict of probes by name. The probes may depend on what the detector has learned. Take each probe's
+        seed from `self.probe_seed(name)`."""
 
     @abstractmethod
     def score(self, evidence: Evidence) -> NDArray[np.float64]:
@@ -74,32 +74,32 @@ class Hooks(ABC):
         clean inputs are not measured."""
 
     def check_learned(self, input_shape: tuple[int, int, int], num_classes: int) -> None:  # noqa: B027
-        """Raise InputError unless the learned attributes have the right shapes. This check is needed because the
+        """Raise InputError unless the learned attributes have the right shapes. The check is needed because learned
         attributes may come from a hostile file."""
 
     def stages(self) -> Sequence[Mapping[str, int]]:
-        """For a detector with stages: the number of draws per strength that an input has after each stage, for every
-        probe. The last stage has all draws.
+        """Return one dict for each stage, if the detector has stages. The dict maps each probe's name to the number of
+        draws per strength that an input has after the stage. After the last stage, an input has all draws.
 
-        At each stage, `score` receives the draws up to this stage, and `goes_on` receives the scores. Only probes that
-        perturb images can have stages.
+        At each stage, `score` receives all draws up to this stage, and `goes_on` receives the resulting scores. A probe
+        can have stages only if it perturbs images.
         """
         return ()
 
     def goes_on(self, scores: NDArray[np.float64], stage: int) -> NDArray[np.bool_]:
-        """Which inputs (N,) need the next stage, given their scores (N,) at this stage. By default, all inputs need the
-        next stage.
+        """Return a bool array (N,): true for each input that needs the next stage. `scores` (N,) has the scores at the
+        present stage. By default, all inputs need the next stage.
 
-        Inputs that need no further stage keep their score. The decision may depend on what `fit` learned and on the
-        input's own score.
+        An input that does not need the next stage keeps its present score. The decision about an input may depend on
+        what `fit` learned and on this input's score.
         """
         return np.ones(len(scores), dtype=bool)
 
     # What a subclass may use
 
     def probe_seed(self, name: str) -> int:
-        """The seed of the probe with this name. This seed is derived from `seed_`, so that probes do not share
-        draws."""
+        """Return the seed of the probe with the name `name`. This seed is derived from `seed_`, so that probes do not
+        share draws."""
         return child_seed(self.fitted_seed(), "detector", name)
 
     def fitted_seed(self) -> int:
@@ -110,7 +110,7 @@ class Hooks(ABC):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The arguments of `__init__`, by name."""
+        """Maps the name of each argument of `__init__` to its value."""
         names = inspect.signature(type(self).__init__).parameters
         return {n: getattr(self, n) for n in names if n != "self"}
 

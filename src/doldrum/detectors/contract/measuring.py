@@ -25,8 +25,8 @@ __all__ = ["Block", "Each", "Examining", "Measured", "blocks_of", "each_by", "jo
 Block = tuple[NDArray[Any], list[str]]
 """Images and their ids."""
 Each = Callable[[Any, Iterable[Block]], Iterator[Any]]
-"""A function that calls a `Measured` or an `Examining` on every block, and gives the results in the order of the
-blocks. The function `map` is an example, which does all work in the same process."""
+"""The type of a function that calls a `Measured` or an `Examining` on every block of images, and gives the results in
+the order of the blocks. For example, the function `map` does all work in the same process."""
 
 
 def prepared(
@@ -40,8 +40,8 @@ def prepared(
     engine: str,
     checked: Checked | None,
 ) -> Measurement:
-    """Prepare one measurement of all probes. `engine` is the engine that the detector was fitted on, or "auto". If the
-    earlier check (`checked`) does not apply here, the engine is checked again on some of the images."""
+    """Prepare a measurement of all probes of a detector. `engine` is the engine that the detector was fitted on, or
+    "auto". If the earlier check (`checked`) does not apply here, the engine is checked again on some of the images."""
     options: dict[str, Any] = {"readouts": readouts, "scores": scores, "batch_size": batch_size}
     try:
         return Measurement(classifier, images, probes, engine=engine, checked=checked, **options)
@@ -49,14 +49,14 @@ def prepared(
         if engine == "auto":
             raise
         raise type(error)(
-            f"expected the engine {engine!r}, because the detector was fitted on it, but it cannot be used here: {error}. Or calibrate again with an engine that this machine has: detector.engine = 'auto', then detector.calibrate(clean)"
+            f"expected the engine {engine!r}, because the detector was fitted on it, but it cannot be used here: {error}. Or calibrate the detector again with an engine that this machine has: set detector.engine = 'auto', then call detector.calibrate(clean)"
         ) from error
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """Measures the evidence of a block of images, with all draws of all stages. The evidence has no images, since the
-    caller has them. This object is sent to workers."""
+    """Measures the evidence of a block of images, with all draws of all stages. The evidence does not contain the
+    images, since the caller has the images. A `Measured` can be sent to worker processes."""
 
     parts: Sequence[Measurement]
 
@@ -64,7 +64,8 @@ class Measured:
         return self.of(block, _answers(self.parts[0], *block))
 
     def of(self, block: Block, answers: Answers) -> Evidence:
-        """The evidence of a block whose answers at the first stage are already known."""
+        """Return the evidence of a block of images. `answers` has the model's answers at the first stage, which are
+        already known."""
         images, ids = block
         found = _evidence(self.parts[0], np.empty((0, *images.shape[1:]), np.float32), answers)
         for part in self.parts[1:]:
@@ -74,8 +75,8 @@ class Measured:
 
 @dataclass(frozen=True, eq=False)
 class Examining:
-    """Computes labels, scores and forward passes of a block of images. Each stage is measured only for the inputs that
-    need it. This object is sent to workers."""
+    """Computes the label, the score and the number of forward passes of each image in a block. A stage is measured only
+    for the inputs that need this stage. An `Examining` can be sent to worker processes."""
 
     detector: Hooks
     parts: Sequence[Measurement]
@@ -84,7 +85,8 @@ class Examining:
         return self.of(block, _answers(self.parts[0], *block))
 
     def of(self, block: Block, answers: Answers) -> Examined:
-        """Labels, scores and forward passes of a block whose answers at the first stage are already known."""
+        """Compute the label, the score and the number of forward passes of each image in a block. `answers` has the
+        model's answers at the first stage, which are already known."""
         images, ids = block
         first = held = _evidence(self.parts[0], to_float(images), answers)
         at = np.arange(len(first))
@@ -100,20 +102,21 @@ class Examining:
 
 
 def each_by(workers: int | None, ray: str | None) -> Each:
-    """Return a function that processes blocks of images with workers. Arguments and errors are those of
+    """Return a function that processes blocks of images with workers. The arguments and the errors are the same as for
     `doldrum.spread.results`."""
     check_workers(workers, ray=ray)
     return lambda work, blocks: results(work, blocks, workers=workers, ray=ray)
 
 
 def blocks_of(images: ImageSet, size: int) -> Iterator[Block]:
-    """Images and their ids, `size` at a time. The blocks are the same for every number of workers."""
+    """Divide images and their ids into blocks of `size` images. The blocks are the same for every number of workers."""
     for start in range(0, len(images), size):
         yield images.images[start : start + size], list(images.ids[start : start + size])
 
 
 def joined(batches: Iterator[Evidence], images: ImageSet) -> Evidence:
-    """Join the evidence of all batches into the evidence of all inputs. The images are in memory only once."""
+    """Join the evidence of all batches into the evidence of all inputs. The result holds only one copy of the
+    images."""
     parts = [replace(batch, images=batch.images[:0]) for batch in batches]
     first = parts[0]
     return Evidence(

@@ -35,21 +35,22 @@ class ScanResult:
     scores : float64 array (N,)
         Higher = more suspicious; infinite if the classifier could not answer.
     p_values : float64 array (N,), in (0, 1]
-        Conformal: for a clean input P(p <= a) <= a, for every a.
+        Conformal p-values: if p is the p-value of a clean input, then P(p <= a) <= a, for every a.
     flags : bool array (N,)
-        p <= fpr (at the detector's calibrated rate).
+        An input is flagged if p <= fpr, where p is its p-value and fpr is the promised false-positive rate.
     fpr : float
         The promised false-positive rate.
     num_calibration : int
         Number of calibration inputs that the promised rate is based on. With class-conditional calibration, this is the
         number for the class with the fewest inputs.
     limit : int
-        The largest number of flags among N clean inputs that is consistent with the promised rate. N clean inputs get
-        more flags than `limit` in fewer than 5% of cases.
+        The largest number of flags among N clean inputs that is consistent with the promised rate. If all N inputs are
+        clean, there are more flags than `limit` in fewer than 5% of cases.
     forwards : int64 array (N,), optional
-        Forward passes that each input took; fewer than the detector's maximum if it stopped early.
+        The number of forward passes for each input. This number is below the detector's maximum if the detector stopped
+        early for the input.
     skipped : (id, why) of items that could not be read; they are not among the N inputs
-    notes : what was done to the images, such as resizing
+    notes : sentences about changes of the images, for example that they were resized
     """
 
     ids: Sequence[str]
@@ -100,13 +101,13 @@ class ScanResult:
 
     @property
     def more_than_promised(self) -> bool:
-        """Whether there are more flags than `limit`, the 95% limit for clean inputs. If there are more flags than
+        """Whether the number of flags is above `limit`, the 95% limit for clean inputs. If there are more flags than
         `limit`, some inputs are likely triggered, or differ from the calibration inputs."""
         return self.num_flagged > self.limit
 
     def flagged(self, fdr: float = 0.1) -> Discoveries:
-        """A set of suspicious inputs (Benjamini-Hochberg). On average, at most a share `fdr` of the inputs in this set
-        is clean.
+        """Return a set of suspicious inputs, which the Benjamini-Hochberg procedure chooses. On average, at most a
+        share `fdr` of the inputs in this set is clean.
 
         If there are too few calibration inputs to flag any set, the result's `note` says so.
         """
@@ -115,7 +116,7 @@ class ScanResult:
         return benjamini_hochberg(self.p_values, fdr=fdr, num_calibration=self.num_calibration)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a table with one row per input: id, label, score, p_value, flag. For Polars, use
+        """Return a table with one row per input and the columns id, label, score, p_value and flag. For Polars, use
         `polars.from_pandas(result.to_frame())`."""
         import pandas as pd
 
@@ -133,4 +134,6 @@ class ScanResult:
         n = len(self.scores)
         for name in ("ids", "labels", "p_values", "flags"):
             if len(getattr(self, name)) != n:
-                raise InputError(f"expected {n} {name}, got {len(getattr(self, name))}; one per input")
+                raise InputError(
+                    f"expected {n} values in {name}, got {len(getattr(self, name))}; give one value per input"
+                )

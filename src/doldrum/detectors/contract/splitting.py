@@ -1,4 +1,5 @@
-"""Split clean inputs into those that a detector is fitted on and those that calibrate it. No input is in both parts."""
+"""Split clean inputs into two parts: one part to fit a detector, and one part to calibrate this detector. No input is
+used for both fitting and calibration."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ _IN_MEMORY = 1 << 30
 
 
 def fit_and_calibration(clean: ImageSet, fit: int) -> tuple[ImageSet, ImageSet]:
-    """Split the clean inputs at random into two parts, and return both. The first part has `fit` inputs. The same
-    inputs are always split in the same way.
+    """Split the clean inputs at random into two parts, and return both. `fit` is the number of inputs in the first
+    part. Each call with the same inputs gives the same split.
 
     More than 1 GiB of uint8 pixels are written to a memory-mapped temporary file.
 
@@ -32,8 +33,8 @@ def fit_and_calibration(clean: ImageSet, fit: int) -> tuple[ImageSet, ImageSet]:
 
 
 def check_apart(fit: ImageSet, calibration: ImageSet) -> None:
-    """Raise InputError if more than 1% of the calibration inputs are also inputs of fit. `calibrate` makes the same
-    check, but only after `fit`.
+    """Raise InputError if more than 1% of the calibration inputs are also inputs of fit. `calibrate` makes this check
+    too, but only after `fit` has done its work.
 
     >>> import numpy as np
     >>> check_apart(*fit_and_calibration(ImageSet(np.zeros((10, 1, 2, 2), np.uint8)), 4))

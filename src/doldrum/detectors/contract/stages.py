@@ -1,5 +1,5 @@
-"""A detector in stages: most inputs are judged after few draws, and only suspicious inputs get more draws. The score
-stays one fixed function of the image."""
+"""A detector in stages: most inputs are judged after few draws, and only suspicious inputs get more draws. Even with
+stages, the score is one fixed function of the image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Examined", "in_stages", "new_draws"]
 
 @dataclass(frozen=True, eq=False)
 class Examined:
-    """Labels, scores and the number of forward passes of the inputs, each (N,)."""
+    """The labels, the scores and the numbers of forward passes of N inputs, as arrays (N,)."""
 
     labels: NDArray[np.int16]
     scores: NDArray[np.float64]
@@ -29,7 +29,7 @@ class Examined:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Examined]) -> Examined:
-        """Join several results into one, in their order."""
+        """Join the results of several blocks into one result, in the order of the blocks."""
         return cls(
             np.concatenate([p.labels for p in parts]),
             np.concatenate([p.scores for p in parts]),
@@ -38,7 +38,7 @@ class Examined:
 
 
 def new_draws(stages: Sequence[Mapping[str, int]]) -> list[dict[str, range]]:
-    """The draws per strength that each stage adds to those of the stages before, for every probe.
+    """Return, for each stage and each probe, the draws per strength that the stage adds to the draws of earlier stages.
 
     >>> new_draws([{"noise": 1}, {"noise": 3, "shift": 2}])
     [{'noise': range(0, 1)}, {'noise': range(1, 3), 'shift': range(0, 2)}]
@@ -54,11 +54,12 @@ def new_draws(stages: Sequence[Mapping[str, int]]) -> list[dict[str, range]]:
 def in_stages(
     detector: Hooks, first: Evidence, more: Callable[[int, NDArray[np.int64]], Evidence]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Scores (N,), and the last stage (N,) that was measured for each input. A score is infinite if it could not be
-    computed.
+    """Return an array (N,) with the inputs' scores, and an array (N,) with the last stage that was measured for each
+    input. A score is infinite if it could not be computed.
 
-    `first` is the evidence of all inputs at stage 0. `more(stage, index)` returns the evidence of the inputs `index` up
-    to a later stage. Whether an input needs the next stage depends only on its own score.
+    `first` is the evidence of all inputs at stage 0. `more(stage, index)` returns the evidence of the inputs with the
+    row numbers in `index`, with all draws up to `stage`. Whether an input needs the next stage depends only on its own
+    score.
     """
     scores = _scores(detector, first)
     settled = np.zeros(len(first), dtype=np.int64)
@@ -76,7 +77,7 @@ def _scores(detector: Hooks, evidence: Evidence) -> NDArray[np.float64]:
     raw = np.asarray(detector.score(evidence))
     if raw.shape != (len(evidence),) or raw.dtype.kind not in "iufb":
         raise InputError(
-            f"expected {detector.name} to give {len(evidence)} numbers as scores, got shape {raw.shape}, {raw.dtype}"
+            f"expected the detector {detector.name} to give {len(evidence)} numbers as scores, got an array of shape {raw.shape} and type {raw.dtype}"
         )
     found = raw.astype(np.float64)
     return np.where(np.isnan(found), np.inf, found)

@@ -118,4 +118,4 @@ OPERATORS: dict[str, Operator] = {
     "IsInf": lambda node, x: (torch.isposinf(x) & bool(node.get("detect_positive", 1)))
     | (torch.isneginf(x) & bool(node.get("detect_negative", 1))),
 }  # fmt: skip
-"""The operators of this file, by name."""
+"""Maps the name of each ONNX operator in this file to the function that computes the operator."""

@@ -25,7 +25,8 @@ def _ways(node: Node, table: dict[int, Any], x: Tensor) -> Any:
 
 
 def _window(node: Node, x: Tensor, kernel: list[int]) -> tuple[list[int], list[int], list[int], list[int]]:
-    """The strides, the dilations, and the padding before and after, for each axis."""
+    """Return the strides, the dilations, the padding before, and the padding after: four lists with one number per
+    image axis."""
     axes = len(kernel)
     strides = list(node.get("strides", [1] * axes))
     dilations = list(node.get("dilations", [1] * axes))
@@ -43,7 +44,8 @@ def _window(node: Node, x: Tensor, kernel: list[int]) -> tuple[list[int], list[i
 
 
 def _padded(x: Tensor, before: list[int], after: list[int], value: float) -> Tensor:
-    """Pad `x` along its last axes."""
+    """Pad the last axes of `x` with `value`. The lists `before` and `after` give the padding at the two ends of each
+    axis."""
     flat = [n for pair in zip(reversed(before), reversed(after), strict=True) for n in pair]
     return F.pad(x, flat, value=value) if any(flat) else x
 
@@ -60,7 +62,7 @@ def conv(node: Node, x: Tensor, weight: Tensor, bias: Value = None) -> Tensor:
 def _conv_transpose(node: Node, x: Tensor, weight: Tensor, bias: Value = None) -> Tensor:
     strides, dilations, before, after = _window(node, x, list(weight.shape[2:]))
     if before != after or node.get("output_shape") is not None or node.get("auto_pad", "NOTSET") != "NOTSET":
-        raise unsupported(node.op, "unequal padding or an output shape")
+        raise unsupported(node.op, "padding that differs between the two ends of an axis, or a given output shape")
     more = node.get("output_padding", [0] * len(before))
     return _ways(node, _TRANSPOSED, x)(x, weight, bias, strides, before, more, node.get("group", 1), dilations)
 
@@ -95,7 +97,7 @@ def _gemm(node: Node, a: Tensor, b: Tensor, c: Value = None) -> Tensor:
 
 def _batch_norm(node: Node, x: Tensor, scale: Tensor, bias: Tensor, mean: Tensor, var: Tensor) -> tuple[Tensor]:
     if node.get("training_mode", 0) or not node.get("spatial", 1):
-        raise unsupported(node.op, "statistics of the batch, or of single positions")
+        raise unsupported(node.op, "normalisation by the statistics of the batch, or of single positions")
     return (F.batch_norm(x, mean, var, scale, bias, False, 0.0, node.get("epsilon", 1e-5)),)
 
 
@@ -153,4 +155,4 @@ OPERATORS: dict[str, Operator] = {
         x, node.get("size"), node.get("alpha", 1e-4), node.get("beta", 0.75), node.get("bias", 1.0)
     ),
 }  # fmt: skip
-"""The operators of this file, by name."""
+"""Maps the name of each ONNX operator in this file to the function that computes the operator."""

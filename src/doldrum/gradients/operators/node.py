@@ -21,7 +21,8 @@ Value = torch.Tensor | None
 class Node:
     """A node of an ONNX graph. `inputs` and `outputs` are names, or "" for optional ones that are left out.
 
-    `depends` says whether the output's values depend on the values of the images, and not only on their shapes.
+    `depends` says whether the node's outputs depend on the pixels of the images, and not only on the shape of the
+    images.
     """
 
     op: str
@@ -40,7 +41,8 @@ class Node:
 
 
 Operator = Callable[..., Any]
-"""The function of an operator: `operator(node, *inputs)` returns one tensor, or a tuple of tensors."""
+"""The type of a function that computes an operator: `operator(node, *inputs)` returns one tensor, or a tuple of
+tensors."""
 
 
 def unsupported(op: str, what: str = "") -> ClassifierError:
@@ -53,11 +55,11 @@ def unsupported(op: str, what: str = "") -> ClassifierError:
 
 
 def whole(tensor: torch.Tensor) -> list[int]:
-    """The integers in a tensor, such as sizes, axes or paddings, as a list."""
+    """Convert a tensor of integers, such as sizes, axes or paddings, to a flat list of Python integers."""
     return [int(value) for value in tensor.reshape(-1).tolist()]
 
 
 def passed_through(rounded: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Return the value of `rounded` with the gradient of `x`. This gradient is the straight-through estimate (Bengio et
-    al. 2013, 1308.3432)."""
+    """Return a tensor that has the values of `rounded` and the gradient of `x`. This gradient is the straight-through
+    estimate (Bengio et al. 2013, 1308.3432)."""
     return x + (rounded - x).detach() if x.requires_grad else rounded

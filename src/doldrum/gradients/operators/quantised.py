@@ -18,8 +18,8 @@ _RANGES = {torch.uint8: (0, 255), torch.int8: (-128, 127), torch.int16: (-32768,
 
 
 def _along(values: Value, x: Tensor, axis: int) -> Tensor:
-    """A scale or zero point, for the whole tensor or one per index along `axis`, in a shape that broadcasts against
-    `x`."""
+    """Reshape `values`, scales or zero points, so that they broadcast against `x`. There is one value for the whole
+    tensor, or one value for each index along `axis`."""
     if values is None:
         return torch.zeros((), device=x.device)
     if values.numel() == 1:
@@ -32,7 +32,7 @@ def _along(values: Value, x: Tensor, axis: int) -> Tensor:
 def _quantised(x: Tensor, scale: Tensor, zero: Value, axis: int) -> Tensor:
     low, high = _RANGES.get(torch.uint8 if zero is None else zero.dtype, (0, 0))
     if not high:
-        raise unsupported("QuantizeLinear", "a type other than 8 or 16 bits")
+        raise unsupported("QuantizeLinear", "a quantised type that is not 8 or 16 bits wide")
     scaled = x / _along(scale, x, axis)
     return (passed_through(torch.round(scaled), scaled) + _along(zero, x, axis)).clamp(low, high)
 
@@ -44,7 +44,7 @@ def _dequantised(x: Tensor, scale: Tensor, zero: Value, axis: int) -> Tensor:
 
 def _quantize(node: Node, x: Tensor, scale: Tensor, zero: Value = None) -> Tensor:
     if node.get("block_size", 0) or (zero is None and node.get("output_dtype", 0) not in (0, 2)):
-        raise unsupported(node.op, "blocks, or a type without a zero point")
+        raise unsupported(node.op, "block-wise quantisation, or an output type but no zero point")
     return _quantised(x, scale, zero, node.get("axis", 1))
 
 
@@ -92,4 +92,4 @@ OPERATORS: dict[str, Operator] = {
     "QuantizeLinear": _quantize, "DequantizeLinear": _dequantize, "DynamicQuantizeLinear": _dynamic, "QLinearConv": _q_conv,
     "QLinearMatMul": _q_matmul, "MatMulInteger": _matmul_integer, "ConvInteger": _conv_integer,
 }  # fmt: skip
-"""The operators of this file, by name."""
+"""Maps the name of each ONNX operator in this file to the function that computes the operator."""

@@ -54,4 +54,4 @@ OPERATORS: dict[str, Operator] = {
     "ArgMax": _arg(torch.argmax),
     "ArgMin": _arg(torch.argmin),
 }
-"""The operators of this file, by name."""
+"""Maps the name of each ONNX operator in this file to the function that computes the operator."""

@@ -23,7 +23,7 @@ def _resize(node: Node, x: Tensor, *given: Value) -> Tensor:
     else:
         _, scales, sizes = (*given, None, None, None)[:3]
     if node.get("antialias", 0) or node.get("keep_aspect_ratio_policy", "stretch") != "stretch":
-        raise unsupported(node.op, "antialiasing, or a fixed aspect ratio")
+        raise unsupported(node.op, "antialiasing, or a policy that keeps the aspect ratio")
     mode = {"bilinear": "linear"}.get(node.get("mode", "nearest"), node.get("mode", "nearest"))
     coordinates = "asymmetric" if old else node.get("coordinate_transformation_mode", "half_pixel")
     rounding = "floor" if old else node.get("nearest_mode", "round_prefer_floor")
@@ -52,7 +52,8 @@ def _resize(node: Node, x: Tensor, *given: Value) -> Tensor:
 def matrix(
     old: int, new: int, scale: float, mode: str, coordinates: str, rounding: str, a: float, exclude: bool
 ) -> np.ndarray | None:
-    """The matrix (new, old) of weights that resizes an axis. The result is None for modes that are not known.
+    """The matrix (new, old) of weights that resizes an axis. The result is None if `mode`, `coordinates` or `rounding`
+    has an unknown value.
 
     Source: ONNX operator Resize, "coordinate_transformation_mode", "nearest_mode", and the cubic kernel of Keys (1981) with coefficient `a`.
 
@@ -103,4 +104,4 @@ def matrix(
 
 
 OPERATORS: dict[str, Operator] = {"Resize": _resize, "Upsample": _resize}
-"""The operators of this file, by name."""
+"""Maps the name of each ONNX operator in this file to the function that computes the operator."""

@@ -17,8 +17,8 @@ Tensor = torch.Tensor
 
 
 def _axes(node: Node, given: Value) -> list[int] | None:
-    """The axes of a node, which are an input (newer opsets) or an attribute. The result is None if the node names no
-    axes."""
+    """Return the axes that a node works on. In newer opsets, the axes are an input of the node; in older opsets, they
+    are an attribute. The result is None if the node gives no axes."""
     return node.get("axes") if given is None else whole(given)
 
 
@@ -66,7 +66,7 @@ def _slice(node: Node, x: Tensor, *given: Value) -> Tensor:
 
 def _index(node: Node, indices: Tensor, size: int) -> Tensor:
     if indices.requires_grad:
-        raise unsupported(node.op, "indices that depend on the image's values")
+        raise unsupported(node.op, "indices that are computed from the image's pixels")
     indices = indices.long()
     return torch.where(indices < 0, indices + size, indices)
 
@@ -178,4 +178,4 @@ OPERATORS: dict[str, Operator] = {
     "Concat": lambda node, *values: torch.cat(values, node.get("axis")),
     "Tile": lambda node, x, repeats: x.repeat(whole(repeats)),
 }  # fmt: skip
-"""The operators of this file, by name."""
+"""Maps the name of each ONNX operator in this file to the function that computes the operator."""

@@ -15,6 +15,6 @@ OPERATORS: dict[str, Operator] = {
     **resize.OPERATORS,
     **shapes.OPERATORS,
 }
-"""The function of each operator."""
+"""Maps the name of each supported ONNX operator to the function that computes the operator."""
 
 ROUNDING = elementwise.ROUNDING | quantised.ROUNDING

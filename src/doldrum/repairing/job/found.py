@@ -1,6 +1,6 @@
 """Reads a trigger from the folder of an inspection or an explanation, outside of the confined process.
 
-The folder may be from somebody else, so its content is checked.
+The folder may come from somebody else, so the content of the folder is checked.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ _OF_AN_AUDIT = {"inspection": "inspection", "explanation": "explanations"}  # th
 _RECORDS = {"InspectionRecord": "inspection", "ExplanationRecord": "explanation", "AuditRecord": "audit"}
 _MAKES = {"inspection": "doldrum inspect", "explanation": "doldrum explain"}
 _OTHERS = {
-    "inspection": {"explanation": "an explanation; give it as explanation=", "audit": "an audit without one"},
-    "explanation": {"inspection": "an inspection; give it as inspection=", "audit": "an audit without one"},
+    "inspection": {"explanation": "an explanation; give this folder as explanation=", "audit": "an audit without one"},
+    "explanation": {"inspection": "an inspection; give this folder as inspection=", "audit": "an audit without one"},
 }
 
 
 @dataclass(frozen=True)
 class Found:
-    """A trigger as a dictionary, its route, and how it was found.
+    """A trigger that was found (as a dictionary), its route, and facts about how the trigger was found.
 
-    If an inspection found the trigger, the fields are the `inspector`, its `value` for this route, the `seed`, the
-    SHA-256 of the clean `images`, and the `verdict` in one word. `cleared` says whether the inspection compared the model
-    with clean reference models, and found no sign of a backdoor. If an explanation found the trigger, `inspector` is
-    None, and `searched` has the digests of the clean images that its search used.
+    If an inspection found the trigger, `inspector` is the inspector's name, and `value` is the inspector's result for
+    this route. `seed` is the inspection's seed, `images` is the SHA-256 of its clean images, and `verdict` is its
+    verdict in one word. `cleared` says whether the inspection compared the model with clean reference models, and found
+    no sign of a backdoor. If an explanation found the trigger, `inspector` is None, and `searched` has the digests of
+    the clean images that its search used.
     """
 
     source: int | None
@@ -53,7 +54,8 @@ class Found:
 def read_inspection(folder: str | Path, *, model: Path) -> Found:
     """Read the record and the trigger of the inspection in `folder`.
 
-    Raises InputError for a folder of another kind, and for an inspection without a trigger or of another model.
+    Raises InputError if the folder is not from an inspection, or if the inspection found no trigger or examined another
+    model.
     """
     place = _folder(folder, "inspection")
     record = InspectionRecord.load(place / "record.json")
@@ -82,18 +84,21 @@ def read_inspection(folder: str | Path, *, model: Path) -> Found:
 def read_explanation(folder: str | Path, *, model: Path) -> Found:
     """Read the record and the best trigger of the explanation in `folder`.
 
-    Raises InputError for a folder of another kind, and for an explanation without a proven trigger or of another model.
+    Raises InputError if the folder is not from an explanation, or if the explanation proved no trigger or was made with
+    another model.
     """
     place = _folder(folder, "explanation")
     record = ExplanationRecord.load(place / "record.json")
     best = record.explanations.best
     if best is None:
         raise InputError(
-            f"expected an explanation that proved a trigger, got {place}, which proved none; leave explanation= out, or inspect the model"
+            f"expected an explanation that proved a trigger, got the explanation in {place}, which proved no trigger; leave explanation= out, or inspect the model"
         )
     _check_model(record.model.get("sha256"), place, model, "explanation", f"explain images by {model.name} first")
     if not (place / TRIGGER).is_file():
-        raise InputError(f"expected {TRIGGER} in {place}, got none; explain the images again")
+        raise InputError(
+            f"expected the file {TRIGGER} in the folder {place}, got no such file; explain the images again"
+        )
     route = Route(best.scope, best.label)
     return Found(route.source, route.target, _trigger(place, "explain the images again"), searched=best.searched)
 
@@ -101,26 +106,30 @@ def read_explanation(folder: str | Path, *, model: Path) -> Found:
 def _folder(folder: str | Path, kind: str) -> Path:
     """The folder as a path.
 
-    Raises InputError unless the folder holds a finished job of this kind. The error says what the folder holds.
+    Raises InputError unless the folder holds a finished job of the kind `kind`. The error says what the folder holds.
     """
     place, wanted = Path(folder), f"expected {kind}= as the folder of a finished {kind}"
     if (inside := place / _OF_AN_AUDIT[kind] / "record.json").is_file():
-        raise InputError(f"{wanted}, got the folder of an audit; use the {kind} in it: {inside.parent}")
+        raise InputError(f"{wanted}, got the folder of an audit; use the {kind} in this folder: {inside.parent}")
     if (what := _OTHERS[kind].get(_kind_of(place))) is not None:
         do = "" if ";" in what else f"; {_MAKES[kind]} makes one"
         raise InputError(f"{wanted}, got {place}, which is the folder of {what}{do}")
     if not (place / "record.json").is_file():
         began = (place / f"{kind}.json").is_file()
-        why = "is not finished; run its command again" if began else f"has no record.json; {_MAKES[kind]} makes one"
+        why = (
+            "belongs to a job that is not finished; run the job's command again"
+            if began
+            else f"has no record.json; {_MAKES[kind]} makes one"
+        )
         raise InputError(f"{wanted}, got {place}, which {why}")
     return place
 
 
 def _kind_of(place: Path) -> str:
-    """The kind of job that a folder belongs to, or "" if it is unknown.
+    """Return the kind of the job that wrote a folder, or "" if the kind is unknown.
 
-    The file that a job writes first shows its kind. If an audit made the folder, the record in the folder shows the
-    kind.
+    The first file that a job writes shows the kind of the job. For a folder inside an audit's folder, the file
+    record.json shows the kind.
     """
     for kind in _RECORDS.values():
         if (place / f"{kind}.json").is_file():
@@ -133,7 +142,7 @@ def _kind_of(place: Path) -> str:
 
 def _check_model(found: Any, place: Path, model: Path, kind: str, do: str) -> None:
     if found != digest_of(model):
-        raise InputError(f"expected the {kind} of this model, got {place}, which is of another model; {do}")
+        raise InputError(f"expected the {kind} of this model, got {place}, which belongs to another model; {do}")
 
 
 def _trigger(place: Path, do: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Writes the repaired model's file and the record, outside of the confined process.
 
-All values from that process are checked first.
+All values from the confined process are checked before they are used.
 """
 
 from __future__ import annotations

@@ -55,20 +55,21 @@ def run_repair(
     if not path.is_file() or digest_of(path) != record.repaired["sha256"]:
         got = "another file" if path.is_file() else "nothing there"
         raise InputError(
-            f"expected the repaired model at {path}, as the repair in {settings.out} left it, got {got}; name another --out, or delete that folder, and run it again"
+            f"expected the repaired model at {path}, as the repair in {settings.out} left it, got {got}; name another --out, or delete the folder {settings.out}, and run the same command again"
         )
     return record
 
 
 def _cut_off(settings: RepairSettings) -> bool:
-    """Whether the file at --out is the complete model of a run that was killed before it wrote its record."""
+    """Whether an earlier run was killed after it wrote the complete model to --out, but before it wrote its record."""
     path = Path(settings.repaired)
     made = Path(settings.out) / "work" / made_name(settings)
     return path.is_file() and made.is_file() and not path.is_symlink() and digest_of(path) == digest_of(made)
 
 
 def _sent(settings: RepairSettings, folder: Path) -> dict[str, Any]:
-    """The settings with the trigger, and with a file in `folder` in place of one of doldrum's own data sets.
+    """Return the settings for the confined process, with the trigger. A data set that doldrum knows by name is replaced
+    by a file in `folder`.
 
     The confined process cannot download data sets or read the trigger's folder.
     """

@@ -23,7 +23,7 @@ SUFFIXES = (".safetensors", ".onnx")
 
 
 def report_folder(repaired: str | Path) -> Path:
-    """The folder for the report, next to the repaired model.
+    """Return the path of the folder for the report, which is next to the repaired model.
 
     >>> report_folder("models/repaired.onnx").as_posix()
     'models/repaired-report'
@@ -52,15 +52,16 @@ class RepairSettings(JobSettings):
     method : str, optional
         A name in `doldrum.repairing.METHODS`; by default "unlearn" with a trigger, "fine-prune" without.
     seed : int, optional
-        By default the inspection's seed, or 0. It is not secret. With the inspection's seed, the repair is tested only
-        on images that the inspection's search did not use. With an explanation, the repair is never tested on images
-        that the explanation's search used, whatever the seed.
+        The default is the inspection's seed, or 0 without an inspection. The seed is not secret. With the inspection's
+        seed, the repair is tested only on images that the inspection's search did not use. With an explanation, the
+        repair is never tested on images that the explanation's search used; this holds for every seed.
 
         Raises InputError for values of a wrong type or outside of their range, and for files that do not exist.
 
     >>> RepairSettings(model=".", clean=".", repaired="new.txt", out="new")
     Traceback (most recent call last):
-    doldrum.errors.InputError: expected --out as a file .safetensors or .onnx, got new.txt; name another
+    doldrum.errors.InputError: expected --out as a file that ends in .safetensors or .onnx, got new.txt; name another
+    file
     """
 
     SOURCES: ClassVar[tuple[str, ...]] = ("clean",)
@@ -77,9 +78,13 @@ class RepairSettings(JobSettings):
 
         path = Path(self.repaired)
         if path.suffix not in SUFFIXES:
-            raise InputError(f"expected --out as a file {' or '.join(SUFFIXES)}, got {path}; name another")
+            raise InputError(
+                f"expected --out as a file that ends in {' or '.join(SUFFIXES)}, got {path}; name another file"
+            )
         if self.method is not None and self.method not in METHODS:
-            raise InputError(f"expected method= among {', '.join(METHODS)}, got {self.method!r}; pick one")
+            raise InputError(
+                f"expected the name of a repair method as method= ({', '.join(METHODS)}), got {self.method!r}; pick one of these names"
+            )
         if self.seed is not None and not (is_whole(self.seed) and self.seed >= 0):
             raise InputError(f"expected a whole number of at least 0 as seed=, got {self.seed!r}; 0 is the default")
         super().__post_init__()
@@ -99,8 +104,8 @@ class RepairSettings(JobSettings):
 
     @cached_property
     def found(self) -> Found | None:
-        """The trigger that the inspection or the explanation found, read once and checked. The result is None if
-        neither is given.
+        """The trigger that the inspection or the explanation found. The trigger's file is read only once, and checked.
+        The result is None if the settings name no inspection and no explanation.
         """
         if self.explanation is not None:
             return read_explanation(self.explanation, model=self.path)
@@ -115,7 +120,8 @@ class RepairSettings(JobSettings):
         return made | {name: None if path is None else str(Path(path).resolve()) for name, path in given.items()}
 
     def lasting(self) -> dict[str, Any]:
-        """The settings that must be the same when a run is continued, with a digest of the trigger."""
+        """Return the settings that must stay the same when an interrupted run is continued, with a digest of the
+        trigger."""
         found = None if self.found is None else json.dumps(asdict(self.found), sort_keys=True)
         return super().lasting() | {"trigger": found and hashlib.sha256(found.encode()).hexdigest()}
 

@@ -30,36 +30,38 @@ def told(
 ) -> dict[str, Any]:
     """The verdict of a repair as {word, exit_code, heading, sentences}."""
     sentences = [
-        f"The model was repaired by {method}, with {clean['fit']:,} clean images. {clean['test']:,} other clean images were held back to test it."
+        f"The model was repaired by {method}, with {clean['fit']:,} clean images. To test the repaired model, {clean['test']:,} other clean images were held back."
     ]
     if success is not None and recovered is not None:
         before, after = success["before"], success["after"]
         which = "The trigger" if recovered["inspector"] is not None else "The trigger that the explanation proved"
         sentences.append(
-            f"{which} led {before['value']:.1%} of the held-back images{_of(recovered, names)} {_to(recovered, names)} before the repair, and leads {after['value']:.1%} after it "
-            f"(95%: {after['lower']:.1%} to {after['upper']:.1%}; {after['n']:,} images)."
+            f"{which} led {before['value']:.1%} of the held-back images{_of(recovered, names)} {_to(recovered, names)} before the repair, and leads {after['value']:.1%} after the repair "
+            f"(95% interval: {after['lower']:.1%} to {after['upper']:.1%}; {after['n']:,} images)."
         )
         if word == "not shown to be gone":
             sentences.append(
-                "These are too few images to show that the trigger works on less than 20% of images. Give more clean images."
+                "There are too few held-back images to show that the trigger works on less than 20% of images. Give more clean images."
             )
         if word == "trigger still works":
-            sentences.append("Do not use this model. Repair it with more clean images, or with another method.")
+            sentences.append(
+                "Do not use this model. Repair the original model with more clean images, or with another method."
+            )
     elif recovered is not None:
         sentences.append(
-            "The trigger was not tested, because none of the held-back images is of its source class. Give more clean images of that class."
+            "The trigger was not tested, because none of the held-back images is of its source class. Give more clean images of the trigger's source class."
         )
     else:
-        sentences.append("No trigger was given, so none could be tested. Inspect the repaired model.")
+        sentences.append("No trigger was given, so no trigger could be tested. Inspect the repaired model.")
     if accuracy is not None:
         change = accuracy["difference"]
         sentences.append(
-            f"On clean images the accuracy is {accuracy['after']['value']:.1%}; it was {accuracy['before']['value']:.1%}. The change is {100 * change['value']:+.1f} points "
-            f"(95%: {100 * change['lower']:+.1f} to {100 * change['upper']:+.1f})."
+            f"On clean images, the accuracy is {accuracy['after']['value']:.1%} after the repair and was {accuracy['before']['value']:.1%} before. The accuracy changed by {100 * change['value']:+.1f} percentage points "
+            f"(95% interval: {100 * change['lower']:+.1f} to {100 * change['upper']:+.1f})."
         )
     else:
         sentences.append(
-            f"The clean images have no labels, so the accuracy is not known. For {agreement['value']:.1%} of the held-back images, the repaired model gives the same label as the model before."
+            f"The clean images have no labels, so the accuracy is not known. For {agreement['value']:.1%} of the held-back images, the repaired model gives the same label as the original model."
         )
     if recovered is not None and recovered["inspector"] is None:
         sentences.append("No search was repeated. To look for other triggers, inspect the repaired model.")

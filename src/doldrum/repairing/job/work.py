@@ -38,7 +38,8 @@ _AGREE = 0.98  # of the labels that the file, opened again, has to give as the m
 def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """Do a repair's work.
 
-    `job` holds `settings` (RepairSettings.to_dict with `recovered`), `work` (a folder) and `seed`.
+    The dict `job` has the keys `settings` (RepairSettings.to_dict with `recovered`), `work` (the path of a folder) and
+    `seed`.
     """
     settings, folder, seed = job["settings"], Path(job["work"]), int(job["seed"])
     tell({"stage": "model"})
@@ -93,15 +94,15 @@ def _labels(clean: Material, opened: Suspect) -> tuple[NDArray[np.int64] | None,
     """The images' class numbers, or None if they have no labels, and a sentence about them."""
     without = [i for i, label in zip(clean.images.ids, clean.labels, strict=True) if label is None]
     if len(without) == len(clean.labels):
-        return None, "they have no labels, so the model's own are used"
+        return None, "the images have no labels, so the labels that the model predicts are used"
     if without:
         raise InputError(
-            f"expected a label for each clean image or for none, got {len(without):,} without a label, of which the first is {without[0]}; label them, or take them out"
+            f"expected a label for each clean image or for none, got {len(without):,} images without a label, the first of which is {without[0]}; label these images, or take them out"
         )
     labels, how = matching.numbers_of(clean, opened)
     if labels is None:
         raise InputError(
-            f"expected labels that are the model's classes, got labels that are not: {how}; pass labels=, or put the images into one folder without labels"
+            f"expected labels that are the model's classes, got labels that are no classes of the model: {how}; pass labels=, or put the images into one folder without labels"
         )
     return labels, how
 
@@ -117,9 +118,8 @@ def _recovered(found: dict[str, Any] | None) -> Recovered | None:
 
 
 def _other_search(found: dict[str, Any] | None, seed: int, clean: ImageSet) -> list[str]:
-    """A remark if the inspection's search may have used held-back images.
-
-    The images that an explanation used are known, and are not held back.
+    """Return a remark for the report if the inspection's search may have used some of the held-back images. An
+    explanation records which images its search used, and these images are never held back.
     """
     if found is None or found["inspector"] is None:
         return []
@@ -128,7 +128,7 @@ def _other_search(found: dict[str, Any] | None, seed: int, clean: ImageSet) -> l
     if not others:
         return []
     return [
-        f"The inspection was made with {' and '.join(others)}. So the inspection's search may have used some of the images on which this repair was tested."
+        f"Compared with this repair, the inspection used {' and '.join(others)}. So the inspection's search may have used some of the images on which this repair was tested."
     ]
 
 
@@ -139,5 +139,5 @@ def _check_written(settings: dict[str, Any], target: Path, repaired: Any, data: 
     same = float((answers(again, images) == answers(repaired, images)).mean())
     if same < _AGREE:
         raise ClassifierError(
-            f"expected a written model with the same labels as the repaired model, got a file that agrees on {same:.1%} of the clean images; report it"
+            f"expected a written file that predicts the same labels as the repaired model, got a file that agrees on only {same:.1%} of the clean images; report this as a bug"
         )

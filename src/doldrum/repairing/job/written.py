@@ -1,4 +1,5 @@
-"""Writes the repaired weights to a file of the given model's format. This code runs in the confined process."""
+"""Writes the repaired weights to a file of the given model's format. The code in this file runs in the confined
+process."""
 
 from __future__ import annotations
 
@@ -30,12 +31,13 @@ def check_format(opened: Suspect, target: Path) -> None:
         )
     if target.suffix != _WRITES[opened.format]:
         raise InputError(
-            f"expected --out as a file {_WRITES[opened.format]} for a model as {opened.format}, got {target.suffix}; name another"
+            f"expected --out as a file that ends in {_WRITES[opened.format]} for a model in the format {opened.format}, got {target.suffix}; name another file"
         )
 
 
 def write_model(opened: Suspect, repaired: Classifier, source: Path, target: Path) -> None:
-    """Write the model in `source` with the repaired weights to `target`. Names, types and metadata stay the same."""
+    """Write the model in `source` with the repaired weights to `target`. The names and types of the weights, and the
+    metadata, stay the same."""
     if opened.format == "onnx":
         _write_onnx(repaired, source, target)
         return
@@ -64,14 +66,17 @@ def _write_onnx(repaired: Classifier, source: Path, target: Path) -> None:
 
 
 def _renamed(before: Mapping[str, torch.Tensor], after: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """The tensors of `after` with the names and types of `before`. The names in `before` may have a prefix."""
+    """Return the tensors in `after`, but with the names and types of the tensors in `before`. The names in `before` may
+    have a prefix that the names in `after` lack."""
     for prefix in _prefixes(next(iter(before))):
         if all(name.startswith(prefix) and name.removeprefix(prefix) in after for name in before):
             return {
                 name: after[name.removeprefix(prefix)].detach().cpu().to(tensor.dtype).contiguous().clone()
                 for name, tensor in before.items()
             }
-    raise ClassifierError("expected the weights' names in the repaired model, got names that do not match; report it")
+    raise ClassifierError(
+        "expected the same names of weights in the file and in the repaired model, got names that do not match; report this as a bug"
+    )
 
 
 def _prefixes(name: str) -> Iterator[str]:

@@ -23,14 +23,14 @@ _LEVELS = tuple(round(0.05 * i, 2) for i in range(1, 20))
 
 @dataclass(frozen=True)
 class Anp(RepairMethod):
-    """Learn a mask over all channels that keeps the loss low even under the worst change of the weights.
-
-    Prune channels with a low mask.
+    """Learn one mask value for each channel, so that the loss stays low even under the worst change of the weights.
+    Then prune the channels with low mask values.
 
     The mask has one factor m per channel, which multiplies the channel's weight w. The mask minimises, over m in [0,
-    1], a L((m) w) + (1 - a) max over |d| <= eps of L((m + d) w). In the second term, the bias of each channel is also
-    multiplied by 1 plus a change of at most eps. Channels with m at or below a level are pruned. This level is the
-    highest of 19 levels at which pruning lowers the accuracy by at most `most`.
+    1], a L((m) w) + (1 - a) max over |d| <= eps of L((m + d) w). Here L is the loss, d is a change of the mask, and a
+    is `share`. In the second term of this sum, the bias of each channel is also multiplied by 1 plus a change of at
+    most eps. Channels with m at or below a level are pruned. The level is the highest of 19 possible levels at which
+    pruning lowers the accuracy by at most `most`.
 
     Source: Wu and Wang 2021, "Adversarial Neuron Pruning", arXiv 2110.14430, equation 4 and algorithm 1; the authors' code for the changes of biases.
     """
@@ -39,7 +39,7 @@ class Anp(RepairMethod):
     steps: int = 400
     eps: float = 0.4
     share: float = 0.2
-    """The weight a of the loss without changes."""
+    """The weight a of the first term: the loss without a change of the mask."""
     most: float = 0.03
     """The largest loss of accuracy on the clean images that pruning may cause."""
 
@@ -71,7 +71,7 @@ class Anp(RepairMethod):
 class Masked(nn.Module):
     """A model whose channel weights are multiplied by masks. Only the masks are trained.
 
-    `change` is added to the masks while a step searches for the worst change.
+    While a training step searches for the worst change, `change` is added to the masks.
     """
 
     def __init__(self, model: Trainable) -> None:
@@ -80,7 +80,9 @@ class Masked(nn.Module):
         names = dict(model.named_parameters())
         self.names = model.channels()
         if not self.names:
-            raise ClassifierError("expected a model with channels to prune, got one without; use another method")
+            raise ClassifierError(
+                "expected a model with channels to prune, got a model without such channels; use another method"
+            )
         self.weights = [names[weight] for weight, _ in self.names]
         self.biases = [names.get(bias) for _, bias in self.names]
         self.masks = nn.ParameterList([nn.Parameter(torch.ones(len(w))) for w in self.weights])
@@ -97,9 +99,8 @@ class Masked(nn.Module):
         return functional_call(self.inner[0], made, (images,))
 
     def train(self, mode: bool = True) -> Masked:
-        """Set the mode of this module only.
-
-        The model inside stays in evaluation mode, so its batch statistics do not change.
+        """Set the training mode of this wrapper only. The wrapped model stays in evaluation mode, so its batch
+        statistics do not change.
         """
         self.training = mode
         return self
@@ -112,10 +113,10 @@ class Masked(nn.Module):
 
 
 class _Adversary(TrainingHook):
-    """Applies the worst change of all factors within eps before the loop computes its gradient.
+    """Applies the worst change of the masks within eps before the training loop computes the gradient.
 
-    The change is found by one signed gradient step from a random start. Afterwards, the gradient without a change is
-    mixed in.
+    The change is found by one signed gradient step from a random start. Afterwards, the gradient with the change and
+    the gradient without a change are averaged, with weights 1 - a and a.
     """
 
     def __init__(self, eps: float, share: float) -> None:

@@ -81,7 +81,7 @@ def _zero(weights: list[nn.Parameter], channels: torch.Tensor) -> None:
 
 
 def activity(model: Trainable, layer: Channels, images: NDArray[Any]) -> torch.Tensor:
-    """Mean of max(0, output of a layer) over images and positions (channels,)."""
+    """Return, for each channel of a layer, the mean of max(0, output) over all images and positions."""
     sums: list[torch.Tensor] = []
 
     def note(output: torch.Tensor) -> None:

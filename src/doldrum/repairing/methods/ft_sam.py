@@ -70,11 +70,10 @@ class _Sharp(TrainingHook):
 def sharpest(
     weights: list[torch.Tensor] | list[nn.Parameter], gradients: tuple[torch.Tensor | None, ...], rho: float
 ) -> list[torch.Tensor]:
-    """The change e of the weights that raises the loss most, to first order.
-
-    The change is e = rho T^2 g / ||T g||, with T = diag(|w|). This change is the worst among all e with ||e / T|| <=
-    rho. Takes the weights w and their gradients g, in any shapes, and returns e in the same shapes (0 if there is no
-    gradient).
+    """Return the change e of the weights that raises the loss most, by a first-order estimate. The change is e = rho
+    T^2 g / ||T g||, with T = diag(|w|), where w are the weights and g are their gradients. Of all changes e with ||e /
+    T|| <= rho, this one raises the loss most. Takes the weights w and their gradients g, in any shapes, and returns e
+    in the same shapes (0 if there is no gradient).
 
     >>> [e.tolist() for e in sharpest([torch.tensor([2.0, 0.0])], (torch.tensor([3.0, 5.0]),), 1.0)]
     [[2.0, 0.0]]

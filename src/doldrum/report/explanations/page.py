@@ -17,8 +17,8 @@ __all__ = ["write_explanations_page"]
 def write_explanations_page(folder: str | os.PathLike[str]) -> Path:
     """Write report.html into the folder of an explanation, and return the path of the page.
 
-    Reads record.json and pictures/ in `folder`. The names in these files may come from an attacker. The page
-    shows invisible characters as codes, and HTML is escaped.
+    Reads record.json and pictures/ in `folder`. The names in the record may come from an attacker. The page shows
+    invisible characters as codes, and HTML is escaped.
 
     Raises InputError if the record is missing, or does not have the form that `doldrum explain` writes.
     """
