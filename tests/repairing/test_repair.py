@@ -181,7 +181,9 @@ def test_the_inspector_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_same_seed_gives_the_same_weights() -> None:
-    first, again, other = (repaired(inspection=corner(), method=Unlearn(epochs=2, marked=0.125), seed=s) for s in (0, 0, 1))
+    first, again, other = (
+        repaired(inspection=corner(), method=Unlearn(epochs=2, marked=0.125), seed=s) for s in (0, 0, 1)
+    )
     assert first.classifier.fingerprint == again.classifier.fingerprint != other.classifier.fingerprint
 
 
