@@ -68,8 +68,8 @@ def check_class_order(
 
 
 def other_order(found: ClassOrder | None) -> str | None:
-    """Return a warning if the labels fit better with another order of the classes, but too little to be sure; None
-    otherwise."""
+    """Return a warning if the labels fit another order of the classes better, but not clearly enough to be sure.
+    Otherwise, return None."""
     if found is None or not found.other:
         return None
     return f"The order of the classes may be wrong: the model predicts {found.given.value:.1%} of the labels, and {found.best.value:.1%} if its classes are put into another order. Check the labels and the preprocessing."

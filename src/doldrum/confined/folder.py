@@ -107,8 +107,8 @@ def _differing(before: Mapping[str, Any], now: Mapping[str, Any], called: Mappin
 
 
 def forget(job: Job, begun: Begun) -> None:
-    """Delete a job's files if the job was stopped before it had any result. Without these files, the folder accepts a
-    corrected command.
+    """Delete a job's files if the job was stopped before it had any result. Then the user can correct the command and
+    run it again with the same folder.
 
     The function `begin` deletes the folder itself.
     """

@@ -31,8 +31,8 @@ class Job:
     Parameters
     ----------
     name, article : str
-        The job's name in messages and the article before this name, for example "audit" and "an". The job's settings at
-        its start are in the file NAME.json in the job's folder, where NAME is the job's name.
+        The job's name in messages and the article before this name, for example "audit" and "an". When the job starts,
+        its settings are written to the file NAME.json in its folder, where NAME is the job's name.
     function : "package.module:function"
         The name of the function that the confined process calls as `work(job, tell)`. The argument `job` is a dict with
         `settings`, `work` (a folder) and `seed`. The function returns facts.

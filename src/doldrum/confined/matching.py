@@ -49,7 +49,8 @@ def class_numbers(
     the model's class names. Second, labels are read as numbers. Third, labels are looked up among the class names of
     their table. Fourth, labels are numbered in alphabetical order, if the model's class names are not known and there
     are as many different labels as classes. If `numbered` is True (labels of arrays), the labels are always taken as
-    class numbers. For classes named "1", "10", "2", a search among the class names would give wrong numbers.
+    class numbers. For example, if the classes are named "1", "10", "2", the class number 1 must not be taken for the
+    class named "1", which is class 0.
 
     >>> class_numbers(["Dog", None], model_names=["cat", "dog"], table_names=(), num_classes=2)[0].tolist()
     [1, -1]

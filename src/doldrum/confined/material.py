@@ -78,11 +78,11 @@ def read_material(
     *,
     called: str | None = None,
 ) -> Material:
-    """Read images with `open_material` into a file in `folder`, and report the progress. The file is named after
-    `what`, e.g. clean.npy.
+    """Read images with `open_material` into a file in `folder`, and report the progress. The file's name is `what` with
+    the ending .npy, for example clean.npy.
 
-    If InputError is raised, its message begins with `called`, a name for these images. By default, this name is the
-    option named after `what`, e.g. --clean.
+    If InputError is raised, its message begins with `called`, a name for these images. By default, this name is `what`
+    written as an option, for example --clean.
     """
     tell({"stage": what})
     waiting = [0]

@@ -29,8 +29,8 @@ def labels_of(classifier: Classifier, images: ImageSet) -> NDArray[Any]:
 
 
 def on_clean(opened: Suspect, clean: Material, settings: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    """Check the model's accuracy on the clean images against the claimed accuracy. Doubts are shown to the user at
-    once.
+    """Check the model's accuracy on the clean images against the claimed accuracy. If something looks wrong, a warning
+    is shown to the user at once.
 
     Returns the facts {clean: {accuracy, claimed}, doubts, remarks} for the record. Raises InputError for labels whose
     classes are in another order than the model's (:func:`doldrum.confined.class_order.check_class_order`).

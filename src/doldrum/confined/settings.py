@@ -69,8 +69,8 @@ class JobSettings(ModelSettings):
         return made
 
     def options(self, *left_out: str) -> list[str]:
-        """The words of a command line for settings that differ from their defaults. The model, the seed and the
-        settings named in `left_out` do not appear."""
+        """The settings that differ from their defaults, written as command-line options. The model, the seed and the
+        settings named in `left_out` are not in the list."""
         words = []
         for field in fields(self):
             value = getattr(self, field.name)

@@ -14,7 +14,7 @@ __all__ = ["as_file"]
 
 def as_file(path: str | None, part: str, target: Path) -> str | None:
     """Return `path` if it names no data set. If `path` names a data set, write one split of the data set to the .npz
-    file `target`, and return the path of this file. The split is the one in the name, or `part` if the name gives no
+    file `target`, and return the path of this file. `part` is the split to use if the name of the data set gives no
     split. If the file exists, it is used again."""
     if path is None or not is_dataset(path):
         return path

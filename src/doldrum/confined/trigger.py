@@ -35,7 +35,7 @@ def keep_trigger(source: Path, target: Path, *, shape: tuple[int, int, int]) -> 
     """Outside of the confined process: read the trigger from the folder `source`, try the trigger on an image of shape
     `shape`, and write the trigger to the folder `target`.
 
-    Raises ValueError if there is no trigger, and for a trigger that does not fit such images.
+    Raises ValueError if there is no trigger, and for a trigger that does not fit images of this shape.
     """
     if not (source / TRIGGER).is_file():
         raise ValueError("no trigger")

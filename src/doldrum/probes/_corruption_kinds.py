@@ -110,7 +110,7 @@ def _moved(x: Picture, radius: int, sigma: float, angle: float) -> Picture:
 
 @lru_cache(maxsize=64)
 def _trail(height: int, width: int, radius: int, sigma: float, angle: float) -> tuple[Any, Any, Picture]:
-    """For each step of the blur, the row and the column to read for each pixel, and the weight of the step.
+    """Return the rows and columns that each step of the blur reads for each pixel, and the weight of each step.
 
     Steps of the blur that read the same pixel are merged into one step.
     """

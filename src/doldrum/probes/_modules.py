@@ -20,7 +20,8 @@ __all__ = ["changed_copy", "keep_shares", "output_shapes"]
 
 
 def changed_copy(classifier: Classifier, need: str, change: Callable[[nn.Module], Any]) -> ModuleClassifier:
-    """A copy of `classifier` with a copied module, which `change` has modified in place."""
+    """Return a copy of `classifier` with a changed copy of its module. The function `change` changes this copy in
+    place."""
     if not hasattr(classifier, "module"):  # asked without torch, which a user of another model may not have
         raise ClassifierError(
             f"expected a torch module with {need}, got a {type(classifier).__name__}, whose layers can't be "

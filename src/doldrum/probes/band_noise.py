@@ -18,10 +18,10 @@ __all__ = ["BandNoise"]
 class BandNoise(ImageProbe):
     """Add band-limited noise: x + s b_j, where b_j is Gaussian noise with spatial frequencies in [low, high).
 
-    The noise b_j = c irfft2(M rfft2(eps_j)), with eps_j ~ N(0, I) in each channel, has standard deviation 1. M = 1
-    where low <= |f| < high, else 0, and c = 1 / sqrt(mean of M over all frequencies). The frequency |f| = sqrt(fx^2 +
-    fy^2) is in cycles per pixel (at most .5 along an axis, .707 along the diagonal). `low=0` includes the mean
-    brightness, and `high=0.75` includes the highest frequencies; `BandNoise(low=0, high=0.75)` is Gaussian noise.
+    The noise b_j = c irfft2(M rfft2(eps_j)), with eps_j ~ N(0, I) in each channel, has standard deviation 1. The mask M
+    is 1 where low <= |f| < high, and 0 elsewhere; c = 1 / sqrt(mean of M over all frequencies). The frequency |f| =
+    sqrt(fx^2 + fy^2) is in cycles per pixel (at most .5 along an axis, .707 along the diagonal). `low=0` includes the
+    mean brightness, and `high=0.75` includes the highest frequencies; `BandNoise(low=0, high=0.75)` is Gaussian noise.
 
     Raises InputError unless 0 <= low < high. `bind` raises InputError for a band that contains no frequency of the
     image's size.

@@ -22,7 +22,8 @@ __all__ = ["ChannelAblation"]
 
 
 class ChannelAblation(ModelProbe):
-    """Set round(s C) of the C output channels of each of the last `layers` convolutions to 0, chosen at random.
+    """In each of the last `layers` convolutions, set round(s C) randomly chosen output channels to 0, where C is the
+    number of output channels.
 
     `strengths` are shares s in [0, 1]. Draw j is one random order of the channels, common to all inputs and strengths.
     Channels are set to 0 in the output of the convolution, before any normalisation.

@@ -31,9 +31,9 @@ not part of "all", and must be requested by name.
 class Corruptions(ImageProbe):
     """Apply one of several kinds of corruption at one of several severities. The result is clipped to [0, 1].
 
-    A condition is a kind and a severity: condition k * S + s is kind k at the s-th of S severities. `strengths` holds
-    the severity of each condition. All random values (the noise, the direction of the blur, the snowflakes) depend only
-    on (seed, kind, j), and are common to all inputs and severities.
+    A condition is one kind at one severity. With S severities, condition k * S + s is kind k at the s-th severity.
+    `strengths` holds the severity of each condition. All random values (the noise, the direction of the blur, the
+    snowflakes) depend only on (seed, kind, j), and are common to all inputs and severities.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ class Corruptions(ImageProbe):
     severities : whole numbers, 0 to 5
         0 leaves the image unchanged.
     table : "cifar-10-c" or "imagenet-c"
-        The table of settings: for images of 32 pixels, or for ImageNet's images. (The released code of TeCo uses
-        ImageNet's table for images of any size.)
+        The table of settings: "cifar-10-c" is for images of 32 pixels, and "imagenet-c" is for ImageNet's images. (The
+        released code of TeCo uses ImageNet's table for images of any size.)
     draws : int
     seed : int
 

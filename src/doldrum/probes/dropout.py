@@ -32,9 +32,10 @@ class Dropout(ModelProbe):
     Parameters
     ----------
     where : "blocks", "activations", "linear" or names of modules
-        The modules whose outputs are features. "blocks": every residual block (a module whose class name ends in Block
-        or Bottleneck), or every activation if there are no blocks, as in PSBD. "activations": every activation.
-        "linear": the features are the input of the last linear layer. Names are those of `named_modules()`.
+        Dropout acts on the outputs of these modules, which are called features. "blocks": every residual block (a
+        module whose class name ends in Block or Bottleneck), or every activation if there are no blocks, as in PSBD.
+        "activations": every activation. "linear": the features are the input of the last linear layer. Name modules as
+        torch's `named_modules()` does.
 
     Source: Li et al. 2024 (PSBD), arXiv 2406.05826, section 4; Gal and Ghahramani 2016.
 

@@ -23,7 +23,7 @@ class Shift(ImageProbe):
     image's edge.
 
     `strengths` s are whole numbers, the largest possible movement in pixels; 0 leaves the image unchanged. The
-    direction of a draw's movement, and its size relative to s, are common to all inputs and strengths.
+    direction of a draw's movement is the same for all inputs and strengths, and so is the distance as a share of s.
 
     >>> out = np.empty((9, 1, 3, 3), dtype=np.float32)
     >>> Shift([1], draws=9).bind((1, 3, 3)).fill(np.eye(3, dtype=np.float32)[None], 0, 0, 9, out)
@@ -89,7 +89,8 @@ class Warp(ImageProbe):
 
 
 class _Moved:
-    """Copies pixels of an image to new positions: `bank` holds, for each pixel of each draw, the image pixel to copy."""
+    """Copies pixels of an image to new positions. For each pixel of each draw, `bank` says which image pixel to
+    copy."""
 
     def __init__(self, bank: NDArray[np.int32]) -> None:
         self.bank = bank
@@ -103,8 +104,9 @@ class _Moved:
 class _Resampler:
     """Reads an image at positions between pixels (bilinear interpolation).
 
-    For each pixel of each draw, the object holds the upper left one of the four image pixels around the position. For
-    the interpolation, the object also holds the weights of the lower row and of the right column of the four pixels.
+    Each position is between four image pixels. For each pixel of each draw, the object holds the upper left pixel of
+    these four. For the interpolation, the object also holds the weights of the lower row and of the right column of the
+    four pixels.
     """
 
     def __init__(self, probe: ImageProbe, input_shape: tuple[int, int, int], field: Any) -> None:

@@ -29,11 +29,12 @@ class NoiseBank:
             np.clip(out, 0.0, 1.0, out=out)
 
     def fill_on(self, images: Any, condition: int, start: int, stop: int, out: Any) -> None:
-        """Write the noisy images of `fill`, for several images (N, C, H, W), to `out` (N, stop - start, C, H, W).
+        """Do the same as `fill` for several images (N, C, H, W): write the noisy images to `out` (N, stop - start, C,
+        H, W).
 
         `images` and `out` are float32 tensors on one device. The draws are the same as in `fill`, and are copied to the
-        device only once. As in `fill`, the product of strength and noise is rounded first, and then the sum with the
-        image. So `fill` and `fill_on` give the same values, bit for bit.
+        device only once. As in `fill`, strength times noise is computed and rounded first. Then the image is added, and
+        the sum is rounded. So `fill` and `fill_on` give the same values, bit for bit.
         """
         import torch
 

@@ -18,7 +18,7 @@ __all__ = ["Superimpose"]
 
 
 class Superimpose(ImageProbe):
-    """Add another image, the overlay o_j: clip(x + s o_j, 0, 1), or the blend (1 - s) x + s o_j.
+    """Add another image, the overlay o_j, to the image x: clip(x + s o_j, 0, 1), or the blend (1 - s) x + s o_j.
 
     Overlays are common to all inputs.
 
@@ -30,7 +30,7 @@ class Superimpose(ImageProbe):
     strengths : floats in [0, 1]
         Weights s of the overlay; 0 leaves the image unchanged.
     draws : int
-        The number of draws: at most M, the number of overlays, which is also the default. Each overlay is used once.
+        The number of draws, at most M. The default is M, the number of overlays. Each overlay is used once.
     mode : "add" or "blend"
         "add", the default with weight 1, is the method of the paper: both images have full weight, and the sum is
         clipped at white.
@@ -82,7 +82,7 @@ class Superimpose(ImageProbe):
         return digest.hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings, with only the hash of the overlays.
+        """The settings as JSON-able values, with the overlays replaced by their hash.
 
         `probe_from_dict(settings, overlays=…)` needs the overlays again.
         """

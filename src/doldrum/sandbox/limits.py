@@ -23,7 +23,8 @@ class Limits:
     Parameters
     ----------
     memory : int
-        Bytes of the process's own memory (heap, arrays, stacks of threads). Files that are mapped for reading don't count.
+        Bytes of the process's own memory (heap, arrays, stacks of threads). Files that are mapped for reading don't
+        count towards this limit.
     seconds : float
         Wall-clock time from the start of the process.
     open_files : int

@@ -16,8 +16,8 @@ _MOST = 1 << 40  # bytes of an answer: who sends it started this process
 
 
 class Outside:
-    """The connection to the parent process, which answers requests. At most `most` requests are open at a time. A
-    request is open until its answer is used.
+    """The connection to the parent process, which answers requests. `most` is the largest number of requests that may
+    be open at a time. A request is open until its answer is used.
 
     A separate thread reads the answers. So the parent never has to wait until its answers are read, and continues to
     read requests.
@@ -35,8 +35,8 @@ class Outside:
         self._write(MESSAGE, message)
 
     def ask(self, requests: Iterable[Request]) -> Iterator[Request]:
-        """Yield the answer to each request, in order. A separate thread takes the requests from `requests`. If this
-        thread raises an error, `ask` raises the same error."""
+        """Yield the answer to each request, in order. A separate thread reads the iterable `requests` and sends each
+        request. If this thread raises an error, `ask` raises the same error."""
         room, stopped, trouble = threading.Semaphore(self._most), threading.Event(), list[BaseException]()
 
         def send() -> None:

@@ -18,7 +18,7 @@ __all__ = ["Help", "run_confined"]
 @dataclass(frozen=True)
 class Help:
     """Help for a confined process, which may send requests to the parent process. `answers` takes these requests and
-    yields the answers in order. At most `most` requests are open at a time.
+    yields the answers in order. `most` is the largest number of requests that may be open at a time.
 
     An attacker may control the requests.
     """
@@ -55,7 +55,7 @@ def run_confined(
         process is ended.
     help
         If `help` is given, the function in the confined process can send out parts of its work as requests, which
-        `help` answers. In this case, the function gets a third argument, `ask`. `ask` takes requests and yields their
+        `help` answers. With `help`, the function gets a third argument, `ask`. `ask` takes requests and yields their
         answers in order. A request is a JSON-able value that isn't None, with raw bytes
         (:class:`doldrum.sandbox.outside.Outside`). If `help` raises an error, the process is ended.
 

@@ -94,9 +94,8 @@ class Confined:
 
     `helped` is the number of requests that the function may send out at a time. Each such request is a frame of the
     kind BLOCK, and the method `write` sends the answer (:class:`doldrum.sandbox.outside.Outside`). If `asked` is True,
-    the parent writes requests to the process, and the process answers these requests
-    (:class:`doldrum.sandbox.service.Service`), and the method `allow` restarts the time limit. The methods raise the
-    errors that :func:`run_confined` describes.
+    the process stays alive and answers requests that the parent writes (:class:`doldrum.sandbox.service.Service`). The
+    method `allow` restarts the time limit. The methods raise the errors that :func:`run_confined` describes.
     """
 
     def __init__(self, function: str, argument: Any, limits: Limits, *, asked: bool = False, helped: int = 0) -> None:

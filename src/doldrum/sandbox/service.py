@@ -31,8 +31,8 @@ if hasattr(os, "register_at_fork"):
 
 
 class _Sender(threading.Thread):
-    """A thread that writes requests to the confined process, and None after the last request. If the iterator of
-    requests raises an error, `trouble` is this error."""
+    """A thread that writes requests to the confined process. After the last request, the thread writes None. If the
+    iterator of requests raises an error, `trouble` is this error."""
 
     def __init__(self, process: Confined, requests: Iterable[tuple[Any, Any]]) -> None:
         super().__init__(daemon=True)

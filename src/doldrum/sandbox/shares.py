@@ -14,7 +14,7 @@ machine (`doldrum.spread`)."""
 
 def memory_share(size: int) -> int:
     """Return `size`. In a worker process, the result is at most this worker's share of the machine's memory. The
-    process that started the workers has a share too.
+    process that started the workers also has a share of the memory.
 
     >>> memory_share(1 << 30) <= 1 << 30
     True

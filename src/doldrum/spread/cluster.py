@@ -148,7 +148,7 @@ class _Actor:
 def _check(found: list[dict[str, Any]]) -> None:
     """Check that all machines use the same library versions and the same kind of processor as this process.
 
-    Only with the same libraries and processors are the labels identical in every bit.
+    The labels are identical in every bit only if all machines have the same libraries and processors.
     """
     here = versions_and_machine()
     for there in found:

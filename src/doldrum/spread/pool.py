@@ -59,7 +59,8 @@ class Pool(ABC):
 
     @abstractmethod
     def replace(self) -> None:
-        """After a Lost error, replace the dead workers. The unfinished jobs of dead workers are then `lost`."""
+        """After a Lost error, replace the dead workers. Then the method `lost` returns True for the unfinished jobs of
+        dead workers."""
 
     @abstractmethod
     def lost(self, future: Future[Any]) -> bool:

@@ -118,7 +118,7 @@ def _cores() -> list[int]:
 
 
 def _start(payload: bytes, cores: Any, begun: Any) -> None:
-    """Set up a worker: one thread, no progress bars, and an end whenever the parent process ends."""
+    """Set up a worker: it has one thread, shows no progress bars, and ends when the parent process ends."""
     global _work, _failure
     begun.value = 1
     core = cores.get()
@@ -156,7 +156,8 @@ def _leave() -> None:
     """After SIGTERM, end the separate processes in which this worker opened models, and then end the worker.
 
     The pool ends its workers by SIGTERM, often in the middle of a job. This function runs in its own thread. A signal
-    handler could interrupt the job while the job holds a lock that is needed to end a model, and then wait for ever.
+    handler could interrupt the job while the job holds a lock. If ending a model needs this lock, the handler would
+    wait for ever.
     """
     _asked.wait()
     end_confined()

@@ -41,8 +41,9 @@ def spread(
     Parameters
     ----------
     work, jobs
-        `work`, jobs and results must be picklable (for Ray, with cloudpickle). `jobs` is read as workers become free.
-        Each worker has two jobs at a time if results come in order, and only one job at a time if not.
+        `work`, jobs and results must be picklable (for Ray, with cloudpickle). The next job is taken from `jobs` when a
+        worker becomes free. Each worker has two jobs at a time if results come in order, and only one job at a time if
+        not.
     workers : int, optional
         The number of workers. The default is 1 worker on this machine, and one worker per CPU on a cluster. On this
         machine, at most 4 workers per core are allowed (8 on a single core). Each worker needs memory for the libraries
@@ -54,7 +55,7 @@ def spread(
     in_order
         Whether results come in the order of the jobs, or in the order in which they are finished.
     one_core
-        Pin each process on this machine to its own core. Use this for work that starts too many threads.
+        Pin each process on this machine to its own core. This is useful if the work starts too many threads.
 
     Raises
     ------
@@ -89,8 +90,8 @@ def kept_workers(
 ) -> Generator[Callable[[Iterable[Job]], Iterator[Result]], None, None]:
     """Keep the workers while the block runs, for several rounds of jobs.
 
-    The block gets a function that takes jobs, and yields the results of these jobs in order. This function can be
-    called several times. The arguments and errors are the same as those of `spread`.
+    The block gets a function that takes jobs, and yields the results of these jobs in order. The block can call this
+    function several times. The arguments and errors are the same as those of `spread`.
 
     >>> with kept_workers(abs) as results_of:
     ...     list(results_of([-1, 2])), list(results_of([-3]))
@@ -207,9 +208,11 @@ def _replace(pool: Pool, sent: list[_Sent], error: Lost) -> None:
 
 
 def _done(pool: Pool, sent: list[_Sent], in_order: bool) -> Iterator[tuple[Any, Any]]:
-    """Yield finished jobs with their results: the first job if results come in order, else all finished jobs.
+    """Yield finished jobs with their results. If results must come in order, wait for the first job and yield only this
+    job.
 
-    No job is yielded if a worker died, or if results come in order and no worker has the first job yet.
+    If a worker died, no job is yielded. If results must come in order and no worker has the first job yet, no job is
+    yielded either.
     """
     futures = {one.future: one for one in sent if one.future is not None}
     if not in_order:

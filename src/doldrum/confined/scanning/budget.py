@@ -1,4 +1,5 @@
-"""Choose how many draws fit a time limit: a fixed list of numbers of draws, the measured time per forward pass, and a deadline."""
+"""Choose from a fixed list how many draws fit a time limit, by the measured time per forward pass. The class `Deadline`
+holds the time limit."""
 
 from __future__ import annotations
 
@@ -38,10 +39,10 @@ clock: Callable[[], float] = time.monotonic
 
 
 class Deadline:
-    """A time limit of `share` times `asked` seconds, counted from the moment when the object is made. If `asked` is
-    None, there is no limit.
+    """A time limit, counted from the moment when the object is made. The limit is `share` times `asked`, which is the
+    time that the user allows, in seconds. If `asked` is None, there is no limit.
 
-    The remaining part of the `asked` seconds is for other work, such as the inspection of the model.
+    The rest of the user's time is for other work, such as the inspection of the model.
     """
 
     def __init__(self, asked: float | None, *, share: float = 1.0) -> None:
@@ -119,12 +120,13 @@ def fitting_step(
     spent: float = 0.0,
     share: float = 1.0,
 ) -> tuple[Step, float]:
-    """Choose the largest step of `LADDER` with which the scan of `inputs` images fits into `budget` seconds. Return the
-    step, and the seconds that the scan should take.
+    """Choose the largest step of `LADDER` with which a scan fits into the time budget. Return the step, and the seconds
+    that the scan should take.
 
-    `seconds` is the time per forward pass, and `spent` is the number of seconds of the budget that are already used. If
-    `budget` is None, the default step is returned. Raises InputError if even the smallest step takes too long. `budget`
-    is `share` times the user's --budget, but the error message gives the whole --budget.
+    `inputs` is the number of images, `seconds` is the time per forward pass, and `budget` is the time budget in
+    seconds. `spent` is the number of seconds of the budget that are already used. If `budget` is None, the default step
+    is returned. Raises InputError if even the smallest step takes too long. `budget` is `share` times the user's
+    --budget, but the error message gives the whole --budget.
 
     >>> fitting_step(0.001, 60.0, inputs=1000, input_shape=(1, 28, 28))
     (0.6, 38.0)

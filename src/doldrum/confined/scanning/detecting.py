@@ -51,11 +51,12 @@ def promised(
 
 
 def _enough(calibration: int, images: int, pace: float, deadline: budget.Deadline, *, least: int) -> int:
-    """Choose how many calibration images are used, so that enough of the remaining time is left for the scan. Each
-    image takes `pace` seconds.
+    """Choose how many calibration images are used, so that enough of the remaining time is left for the scan. `pace` is
+    the number of seconds that one image takes.
 
-    If measuring is as fast as planned, all calibration images are used. The number is chosen before any calibration
-    image is measured. So the promised false-positive rate holds even if only some of the calibration images are used.
+    If measuring is as fast as planned, all calibration images are used. The number of calibration images is chosen
+    before any of them is measured. So the promised false-positive rate holds even if only some of the calibration
+    images are used.
     """
     if deadline.left is None or pace <= 0:
         return calibration
@@ -64,8 +65,8 @@ def _enough(calibration: int, images: int, pace: float, deadline: budget.Deadlin
 
 
 def ranked(task: Task, images: ImageSet) -> tuple[SmoothnessProfile, NDArray[np.int64], int]:
-    """Rank the images by suspicion, with a detector that is fitted on some of these images. The score of an image comes
-    from a fit without this image.
+    """Rank the images by suspicion, with a detector that is fitted on some of these images. Each image is scored by a
+    detector that was fitted without this image.
 
     Returns three values: the detector, the image numbers in the order of the rows, and the number of images that have
     rows.
@@ -127,7 +128,7 @@ def _copied(images: ImageSet, rows: NDArray[np.int64], path: Path) -> ImageSet:
 
 
 def _draws(task: Task, plan: Plan) -> dict[str, Any]:
-    """The arguments for a detector's numbers of draws, as planned in `plan`."""
+    """The detector's arguments `families` and `overlays`, with the numbers of draws from the plan."""
     families = budget.families_of(task.opened.classifier.input_shape, plan.step)
     return {"families": families, "overlays": budget.overlays_of(plan.step)}
 

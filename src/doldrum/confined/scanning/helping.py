@@ -28,8 +28,8 @@ class Helper:
     """In a worker, outside of the worker's confined process: pass requests to the confined process, which has the
     model, and pass the answers back.
 
-    Requests and answers are not interpreted. `hours` limits the time for each answer. A helper is first sent to a
-    worker, and starts the confined process there when the first request comes.
+    The helper passes requests and answers on without interpreting them. `hours` limits the time for each answer. A
+    helper is first sent to a worker, and starts the confined process there when the first request comes.
     """
 
     settings: ModelSettings

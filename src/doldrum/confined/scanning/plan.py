@@ -92,7 +92,8 @@ def planned(task: Task, images: ImageSet, inputs: int) -> Plan:
 
 def _check_queries(classifier: Any, inputs: int, forwards: int) -> None:
     """Raise InputError if an endpoint's limit of queries is too small. The real number of queries is a little larger
-    than the number that is checked here, because of full batches and checks."""
+    than the number that is checked here, because incomplete batches are filled up, and some images are sent only as
+    checks."""
     endpoint = getattr(classifier, "endpoint", None)
     if endpoint is None or endpoint.budget is None:
         return

@@ -24,8 +24,8 @@ _PIECE = 4096  # rows written at a time
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The labels, scores and p-values of all scanned images, in the order of the image numbers, and the files with
-    these values. In a ranking, the p-values are None."""
+    """The labels, scores and p-values of all scanned images, in the order of the image numbers. `files` are the files
+    with these values. In a ranking, the p-values are None."""
 
     files: tuple[Path, ...]
     labels: NDArray[np.int64]

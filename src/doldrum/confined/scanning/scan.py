@@ -24,8 +24,8 @@ MOST_SCORE = 1e9
 
 
 class Ranker(SmoothnessProfile):
-    """A profile detector that also keeps the measured labels (evidence) of the inputs of `fit`, because a ranking
-    includes these inputs."""
+    """A profile detector for rankings. It also keeps the measured labels (evidence) of the images used for `fit`,
+    because these images are ranked too."""
 
     evidence: Evidence
 

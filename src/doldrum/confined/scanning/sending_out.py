@@ -24,7 +24,8 @@ Ask = Callable[[Iterable[Request]], Iterator[Request]]
 
 
 def sent_out(ask: Ask) -> Callable[[Any, Iterable[Block]], Iterator[Any]]:
-    """A function for `Detector.each` that lets other processes measure the batches. The other processes return only labels, from which scores are computed here."""
+    """A function for `Detector.each` that lets other processes measure the batches. The other processes return only
+    labels, and this process computes the scores."""
 
     def each(work: Any, blocks: Iterable[Block]) -> Iterator[Any]:
         run: Measurement = work.parts[0]
@@ -64,7 +65,8 @@ def _small(bank: NDArray[np.float32]) -> NDArray[Any]:
 
 
 def packed(answers: Answers) -> bytes:
-    """Pack the labels, followed by the draws of each probe, as bytes of int16 numbers."""
+    """Pack labels as bytes of int16 numbers: first the labels of the unperturbed images, then the labels of each
+    probe's draws."""
     draws = [found.draws for found in answers.responses.values()]
     return b"".join(np.ascontiguousarray(a, np.int16).tobytes() for a in (answers.labels, *draws))
 

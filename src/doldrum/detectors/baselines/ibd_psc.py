@@ -32,9 +32,9 @@ class IBDPSC(Detector):
 
     The detector needs weights (a torch module with batch normalisation). The detector takes n + 1 forward passes per
     input (6 by default). To choose k, `fit` uses up to 250 clean inputs and their labels. If the clean inputs have no
-    labels, the labels that the model predicts are used. `layers_` holds the numbers i. If the network has fewer than k
-    + n - 1 batch-normalisation layers, i runs from k to the number of batch-normalisation layers. If the error never
-    exceeds xi, i runs over the n largest possible numbers of layers. (Released code starts at k + 1.)
+    labels, the labels that the model predicts are used. `layers_` holds the numbers i. If k + n - 1 is larger than the
+    number of batch-normalisation layers, i runs from k to the number of these layers. If the error never exceeds xi, i
+    runs over the n largest possible numbers of layers. (Released code starts at k + 1.)
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class IBDPSC(Detector):
     xi : float
         The error rate, 0 to 1.
     seed : int, optional
-        Seed of the tie breakers. The score itself is not random.
+        Seed of the random values that break ties between equal scores. The score itself is not random.
 
     Source: Hou et al. 2024, arXiv 2405.09786, algorithm 1 and equation 4; n = 5, omega = 1.5, xi = 0.6.
 

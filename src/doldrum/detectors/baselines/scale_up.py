@@ -18,9 +18,9 @@ class ScaleUp(Detector):
     """Score SPC(x) = (1/|S|) sum_{k in S} [C(clip(k x)) = C(x)]: the share of scaled copies that keep the label.
 
     The detector needs only the model's labels. Clean data are needed only for calibration. The detector takes |S| + 1
-    forward passes per input (6 by default). The score has only |S| + 1 possible values. Therefore, a large number of
-    inputs have a score of 1, and calibration breaks the ties at random. The detector finds few triggers if the
-    background is white or the trigger is dark.
+    forward passes per input (6 by default), where S is the set of factors. With |S| factors, the score has only |S| + 1
+    possible values. Therefore, a large number of inputs have a score of 1, and calibration breaks the ties at random.
+    The detector finds few triggers if the background is white or the trigger is dark.
 
     This is the data-free score of the paper, which needs no clean data. (The paper also has a data-limited score, which
     uses the mean and standard deviation of clean inputs per class.)
@@ -29,7 +29,7 @@ class ScaleUp(Detector):
     ----------
     factors : numbers above 0
     seed : int, optional
-        Seed of the tie breakers. The score itself is not random.
+        Seed of the random values that break ties between equal scores. The score itself is not random.
 
     Source: Guo et al. 2023, arXiv 2302.03251, equation 1; S = {3, 5, 7, 9, 11}.
 

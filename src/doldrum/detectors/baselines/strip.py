@@ -23,8 +23,8 @@ __all__ = ["STRIP", "strip_score"]
 
 
 def strip_score(responses: Responses) -> NDArray[np.float64]:
-    """The score (N,) of each input: minus the mean entropy over the overlays, at the first strength. The score is NaN
-    if the input has no valid draw."""
+    """The score (N,) of each input: minus the mean entropy over the overlays. Only the first strength is used. The
+    score is NaN if the input has no valid draw."""
     entropy = responses.readouts["entropy"][:, 0].astype(np.float64)
     return -np.ma.masked_invalid(entropy).mean(axis=1).filled(np.nan)
 
