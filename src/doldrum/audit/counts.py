@@ -16,8 +16,7 @@ __all__ = ["Counts", "concentration", "counted"]
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """The flagged images and the discoveries among N scanned images, and the numbers about these images that a record
-    stores.
+    """The flagged images and the discoveries among N scanned images, with the numbers that the audit's record stores.
 
     Parameters
     ----------
@@ -70,11 +69,11 @@ def concentration(labels: NDArray[np.int64], flags: NDArray[np.bool_]) -> dict[s
     """Return the predicted class in which the flags concentrate most, as {label, flagged, scanned, p_value}; None if
     there are no flags.
 
-    F is the number of flags, N the number of images, and n the number of images that are predicted as a class. If the
-    flags were spread by chance, the number of flags in this class would have the hypergeometric distribution (N, n, F).
-    The p-value is the probability that a class gets at least its observed number of flags, times the number of classes
-    (Bonferroni), capped at 1. The class with the smallest p-value is returned. Among classes with the same p-value, the
-    class with the most flags is returned.
+    F is the number of flags, N the number of images, and n the number of images that are predicted as a class. If F
+    flags were spread over N images by chance, the number of flags in a class of n images would have the hypergeometric
+    distribution (N, n, F). The p-value is the probability that a class gets at least its observed number of flags,
+    times the number of classes (Bonferroni), capped at 1. The class with the smallest p-value is returned. Among
+    classes with the same p-value, the class with the most flags is returned.
 
     >>> labels = np.repeat([0, 1], [10, 90])
     >>> concentration(labels, labels == 0)["p_value"] < 1e-10

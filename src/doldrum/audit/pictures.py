@@ -47,8 +47,8 @@ def encode_pictures(
     image to target/NNNNN.png, and its noisy copies to target/NNNNN-noisy-S.png, where S is a noise strength. Return the
     names of the files.
 
-    An attacker may have written the files in `source`. So only pixel arrays with the shape `shape`, for the given noise
-    strengths, are read from these files, and no text.
+    An attacker may have written the files in `source`. So no text is read from these files, only pixel arrays of the
+    shape `shape` for the image and for the given noise strengths.
     """
     made = {}
     for index in indices[:MOST]:

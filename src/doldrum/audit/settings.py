@@ -34,7 +34,9 @@ class AuditSettings(JobSettings):
     images : str
         The images to scan, in any form that `doldrum.intake.open_images` takes.
     clean : str, optional
-        Clean images, not hand-picked and used for nothing else, or a split of a data set that doldrum knows, such as "fashion-mnist:test". Without clean images, the scanned images are ranked by suspicion but not flagged.
+        Clean images that were not picked by hand and are used for nothing else. A name such as "fashion-mnist:test"
+        selects a split of a data set that doldrum knows. Without clean images, the scanned images are ranked by
+        suspicion but not flagged.
     fpr, fdr : float in (0, 1)
         The promised false-positive rate (`fpr`), and the largest share of clean images that is allowed among the
         discoveries (`fdr`).
@@ -63,8 +65,8 @@ class AuditSettings(JobSettings):
         number of reference models that are examined at the same time.
     ray : str, optional
         The address of a Ray cluster whose machines do the measuring, by default with one worker per CPU. The model's
-        files must have the same path on every machine of the cluster. With `references`, the reference models and the
-        clean images must be there too.
+        files must have the same path on every machine of the cluster. With `references`, every machine must also have
+        the reference models and the clean images.
 
     Raises InputError for values of another type or range, and for files that do not exist.
 

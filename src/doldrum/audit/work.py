@@ -40,8 +40,8 @@ def work(job: dict[str, Any], tell: Tell, ask: Ask | None = None) -> dict[str, A
     """Do the work of an audit in the confined process, and return facts about the model, the clean images and the scanned images.
 
     `job` is a dict with the keys `settings`, `work` (a folder) and `seed`. `settings` has the values of
-    `AuditSettings.to_dict()`, and `share`, the scan's share of the time budget. The function `ask`, if given, sends
-    batches of images to workers.
+    `AuditSettings.to_dict()`, and also the value `share`, which is the scan's share of the time budget. The function
+    `ask`, if given, sends batches of images to workers.
 
     The files rows-*.jsonl and shown-*.json, and the folder pixels/, are written into the folder `work`.
     """
@@ -107,8 +107,8 @@ def work(job: dict[str, Any], tell: Tell, ask: Ask | None = None) -> dict[str, A
 
 
 def _parted(clean: ImageSet, fpr: float, seed: int) -> tuple[ImageSet, ImageSet]:
-    """Split the clean images into those to fit and those to calibrate. If the clean images cannot be used, InputError
-    is raised before any work."""
+    """Split the clean images into two parts, one to fit the detector and one to calibrate it. If the clean images
+    cannot be used, InputError is raised before any work."""
     fit, calibration = split_clean(len(clean), fpr, seed)
     parts = clean.take(fit), clean.take(calibration)
     check_apart(*parts)
@@ -120,7 +120,7 @@ def split_clean(count: int, fpr: float, seed: int) -> tuple[NDArray[np.int64], N
 
     Half of the images are used to fit, but at least 50 and at most 700. If half of the images are too few to calibrate
     for `fpr`, fewer than half are used to fit. The images that are not used to fit are used to calibrate. At most 2,000
-    images are used to calibrate, or at most twice the number that `fpr` needs if this is larger.
+    images are used to calibrate, or twice the number that `fpr` needs if this is more than 2,000.
 
     Raises InputError if there are too few images; the message says how many are needed.
 

@@ -57,7 +57,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import `OutlierDetector` when it is first used. No other class of this package needs scikit-learn."""
+    """Import `OutlierDetector` only when it is first used, because no class of this package except `OutlierDetector`
+    needs scikit-learn."""
     if name != "OutlierDetector":
         raise AttributeError(f"module 'doldrum.detectors' has no attribute {name!r}")
     from doldrum.detectors.deploy.estimator import OutlierDetector

@@ -40,8 +40,8 @@ def threads() -> int:
 
 
 class DeviceFill(ABC):
-    """A tile's function that can also write its rows on the model's device, so that only the original images are copied
-    there."""
+    """The function of a tile that can also write the tile's rows on the model's device. So only the original images are
+    copied to the device."""
 
     @abstractmethod
     def __call__(self, buffer: NDArray[np.float32]) -> None:
@@ -49,8 +49,8 @@ class DeviceFill(ABC):
 
     @abstractmethod
     def on(self, buffer: Any) -> None:
-        """Write the tile's rows into a float32 tensor (rows, C, H, W) on its device, with the same bits as into a
-        buffer."""
+        """Write the tile's rows into a float32 tensor (rows, C, H, W) on the tensor's device. The values are bit for
+        bit those that `__call__` writes."""
 
 
 class Engine(ABC):

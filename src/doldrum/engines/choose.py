@@ -28,8 +28,8 @@ ENGINES = (
     "compile", "compile-bf16", "compile-fp32",
 )  # fmt: skip
 MIN_AGREEMENT = 0.98
-"""The smallest allowed share of an engine's labels that equal the classifier's own labels. `auto` uses no engine with a
-smaller share."""
+"""The smallest allowed share of an engine's labels that equal the classifier's own labels. `auto` uses no engine whose
+share of equal labels is smaller."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def choose_engine(
 
     An engine that is requested by name is used even if its agreement is low. If a one-sided binomial test at 5% shows
     that the agreement is below `MIN_AGREEMENT`, there is a warning. For example, one different label among 32 labels
-    does not show this.
+    gives no warning.
     """
     check_engine(engine)
     suited = candidates(classifier) if engine == "auto" else [_named(classifier, engine)]
@@ -146,7 +146,8 @@ def _agreeing(
 
 
 def _shown_to_differ(agreement: float, checked: int) -> bool:
-    """Whether so few equal labels have a probability below 5% for an engine whose true agreement is `MIN_AGREEMENT`."""
+    """Whether so few labels are equal that an engine with the true agreement `MIN_AGREEMENT` would show this in less
+    than 5% of cases."""
     from scipy.special import bdtr
 
     return bool(bdtr(round(agreement * checked), checked, MIN_AGREEMENT) < 0.05)

@@ -16,8 +16,8 @@ _CPUS = Path("/proc/cpuinfo")
 def best_precision(device: torch.device | None = None) -> str:
     """The fastest precision whose labels stay close to fp32: "bf16" on a recent GPU and on a processor with AMX, else "fp32".
 
-    AVX512-BF16 without AMX is not enough for bf16. Of two processors with AVX512-BF16 but without AMX, bf16 had half
-    the speed of fp32 on one, and up to twice its speed on the other (docs/performance.md).
+    AVX512-BF16 without AMX is not enough for bf16. We measured two processors with AVX512-BF16 but without AMX: bf16
+    had half the speed of fp32 on one processor, and up to twice the speed of fp32 on the other (docs/performance.md).
     """
     if device is None and _no_amx():
         return "fp32"

@@ -17,15 +17,13 @@ def slice_rows(rows: int, *, weights: int, layers: Sequence[int]) -> int:
 
     `weights` is the number of bytes of all weights, which are read from memory once per slice. `layers` has the bytes
     that go into and out of each layer for one row. If a layer's bytes for a whole slice do not fit into the cache,
-    these bytes are written to memory. With slices of s rows, the memory traffic per row is the following number of
-    bytes:
-
-        weights / s + the sum of all entries of `layers` that are larger than cache / s
+    these bytes are written to memory. With slices of s rows, the memory traffic per row in bytes is weights / s, plus
+    all entries of `layers` that are larger than cache / s.
 
     For a network with few weights, such as a small transformer, slices that fit into the cache are best. For a network
-    with many weights, such as a ResNet, whole tiles are best. Among slice sizes whose traffic is within a twentieth of
-    the least, the largest is chosen, since it needs fewer calls. Slices that leave more than a twentieth of their rows
-    empty are not considered. The result depends only on the network, not on the machine or the time.
+    with many weights, such as a ResNet, whole tiles are best. Among slice sizes whose traffic is at most 5% above the
+    least traffic, the largest size is chosen, since it needs the fewest calls. Slices that leave more than a twentieth
+    of their rows empty are not considered. The result depends only on the network, not on the machine or the time.
 
     >>> slice_rows(63, weights=1_200_000, layers=[98_000] * 20), slice_rows(63, weights=45_000_000, layers=[500_000] * 10)
     (21, 63)

@@ -48,8 +48,8 @@ class Answers:
         return draws + int((self.labels == INVALID).sum())
 
     def noted(self, ids: Sequence[str], infos: Mapping[str, Mapping[str, Any]]) -> Answers:
-        """A copy of these Answers with the given ids. In the copy, the Responses of each probe have `infos[name]` as
-        `info`, where `name` is the probe's name."""
+        """A copy of these Answers with the given ids. In the copy, `infos[name]` becomes the `info` of the Responses of
+        the probe called `name`."""
         return replace(
             self, responses={name: replace(r, ids=ids, info=infos[name]) for name, r in self.responses.items()}
         )

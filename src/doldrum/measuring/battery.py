@@ -43,10 +43,10 @@ class Battery:
     """Several probes that are prepared for one input shape.
 
     The rows of an input are numbered across all probes. Row 0 is the unperturbed image. After row 0 come the rows of
-    the probes that perturb images, ordered by probe, condition (strength) and draw. Row 0 and the rows of the probes
-    that perturb images are the first `image_rows` rows, and the classifier itself labels the images in these rows. The
-    rows of probes that perturb the model come last. In row r of such a probe, a perturbed model labels the unperturbed
-    image. `variants[r]` identifies the perturbed model, as (probe, condition, draw).
+    the probes that perturb images, ordered by probe, condition (strength) and draw. The classifier itself labels the
+    images in the first `image_rows` rows: in row 0, and in the rows of the probes that perturb images. The rows of
+    probes that perturb the model come last. In row r of a probe that perturbs the model, a perturbed model labels the
+    unperturbed image. `variants[r]` identifies the perturbed model, as (probe, condition, draw).
 
     >>> from doldrum.probes import Gaussian, Scale
     >>> battery = Battery({"noise": Gaussian([0.1, 0.2], draws=3), "scale": Scale([3, 5])}, (1, 1, 2))
@@ -60,8 +60,8 @@ class Battery:
         self._number({name: range(p.draws) for name, p in self.probes.items()})
 
     def part(self, draws: Mapping[str, range]) -> Battery:
-        """A smaller battery: the unperturbed image, and some of the draws of some probes. All probes of the smaller
-        battery must perturb images, not the model.
+        """A smaller battery: the unperturbed image, and some of the draws of some probes. All probes in `draws` must
+        perturb images, not the model.
 
         `draws` maps the name of each included probe to a range of draw numbers. At each condition (strength), only the
         draws in this range are included.
@@ -121,7 +121,7 @@ class Battery:
         """Write the rows of several images (N, C, H, W) to `out`, a float32 tensor (N, stop - start, C, H, W).
 
         The written values are the same as those of `fill`, bit for bit. Noise is added on the tensor's device. Rows of
-        other probes are computed on the CPU and copied.
+        probes that are not noise are computed on the CPU and copied.
         """
         there = tensor_on(images, out.device)
         if start == 0 < stop:

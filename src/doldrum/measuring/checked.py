@@ -33,7 +33,8 @@ class Checked:
     classifier : str
         The classifier's fingerprint.
     rows : int
-        Rows in a batch of the engine. The check whether rows of a batch influence each other used this number of rows.
+        The number of rows in a batch of the engine. With batches of this size, it was checked whether the rows of a
+        batch influence each other.
     choice : EngineChoice
     notes : strings
         Unusual but harmless facts that the checks found, as text.

@@ -160,8 +160,8 @@ def _pictures(shards: Shards) -> Iterator[Picture | Skipped]:
 def called(shard: str, file: Path, item: str) -> str:
     """The id of a shard's item, with the name of the shard in front.
 
-    `file` is the local copy of the shard. If the id begins with the name of this file, the shard's name replaces the
-    file name.
+    `file` is the local copy of the shard. If the item's id begins with the name of this local file, the shard's name
+    replaces the name of the local file.
 
     >>> called("x/a.tar", Path("/tmp/a.tar"), "1.png"), called("x/a.tar", Path("/tmp/a.tar"), "a.tar: the rest")
     ('x/a.tar/1.png', 'x/a.tar: the rest')

@@ -1,4 +1,4 @@
-"""Read inputs slice by slice from an ImageSet, an array, or anything else with a shape that can be sliced."""
+"""Read inputs slice by slice from an ImageSet, an array, or any other object that has a `shape` and gives slices."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Inputs:
 
     A stream (anything with `shape` and slices) is checked while it is read; `data.read_stream` reads all other sources.
 
-    A stream is never in memory as a whole; only the slices that are being measured are. A stream may have its own `ids`
-    and `content_hash()`, like an ImageSet. If a stream has no `ids`, its images get the ids "0", "1", …. Other sources
-    (torch Datasets, lists, generators, …) are read once into an array, which is kept in a file if it is large.
-    `skipped` lists the items that could not be read as (id, reason), and `notes` tells how the other images were
-    changed.
+    A stream is never in memory as a whole: only the slices that are being measured are in memory. A stream may have its
+    own `ids` and `content_hash()`, like an ImageSet. If a stream has no `ids`, its images get the ids "0", "1", ….
+    Other sources (torch Datasets, lists, generators, …) are read once into an array, which is kept in a file if it is
+    large. `skipped` lists the items that could not be read, as (id, reason). `notes` tells how images were changed when
+    they were read.
     """
 
     def __init__(self, images: Images, classifier: Classifier | None = None) -> None:

@@ -87,11 +87,11 @@ def measure(
     progress : bool
         Draw a progress bar if standard error is a terminal.
     readouts : names of "entropy", "confidence", "change"
-        Values to compute from every draw's class probabilities. "entropy" is the entropy of these probabilities, in
-        nats. "confidence" is the probability of the base label (the unperturbed input's label). "change" is the L1
-        distance to the probabilities of the unperturbed input. If readouts are requested, the unperturbed input's
-        probabilities are saved too (`Responses.scores`). Readouts need a classifier that gives scores, and depend on
-        the engine's precision.
+        Values to compute from every draw's class probabilities. "entropy" is the entropy of a draw's class
+        probabilities, in nats. "confidence" is the probability of the base label (the unperturbed input's label).
+        "change" is the L1 distance to the probabilities of the unperturbed input. If readouts are requested, the
+        unperturbed input's probabilities are saved too (`Responses.scores`). Readouts need a classifier that gives
+        scores, and depend on the engine's precision.
     until : rule, optional
         A stopping rule, such as ``dd.until.Decided(0.2, alpha=0.01)``. An input gets draws until the rule is satisfied,
         but at most `probe.draws`. The measured draws are the same as the first draws of a measurement without a rule.

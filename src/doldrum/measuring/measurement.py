@@ -115,7 +115,7 @@ class Measurement:
         """A copy of this run with only some draws of each condition (see `Battery.part`). Detectors use such copies to
         measure inputs in stages.
 
-        A batch of the copy has at most as many rows as one input needs for the selected draws. So a stage is cheap even
+        In the copy, a batch has no more rows than one input needs for the selected draws. So a stage costs little even
         for a single image. The model is not run here. Row 0 is the unperturbed image, as in every battery.
         """
         if self.until is not None:

@@ -44,7 +44,8 @@ def check_readouts(classifier: Classifier, readouts: Sequence[str], *, scores: b
 
 
 def probabilities(output: NDArray[Any], outputs: Outputs) -> NDArray[np.float64]:
-    """Probabilities (B, K) in float64: the softmax of logits, or unchanged probabilities.
+    """Return probabilities (B, K) in float64: the softmax of `output` if it has logits, and otherwise `output`
+    unchanged.
 
     A row with a value that is not finite becomes NaN.
 
@@ -64,8 +65,8 @@ class Readings:
     """Labels and readouts of a block of inputs, which the outputs of the tiles fill in any order.
 
     With readouts or `scores`, the scores of the unperturbed inputs are collected too. Row 0 of each input is the
-    unperturbed image. Readouts need the scores of row 0. If scores of other rows arrive before row 0, their readouts
-    are computed when row 0 arrives. Few rows arrive before row 0, since engines start tiles in order.
+    unperturbed image. The readouts of all rows need the scores of this image. If scores of other rows arrive before row
+    0, their readouts are computed when row 0 arrives. Few rows arrive before row 0, since engines start tiles in order.
     """
 
     def __init__(

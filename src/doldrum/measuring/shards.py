@@ -61,9 +61,9 @@ def measure_to(
     The folder `out` must be new or empty, or contain an unfinished run of the same measurement, which is then
     continued. Two runs are of the same measurement if their images, classifier, probe, engine, rule and level are the
     same. Each shard is written under a temporary name and renamed; then the manifest is replaced. So a killed run
-    leaves complete shards, and a manifest with ``"complete": false`` that lists them with their SHA-256. If a shard is
-    damaged when a run is continued, this shard and all later shards are measured again, and a warning says so. The
-    folder is locked during the run. `workers` above 1 distributes the work over processes with one thread each. If
+    leaves complete shards, and a manifest with ``"complete": false`` that lists these shards with their SHA-256. If a
+    shard is damaged when a run is continued, this shard and all later shards are measured again, and a warning says so.
+    The folder is locked during the run. `workers` above 1 distributes the work over processes with one thread each. If
     `ray` is the address of a Ray cluster, the work is distributed over the cluster's machines
     (:func:`doldrum.spread.spread`). The labels do not depend on the number of workers or machines.
 
@@ -113,7 +113,8 @@ def measure_to(
 def _writing(folder: Path) -> Generator[None, None, None]:
     """Replace an OSError from writing by an error that says what to do.
 
-    Only code that writes is inside this context, since the classifier and the images may raise OSError too.
+    Only code that writes files runs inside this context. The classifier and the images may raise OSError too, and such
+    errors must not be replaced.
     """
     try:
         yield

@@ -47,9 +47,9 @@ class Rule(ABC):
 
     `alpha` is the maximum probability of an error for one input at one strength, over the randomness of the probe's
     draws. The probability that at least one of the C strengths of an input has an error is at most C alpha. To limit
-    this probability to alpha, use alpha / C. Among N inputs, the expected number of errors at each strength is at most
-    N alpha. All inputs get the same random draws, so errors may occur together. The draws must be fixed before the
-    images are known: do not try several seeds and keep the one with the best result.
+    the probability of an error over all C strengths to p, set `alpha` to p / C. Among N inputs, the expected number of
+    errors at each strength is at most N alpha. All inputs get the same random draws, so errors may occur together. The
+    draws must be fixed before the images are known: do not try several seeds and keep the one with the best result.
     """
 
     @property
@@ -61,8 +61,8 @@ class Rule(ABC):
     def limits(
         self, counts: NDArray[np.int64], base: NDArray[np.integer]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The lower and upper limits (M,) of the quantity, computed from `counts`, the label counts (M, K), and `base`,
-        the labels of the unperturbed inputs (M,)."""
+        """Compute the lower and upper limits (M,) of the quantity for M inputs. `counts` (M, K) has the label counts,
+        and `base` (M,) has the labels of the unperturbed inputs."""
 
     @abstractmethod
     def enough(self, lower: NDArray[np.float64], upper: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -31,11 +31,11 @@ _BESIDE = frozenset(
 class References(Sequence[Classifier]):
     """Different models with the same input shape and the same number of classes.
 
-    A sequence of Classifiers that holds no open model. A model is opened each time it is accessed, and stays open while
-    the caller keeps the Classifier (its method `close` closes it earlier). `settings` says how each model is opened,
-    and `fingerprints` has the models' fingerprints in the same order as `settings`. `notes` has the remarks that were
-    made when the models were opened, without repetitions. `manifest` says how `train_references` made the models; it is
-    None for other models.
+    A sequence of Classifiers that keeps no model open itself. A model is opened each time it is accessed, and stays
+    open while the caller keeps the Classifier (its method `close` closes it earlier). `settings` says how each model is
+    opened, and `fingerprints` has the models' fingerprints in the same order as `settings`. `notes` has the remarks
+    that were made when the models were opened, without repetitions. `manifest` says how `train_references` made the
+    models; it is None for other models.
     """
 
     settings: tuple[ModelSettings, ...]
@@ -72,13 +72,13 @@ def open_references(folder: str | os.PathLike[str], *, progress: bool = True, **
     ----------
     folder
         A folder written by `train_references`, or a folder of model files that `dd.open_model` can open. The folder may
-        also contain Hugging Face folders. Hidden files, texts (.json, .txt, .md, ...) and weight files that belong to a
-        model in the folder are ignored. Every file that is not ignored must be a model.
+        also contain Hugging Face folders. Three kinds of files are ignored: hidden files, text files (.json, .txt, .md,
+        ...), and weight files that belong to a model in the folder. Every file that is not ignored must be a model.
     progress
         Draw a progress bar if standard error is a terminal.
     **options
-        The fields of :class:`doldrum.opening.ModelSettings`, as for `dd.open_model`. These options apply to all models.
-        For models made by `train_references`, options are not needed, and are ignored.
+        Any fields of :class:`doldrum.opening.ModelSettings`, with the same meaning as in `dd.open_model`. These options
+        apply to all models. For models made by `train_references`, options are not needed, and are ignored.
 
     Returns
     -------

@@ -20,7 +20,8 @@ _MOST_CLASSES = 32767
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
-    """How images become a model's input: resized to `size`, channels in the model's order, then (scale * x - mean) / std, x in [0, 1].
+    """How images become a model's input. Images x in [0, 1] are resized to `size`, their channels are put into the
+    model's order, and then (scale * x - mean) / std is computed.
 
     Parameters
     ----------

@@ -64,8 +64,8 @@ def is_bare_name(name: str) -> bool:
 
 
 def _locations(data: Any, shown: str) -> Iterator[str]:
-    """Yield the file name that each tensor with external data has in its field `location`, as far as the bytes can be
-    read as a ModelProto."""
+    """Yield the file names in the field `location` of all tensors with external data. Names are found only as far as
+    the bytes can be read as a ModelProto."""
     left, count = [("model", 0, len(data))], 0
     while left:
         what, start, end = left.pop()
@@ -85,10 +85,11 @@ def _locations(data: Any, shown: str) -> Iterator[str]:
 
 
 def _fields(data: Any, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (number, start, end) for every field of type bytes between `at` and `end`. Stops at bytes that are not a message.
+    """Yield (field number, start, end) for every field of type bytes between the positions `at` and `end`. Stop at
+    bytes that are not part of a Protobuf message.
 
-    The fields inside a group are treated as fields of the message itself. So too many fields may be checked, but never
-    too few.
+    The fields inside a group are treated as fields of the message itself. So some fields may be checked that need no
+    check, but no field is missed.
     """
     while at < end:
         tag, at = _varint(data, at, end)
@@ -112,8 +113,8 @@ def _fields(data: Any, at: int, end: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _varint(data: Any, at: int, end: int) -> tuple[int, int]:
-    """Read the number at `at`. Return the number and the position after its last byte; the position is -1 if there is
-    no number."""
+    """Read the integer (a Protobuf varint) that begins at the position `at`. Return the integer and the position after
+    its last byte; the position is -1 if there is no integer."""
     value = shift = 0
     while at < end and shift < 70:
         byte = data[at]

@@ -1,7 +1,7 @@
 """Open a Hugging Face folder with an image classifier, using only the code of the transformers library and safetensors weights.
 
 The library gets a new folder with only the weights and a configuration of plain values. This folder has no remote code, adapters, external
-kernels or quantisation plug-ins. The library is also set to offline mode.
+kernels or quantisation plug-ins. The transformers library is also set to offline mode.
 """
 
 from __future__ import annotations

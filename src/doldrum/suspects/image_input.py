@@ -41,7 +41,7 @@ class ImageInput:
         return self.kind in KINDS
 
     def told(self) -> list[str]:
-        """Sentences about the steps that were added before the input."""
+        """Sentences for the user about the steps that were added before the model's input."""
         return {
             "nchw": [],
             "nhwc": ["the model takes channels last; a transpose was put before it"],
@@ -54,8 +54,8 @@ class ImageInput:
     def preprocessing(
         self, given: Preprocessing | None, said: Mapping[str, Any], *, shown: str, notes: list[str]
     ) -> Preprocessing:
-        """Return the `given` preprocessing, fitted to the model's input. If no preprocessing is given, make it from the
-        file's shapes and its metadata `said` (`size`, `mean`, `std`, `order`).
+        """Return the `given` preprocessing, fitted to the model's input. If no preprocessing is given, make one from
+        the shapes in the file and from `said`, the file's metadata (`size`, `mean`, `std`, `order`).
 
         If the model takes whole numbers, pixels are 0 to 255 (-128 to 127 for int8). Raises InputError if the sizes
         don't fit the file, or if they are neither given nor in the file.
@@ -87,7 +87,7 @@ class ImageInput:
             )
 
     def _advice(self, given: Preprocessing) -> str:
-        """Advice on what to pass instead of sizes that don't fit the file."""
+        """Advice on what to pass if the given sizes don't fit the file."""
         parts: list[str] = []
         if self.channels not in (None, given.input_shape[0]):
             known = {1: "channels='grey'", 3: "channels='rgb' or channels='bgr'"}
@@ -133,7 +133,8 @@ class ImageInput:
 
 
 def image_input(name: str, dims: Sequence[int | None], kind: str, *, last: bool | None, shown: str) -> ImageInput:
-    """The input called `name`, with sizes `dims` (None: open) and the type `kind` ("float" or one of `KINDS`).
+    """Return the description of the model's input that is called `name`. `dims` has the input's sizes, with None for an
+    open size. `kind` is the input's type: "float" or one of `KINDS`.
 
     `last` says whether channels come last, or is None if the file's graph does not show this. Raises ClassifierError for an input that can't
     take images.

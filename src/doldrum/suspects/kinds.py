@@ -131,8 +131,8 @@ def _is_onnx(file: BinaryIO, size: int) -> bool:
 
 
 def _varint(data: bytes, start: int) -> tuple[int, int]:
-    """Read the number at `start`. Return the number and the position after its last byte, or (0, -1) if there is no
-    number."""
+    """Read the integer (a Protobuf varint) that begins at the position `start`. Return the integer and the position
+    after its last byte, or (0, -1) if there is no integer."""
     value = 0
     for i in range(10):
         if start < 0 or start + i >= len(data):

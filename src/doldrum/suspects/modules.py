@@ -40,8 +40,7 @@ class Prepared(nn.Module):
         return self.model((x - self.mean) / self.std)
 
     def extra_repr(self) -> str:
-        """The module's settings that are not stored in its buffers, as text. The fingerprint of the classifier includes
-        this text."""
+        """The module's settings that are not stored in its buffers, as text for the classifier's fingerprint."""
         told = ["bgr"] if self.flip else []
         return ", ".join(told + ([f"scale={self.scale:g}"] if self.scale != 1 else []))
 

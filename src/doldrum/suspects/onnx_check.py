@@ -92,8 +92,8 @@ class _Check:
         return outside
 
     def _functions(self) -> set[tuple[str, str]]:
-        """Return the names of the functions that the file defines. Before that, count the nodes, because a few
-        functions can expand to 2^60 nodes."""
+        """Return the names of the functions that the file defines. Raise InputError if the graph and these functions
+        expand to too many nodes: a few functions can expand to 2^60 nodes."""
         bodies = {(f.domain, f.name): f for f in self.model.functions}
         sizes: dict[tuple[str, str], int] = {}
         active: set[tuple[str, str]] = set()

@@ -29,8 +29,8 @@ def read_external(
     files.
 
     The files must be in the model's own folder, have a bare name, and be no links. A tensor's bytes must be inside its
-    file, and their number must fit the tensor's type and shape. The total number of bytes must be at most `most`. If a
-    file or a tensor breaks one of these rules, InputError is raised before any bytes are read.
+    file, and their number must fit the tensor's type and shape. The total number of bytes must not be above `most`. If
+    a file or a tensor breaks one of these rules, InputError is raised before any bytes are read.
     """
     plans = []
     total = 0

@@ -52,8 +52,8 @@ def onnx_input(model: Any, shown: str) -> tuple[Any, ImageInput]:
 
 
 def _channels_last(model: Any, value: Any) -> bool | None:
-    """Whether the model's input has channels last, for an input whose shape doesn't show this. The first operator on
-    images decides: a transpose or a convolution.
+    """Whether the model's input has channels last, for an input whose shape doesn't show this. The first transpose or
+    convolution of the images shows the order of the axes.
 
     The result is None if the shape shows the order of the axes, or if neither the shape nor the operators show it.
     """
@@ -101,7 +101,7 @@ def _made_by(name: str, makers: dict[str, Any]) -> str:
 
 
 def argmax_input(model: Any, name: str) -> tuple[str, int] | None:
-    """The input and the axis of the ArgMax from which an output comes; None if there is no ArgMax."""
+    """If an output comes from an ArgMax, the name of the ArgMax's input, and the axis of the ArgMax; otherwise None."""
     makers = {n: node for node in model.graph.node for n in node.output}
     for _ in range(20):
         node = makers.get(name)

@@ -89,8 +89,8 @@ def _chosen(
     """Choose the output with the scores or labels. Return the chosen output and the number of classes (None if this
     number is not known).
 
-    If the file does not declare the shapes of the outputs, the model is run on grey images. The number of grey images
-    is the model's fixed batch size, or else 2.
+    If the file does not declare the shapes of the outputs, the model is run on grey images. In this run, the number of
+    grey images is the model's fixed batch size, or 2 if the batch size is open.
     """
     declared = onnx_outputs(model)
     shape = (found.batch or 2, *wanted.input_shape)
@@ -164,7 +164,8 @@ def _said(metadata: dict[str, str]) -> dict[str, Any]:
 
 
 def _value(text: str | None) -> Any:
-    """Parse a value in metadata that is written as JSON or as a Python literal. Several lines become a list, other text None."""
+    """Parse a value in metadata that is written as JSON or as a Python literal. If the text is neither of these,
+    several lines become a list of lines, and a single line becomes None."""
     if text is None:
         return None
     for read in (json.loads, ast.literal_eval):

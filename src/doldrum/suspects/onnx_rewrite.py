@@ -49,7 +49,8 @@ class _Steps:
             self.add("Clip", np.array(low, np.float32), np.array(high, np.float32))
 
     def rounded(self, low: float, high: float) -> None:
-        """Add nodes that round to whole numbers from low to high; halves are rounded up."""
+        """Add nodes that round to whole numbers (halves are rounded up), and that clip the result to the range from
+        `low` to `high`."""
         self.add("Add", np.array(0.5, np.float32))
         self.add("Floor")
         self.clip(low, high)
@@ -148,8 +149,8 @@ def without_zipmap(model: Any) -> list[Any]:
 
 
 def _replace(graph: Any, name: str, values: Sequence[Any]) -> None:
-    """Replace the values of a graph's field by a copy of `values`. The copy is needed because deleting the field's old
-    values would also delete the values that `values` takes from this field."""
+    """Replace the values of a graph's field by a copy of `values`. Without the copy, the values that `values` takes
+    from this field would be deleted together with the field's old values."""
     import onnx
 
     new = onnx.GraphProto()

@@ -55,9 +55,10 @@ def open_model(
         "logits", "probabilities" or "labels". By default, the kind of output is found from the model.
     output
         The name of the output to use, if an ONNX, OpenVINO or TensorFlow Lite file has several. By default, the output
-        whose shape or name is that of class scores is used, and a note says so.
+        whose shape or name fits class scores is used, and a note says so.
     preprocessing
-        How images become the model's input. By default, the preprocessing is read from the model's own files, or derived from their shapes with a note.
+        How images become the model's input. By default, the preprocessing is read from the model's own files. If the
+        files do not state it, it is derived from the shapes in these files, and a note says so.
     num_classes
         The number of classes, which is needed if the model doesn't determine it.
 

@@ -170,7 +170,7 @@ def with_preprocessing(ov: Any, model: Any, found: ImageInput, wanted: Preproces
 
 
 def _rounded(ops: Any, x: Any, low: float, high: float) -> Any:
-    """Round to whole numbers from low to high; halves are rounded up."""
+    """Round to whole numbers (halves are rounded up), and clip the result to the range from `low` to `high`."""
     return ops.clamp(ops.floor(ops.add(x, np.float32(0.5))), float(low), float(high))
 
 

@@ -83,7 +83,8 @@ def open_openvino(
 
 
 class _Source:
-    """A checked file that is read again for each attempt, because building a graph changes the model that was read."""
+    """A checked model file, which is read again for each attempt to build a graph, because building changes the model
+    that was read."""
 
     def __init__(self, ov: Any, path: str | os.PathLike[str], kind: str, folder: Path, shown: str) -> None:
         self.ov, self.kind, self.shown, self.signed = ov, kind, shown, False
@@ -127,7 +128,7 @@ def _built(
     the fixed batch size.
 
     Most files have a batch size of one, but also work with other sizes. So the model is first built with an open batch
-    size. The open size is kept if two images in one batch give the same outputs as each image by itself.
+    size. The open batch size is kept if two images in one batch give the same outputs as each image by itself.
     """
     failure: Exception | None = None
     for batch in dict.fromkeys([None, found.batch or 1]):

@@ -38,7 +38,8 @@ _STATE_DICT = frozenset(
 )
 _OTHER_WAYS = {"INST", "OBJ", "EXT1", "EXT2", "EXT4", "PERSID", "NEXT_BUFFER", "READONLY_BUFFER", "NEWOBJ_EX"}
 OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-"""The first bytes of torch's files from before its zip format (release 1.6): a pickled number."""
+"""The first bytes of files that torch saved before release 1.6, which introduced its zip format. These bytes are a
+pickled number."""
 _PICKLES = 5  # in such a file: this number, a version, sizes of types, the object, keys; then come the values
 _MOST_OPCODES = 5_000_000
 UNKNOWN = "something that can't be determined"

@@ -25,8 +25,8 @@ class Output:
 
     `numbers` is "float", "byte" (int8 or uint8, from quantised models), "integer" or "other". `dims` are the sizes of
     the output's axes, with the batch axis first; an open size is None. `made_by` is the last operator: "softmax",
-    "sigmoid", "argmax" or "other". `feeds` are the names of later outputs. A later output is computed from this output,
-    or from all values from which this output is computed and from more values.
+    "sigmoid", "argmax" or "other". `feeds` are the names of later outputs. Output B is later than output A if B is
+    computed from A. B is also later if it is computed from all values that A is computed from, and from more.
     """
 
     name: str
@@ -85,10 +85,10 @@ def choose_output(
 ) -> Chosen:
     """Choose the output called `name`. Without a name, choose scores (N, K), or else labels (N,), or else one number per image (N, 1).
 
-    If several outputs could be the scores, the one with `num_classes` classes is chosen. If this rule does not decide,
-    an output with a typical name for scores is chosen, or else the output that is computed last, or else the first
-    output. A note says which output was chosen. Raises InputError if no output has the name, and ClassifierError if no
-    output can be scores or labels.
+    If several outputs could be the scores, the one with `num_classes` classes is chosen. If `num_classes` does not
+    decide between the outputs, an output with a typical name for scores is chosen, or else the output that is computed
+    last, or else the first output. A note says which output was chosen. Raises InputError if no output has the name,
+    and ClassifierError if no output can be scores or labels.
     """
     listed = ", ".join(o.shown for o in found[:6]) or "none"
     if name is not None and all(o.name != name for o in found):

@@ -139,7 +139,7 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
 
 
 def _table(path: str | os.PathLike[str], shown: str) -> bytes:
-    """The bytes of the pickle in a zip of torch."""
+    """The bytes of the pickle inside a zip file that torch saved."""
     members = checked_zip(path, shown)
     tables = [m for m in members if m.filename.endswith("/data.pkl") or m.filename == "data.pkl"]
     if len(tables) != 1 or any(m.compress_type for m in members):

@@ -95,8 +95,8 @@ def with_weights(
 
 
 def _fitting(tensors: Mapping[str, torch.Tensor], wanted: Mapping[str, Any]) -> tuple[str, Mapping[str, torch.Tensor]]:
-    """The names of all weights may begin with the same prefix. Remove the part of the prefix without which the most
-    names match the names in the network. Return the removed part and the renamed weights."""
+    """The names of all weights may begin with the same prefix. Remove the part of this prefix whose removal makes the
+    most names equal to names in the network. Return the removed part and the renamed weights."""
     prefix, best = "", ("", tensors)
     most = len(wanted.keys() & tensors.keys())
     while True:

@@ -19,7 +19,7 @@ __all__ = ["AdaptiveBlend", "AdaptivePatch"]
 
 @dataclass(frozen=True, eq=False)
 class AdaptiveBlend(Trigger):
-    """The trigger of Adap-Blend: at test, a pattern blended with the image with weight `alpha`, as in Blended.
+    """The trigger of Adap-Blend: at test time, a pattern is blended with the image with weight `alpha`, as in Blended.
 
     In training, the weight is `training_alpha`, and only random pieces of the pattern are used.
 

@@ -35,7 +35,8 @@ class Trigger(ABC):
     In some attacks, the trigger in training images differs from the trigger in test images: for example, it is noisy,
     or only half of the trigger is used. `in_training` adds the form of the trigger for poisoned samples. `as_cover`
     adds the form of the trigger for cover samples, which keep their labels. By default, training and test images get
-    the same form of the trigger. Random values in these forms depend only on (seed, row of the training set).
+    the same form of the trigger. In `in_training` and `as_cover`, random values depend only on the seed and on the
+    sample's row in the training set.
     """
 
     name: ClassVar[str] = ""

@@ -18,7 +18,8 @@ __all__ = ["Displacement"]
 
 @dataclass(frozen=True, eq=False)
 class Displacement(Trigger):
-    """Warp images: each output pixel is read (bilinearly) at a distance of `scale` times `field` pixels.
+    """Warp images: each output pixel gets the input's value at its own position plus `scale` times `field`,
+    interpolated bilinearly.
 
     `field` is (2, H, W): displacements of rows, then of columns, in pixels. Positions are clipped to the image. The
     field is given by the caller, for example from trigger inversion. (In WaNet, :class:`doldrum.triggers.Warp`, a seed

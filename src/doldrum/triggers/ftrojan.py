@@ -24,16 +24,16 @@ class FTrojan(Trigger):
 
     The changed coefficients are (p, p) for each p in `positions`. Blocks of `block` x `block` pixels tile the image
     from the upper left. Pixels to the right of the last whole block, or below it, do not change. The DCT is
-    orthonormal, so one changed coefficient changes a pixel by at most 2 * `magnitude` / `block` grey levels. Images
-    smaller than `block` get one block with their smaller side B. In this smaller block, the positions are multiplied by
-    (B - 1) / (block - 1) and rounded: 15 and 31 become 13 and 27 on 28 x 28. Grey images have no chroma, so their only
-    channel is changed. All conversions are linear, so the trigger adds the same pattern to every image. The strength is
-    `magnitude`.
+    orthonormal, so one changed coefficient changes a pixel by at most 2 * `magnitude` / `block` grey levels. If a side
+    of the image is shorter than `block`, all blocks have B x B pixels, where B is the length of the shorter side. In
+    blocks of B x B pixels, the positions are multiplied by (B - 1) / (block - 1) and rounded: 15 and 31 become 13 and
+    27 on 28 x 28. Grey images have no chroma, so their only channel is changed. All conversions are linear, so the
+    trigger adds the same pattern to every image. The strength is `magnitude`.
 
     Source: Wang et al. 2021, arXiv 2111.10991, section 4; magnitude 30, positions 15 and 31, blocks of 32.
 
-    Raises InputError for positions that are outside the block or repeated, for a magnitude outside 0 to 255 block (the
-    largest coefficient that an image can have), and for images without 1 or 3 channels.
+    Raises InputError for positions that are outside the block or repeated, and for images without 1 or 3 channels. A
+    magnitude below 0 or above 255 * `block` (the largest coefficient that an image can have) is refused too.
 
     >>> FTrojan().pattern((1, 28, 28)).shape
     (1, 28, 28)

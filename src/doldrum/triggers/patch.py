@@ -17,7 +17,7 @@ CORNERS = ("upper left", "upper right", "lower left", "lower right")
 
 @dataclass(frozen=True, eq=False)
 class Patch(Trigger):
-    """A square patch of `size` pixels, `margin` pixels away from the two image edges that meet in its corner.
+    """A square patch of `size` x `size` pixels, at a distance of `margin` pixels from the two edges of an image corner.
 
     `pattern` is "white" (all ones) or "checker" (a checkerboard of ones and zeros, with a one in the first pixel).
     All channels get the same values. Only the patch's size^2 pixels change.

@@ -11,7 +11,8 @@ __all__ = ["resample"]
 
 
 def resample(images: Images, field: NDArray[np.float64]) -> Images:
-    """Read images (N, C, H, W) bilinearly at (i, j) + field (2, H, W). Positions are clipped to the image.
+    """Interpolate images (N, C, H, W) bilinearly: the output pixel (i, j) is read at the position
+    (i, j) + field[:, i, j]. Positions are clipped to the image.
 
     >>> x = np.arange(4, dtype=np.float32).reshape(1, 1, 1, 4)
     >>> resample(x, np.stack([np.zeros((1, 4)), np.full((1, 4), 0.5)])).ravel().tolist()

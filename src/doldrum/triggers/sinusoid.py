@@ -15,7 +15,8 @@ __all__ = ["Sinusoid"]
 
 @dataclass(frozen=True, eq=False)
 class Sinusoid(Trigger):
-    """Change each image x to clip(x + v), with v(i, j) = delta sin(2 pi j f / m) in column j of m.
+    """Change each image x to clip(x + v), with v(i, j) = delta sin(2 pi j f / m) for row i, column j of m columns, and
+    frequency f.
 
     `delta` is in units of the [0, 1] pixel range (the paper's 40 is 40/255), and is the strength. `frequency` f is the
     number of waves across the image. All rows and channels get the same values.
@@ -23,8 +24,8 @@ class Sinusoid(Trigger):
     Source: Barni, Kallas, Tondi 2019, arXiv 1902.11237, section 3.1. The paper uses this trigger with clean-label
     poisoning.
 
-    Raises InputError for a delta outside [0, 1], a frequency that is not above 0, and images with at most 2 f columns,
-    in which the sampled wave would have another frequency, or be zero.
+    Raises InputError for a delta outside [0, 1], and for a frequency f that is not above 0. Images with at most 2 f
+    columns are refused too: with so few columns, the sampled wave would have another frequency, or be zero.
 
     >>> wave = Sinusoid(delta=0.5, frequency=1)(np.full((1, 1, 1, 4), 0.5, dtype=np.float32))
     >>> wave.round(3).ravel().tolist()

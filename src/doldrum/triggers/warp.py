@@ -22,13 +22,14 @@ _MOST_POINTS = 256
 
 @dataclass(frozen=True, eq=False)
 class Warp(Trigger):
-    """Warp images: each output pixel is read (bilinearly) at a distance of `field` pixels.
+    """Warp images: each output pixel gets the input's value at its own position plus `field`, interpolated bilinearly.
 
-    The field is up(P / mean|P| * s), with P ~ U(-1, 1) of shape (2, k, k). The function up interpolates the k x k grid
-    to the image's size with a cubic spline; the corners of the grid are the corners of the image. Positions are clipped
-    to the image. So the strength `s` is the mean displacement of the control points, in pixels, along each axis. For
-    cover samples, random numbers U(-1, 1) are added to the field, for each pixel and sample. These cover samples are
-    the paper's noise mode, which uses twice as many cover samples as poisoned samples, with their true labels.
+    The field is up(P / mean|P| * s), where P ~ U(-1, 1) has the shape (2, k, k), and the function up enlarges it to the
+    image's size. The function up interpolates the k x k grid with a cubic spline; the corners of the grid are the
+    corners of the image. Positions are clipped to the image. So the strength `s` is the mean displacement of the
+    control points, in pixels, along each axis. For cover samples, random numbers U(-1, 1) are added to the field, for
+    each pixel and sample. These cover samples are the paper's noise mode, which uses twice as many cover samples as
+    poisoned samples, with their true labels.
 
     Source: Nguyen & Tran 2021, arXiv 2102.10369, equations 3 to 6; s = .5, k = 4. As in the paper, the field is in
     pixels. Released code divides the field by the image's size in coordinates from -1 to 1, which halves the warp.

@@ -90,8 +90,8 @@ class Detector(Hooks):
         check only if classifier, engine, versions or machine have changed.
 
         In `fit`, `calibrate` and `scan`, images are an ImageSet, an array, or any source that
-        :func:`doldrum.data.read_stream` reads. If `workers` is above 1, that many processes of one thread each share
-        the measuring. `ray` is the address of a Ray cluster, whose machines then share the measuring
+        :func:`doldrum.data.read_stream` reads. If `workers` is above 1, it is the number of processes that share the
+        measuring, each with one thread. `ray` is the address of a Ray cluster, whose machines then share the measuring
         (:func:`doldrum.spread.spread`). Results are bit for bit the same for every number of workers. A worker that
         dies is replaced.
 

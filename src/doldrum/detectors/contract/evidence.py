@@ -19,7 +19,7 @@ __all__ = ["Evidence", "base_outputs"]
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Some inputs, with the classifier's answers to them and to the detector's probes.
+    """Some inputs, with the classifier's answers for the unperturbed inputs and for the detector's probes.
 
     Parameters
     ----------

@@ -55,8 +55,8 @@ def prepared(
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """Measures the evidence of a block of images, with all draws of all stages. The evidence does not contain the
-    images, since the caller has the images. A `Measured` can be sent to worker processes."""
+    """Runs the probes on a block of images, with all draws of all stages, and returns the evidence. The evidence does
+    not contain the images, since the caller has the images. A `Measured` can be sent to worker processes."""
 
     parts: Sequence[Measurement]
 

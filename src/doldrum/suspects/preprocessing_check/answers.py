@@ -44,12 +44,12 @@ class Answers:
 
     @property
     def information(self) -> NDArray[np.float64]:
-        """For each image, the information of its label: (g - q) / (1 - q) * -log q, as an array (N,).
+        """For each image, the information of its label, as an array (N,).
 
-        In this formula, g is the share of the image's copies that keep the label, and q is the share of all images that
-        have this label. If all copies keep their labels, the mean information is the entropy of the labels, in nats.
-        The mean information is about 0 if the copies get random labels, or if all images get the same label. So the
-        information is high only for labels that are varied and stable.
+        The information is (g - q) / (1 - q) * -log q, where g is the share of the image's copies that keep the label,
+        and q is the share of all images with this label. If all copies keep their labels, the mean information is the
+        entropy of the labels, in nats. The mean information is about 0 if the copies get random labels, or if all
+        images get the same label. So the information is high only for labels that are varied and stable.
         """
         q = self.shares
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -68,7 +68,7 @@ def ask(
 
     All candidates get the same copies: one that is brighter by 0.15, clipped to [0, 1], and one that is turned by 8
     degrees. If pixels have the range of the training data, the labels of both copies mostly stay the same. If pixels
-    have another range, a change of brightness changes the labels.
+    have another range than the training data, the brighter copies often get other labels than the images.
     """
     labels: list[list[Any]] = [[] for _ in candidates]
     sure: list[list[Any]] = [[] for _ in candidates]

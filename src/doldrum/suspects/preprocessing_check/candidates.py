@@ -52,7 +52,8 @@ def usual_candidates(
     fixed_range: bool = False,
     open_layout: bool = False,
 ) -> list[Candidate]:
-    """The candidate preprocessings for one way to `resize`: the one in use, then `more`, then the usual ones, most common first.
+    """The candidate preprocessings that use the method `resize`. First comes the preprocessing in use, then come those
+    in `more`, then the usual preprocessings, the most common first.
 
     With `fixed_range`, the model takes bytes or clips its input, so only the order of channels can be tried. Candidates that are almost the
     same as an earlier one are left out.

@@ -75,20 +75,22 @@ def check_preprocessing(
 ) -> PreprocessingCheck:
     """Try the usual preprocessings on clean images, and say which fits best.
 
-    The model is not opened again for a candidate. Instead, images are changed so that the model gets the input values
-    that the candidate preprocessing would give. With labels, accuracies are compared. A candidate is better if an exact
+    The model is not opened again for a candidate: the images are changed so that the model gets the input values that
+    the candidate preprocessing would give. With labels, accuracies are compared. A candidate is better if an exact
     McNemar test shows it, and its accuracy is at least 5 points higher.
 
     Without labels, the information of the predicted labels is compared (:attr:`Answers.information`). The information
-    is -log of a label's share among the images, for labels that don't change if the image is turned by 8 degrees or
-    made brighter by 0.15. A candidate is better if it has at least half of the largest possible information, and if a
-    z-test over 20 or more images shows that the preprocessing in use has less than 85% of the candidate's information.
-    The McNemar test and the z-test each have an error probability of at most 1% over all candidates.
+    of a label is -log q, where q is the share of images with this label. A label has less information if it changes
+    when the image is turned by 8 degrees or made brighter by 0.15. A candidate is better if it has at least half of the
+    largest possible information, and if a z-test over 20 or more images shows that the preprocessing in use has less
+    than 85% of the candidate's information. The McNemar test and the z-test each have an error probability of at most
+    1% over all candidates.
 
     Parameters
     ----------
     classifier : Classifier
-        A classifier that was opened with the preprocessing `opened` and applies it itself. A classifier that returns only labels is enough.
+        A classifier that was opened with the preprocessing `opened`, and that does this preprocessing itself. A
+        classifier that returns only labels is enough.
     images : (N, C, H, W), uint8 or float in [0, 1], RGB or grey
         Clean images of the size that the classifier takes. Or a dict {"stretch": images, "crop": images} with two
         versions of the same images; `resize` names the version in use.
@@ -97,10 +99,11 @@ def check_preprocessing(
     more : (name, Preprocessing) pairs
         Candidates in addition to the usual ones, for example from the file's metadata.
     fixed_range : bool
-        Whether the model takes bytes or clips its input. If the model does one of these, only orders of channels (and resizing) are tried.
+        Whether the model takes bytes or clips its input. If `fixed_range` is true, only orders of channels (and
+        resizing) are tried.
     open_layout : bool
-        Whether the model takes each image as a row of pixels, and the order of these pixels is unknown. If the order is
-        unknown, channels last is tried too.
+        Whether the model takes each image as a row of pixels, and the order of these pixels is unknown. If
+        `open_layout` is true, the order with channels last is tried too.
     most : int
         The largest number of images, drawn at random. There are (1 + 2) forward passes per image and candidate, and about 13 candidates.
 
@@ -177,7 +180,7 @@ def sample_of(
 def _resized(
     candidates: Sequence[Candidate], answers: Sequence[Answers], truth: NDArray[Any] | None, other: Resize
 ) -> list[Candidate]:
-    """The preprocessing in use and the best candidate so far, each with the other method of resizing."""
+    """The preprocessing in use and the best candidate so far, both with the resizing method `other`."""
     from dataclasses import replace
 
     best = max(range(len(candidates)), key=lambda k: float(figure(answers[k], truth).mean()))

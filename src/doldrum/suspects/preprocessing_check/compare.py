@@ -23,7 +23,7 @@ ALPHA = 0.01
 """The error probability of a check: the highest probability that the check, by chance, calls some candidate better than
 the preprocessing in use."""
 FEWEST = 20
-"""The smallest number of images without labels with which a candidate can be called better. The test needs so many
+"""Without labels, a candidate can be called better only if there are at least this many images. The test needs so many
 images because the mean over the images must be about normally distributed."""
 _TIED = 0.05
 _POINTS = 0.05  # of accuracy: less is not worth a word
@@ -45,9 +45,9 @@ class Row:
 
     `p` is a one-sided p-value, times the number of candidates. With labels, the hypothesis is that the candidate is
     right no more often than the preprocessing in use. Without labels, the hypothesis is that the information of the
-    preprocessing in use is at least 85% of the candidate's information. `better` says that `p` is below ALPHA, and that
-    the difference matters. `tied` says that a row differs from the first row by less than the uncertainty: a one-sided
-    test at 5%, for each row separately, does not show that the row is worse.
+    preprocessing in use is at least 85% of the candidate's information. `better` is true if `p` is below ALPHA and the
+    difference matters. `tied` is true if a one-sided test at 5%, made for each row separately, does not show that the
+    row is worse than the first row.
     """
 
     name: str
@@ -68,8 +68,8 @@ class Row:
 
 
 def figure(answers: Answers, truth: NDArray[Any] | None) -> NDArray[np.float64]:
-    """The number that is compared for each image, as an array (N,). With `truth`, this is 1 for a right label and 0 for
-    a wrong label. Without `truth`, this is the information of the image's label."""
+    """Return an array (N,) with one number per image, for comparing candidates. With `truth`, the number is 1 for a
+    right label and 0 for a wrong label. Without `truth`, the number is the information of the image's label."""
     return answers.information if truth is None else (answers.labels == truth).astype(np.float64)
 
 
@@ -84,9 +84,9 @@ def rows_of(
     """Make one row per candidate, sorted with the best first. The first of `candidates` is the preprocessing in use.
 
     Candidates that are shown to be better come first, then the preprocessing in use, then the other candidates. Among
-    equally good candidates, the more common one comes first. Of the best candidate and its near ties, the one most
-    similar to the preprocessing in use is put first. So chance alone changes the preprocessing as little as possible,
-    and above all does not change the order of channels.
+    equally good candidates, the more common one comes first. If several candidates are about as good as the best one,
+    the candidate most similar to the preprocessing in use comes first. So changes that only chance suggests are
+    avoided, above all another order of channels.
     """
     opened, before = candidates[0].preprocessing, answers[0]
     tests = max(len(candidates) - 1, 1)
@@ -140,7 +140,8 @@ def _far(candidate: Candidate, opened: Candidate) -> tuple[bool, ...]:
 
 
 def could_be_better(before: Answers, truth: NDArray[Any] | None, num_classes: int) -> bool:
-    """Whether a candidate could be better than the preprocessing in use by enough to matter. If no candidate could be better, no candidate needs to be tried."""
+    """Whether a candidate could be better than the preprocessing in use by a difference that matters. If no candidate
+    could be better, no candidate needs to be tried."""
     mean = float(figure(before, truth).mean())
     return mean <= 1 - _POINTS if truth is not None else mean < _SHARE * _most(before, num_classes)
 

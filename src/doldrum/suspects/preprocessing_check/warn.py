@@ -64,8 +64,8 @@ def preprocessing_warning(
 def preprocessing_note(
     suspect: Suspect, images: Any, labels: ArrayLike | None = None, *, resize: Resize = "stretch", seed: int = 0
 ) -> str | None:
-    """Return the warning of :func:`preprocessing_warning`. If there is no warning, return a "note: ..." if there are at
-    least 8 images and all images got the same label; else None."""
+    """Return the warning of :func:`preprocessing_warning`, if there is one. Otherwise, return a "note: ..." if all of
+    at least 8 images got the same label, and None in all other cases."""
     warning, one_label = _looked_at(suspect, images, labels, resize=resize, most=None, seed=seed)
     return warning or one_label
 
