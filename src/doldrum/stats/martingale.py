@@ -4,10 +4,10 @@ The test is valid at every number of scores, however often it is checked.
 
 Conformal p-values that are all computed from one fixed calibration set are not independent uniform numbers. For a given
 calibration set, the p-values are independent, but only nearly uniform. So gamblers who bet as if the p-values were
-uniform can win without limit, even if the stream is clean. So this module uses bets on cells (see below), not on
-p-values. On a clean stream, bets on cells have no systematic gain. Bets on cells need no more memory than bets on
-p-values. The n calibration scores divide the real line into n + 1 intervals, which are called cells. By
-exchangeability, the next score falls into a given cell with the probability
+uniform can win without limit, even if the stream is clean. Therefore, this module uses bets on cells (see below), which
+have no systematic gain on a clean stream. Bets on cells need no more memory than bets on p-values. The n calibration
+scores divide the real line into n + 1 intervals, which are called cells. By exchangeability, the next score falls into
+a given cell with the probability
 
     (1 + number of earlier scores of the stream in this cell) / (n + 1 + number of all earlier scores of the stream).
 
