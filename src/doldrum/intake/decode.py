@@ -100,7 +100,8 @@ def image_pixels(image: Any) -> NDArray[np.uint8]:
     """Pixels of an open Pillow image as (1 or 3, H, W); transparent parts become white.
 
     The range of a float image (TIFF) is taken as 0 to 1, 0 to 255 or 0 to 65535: the smallest of these ranges that
-    contains the highest pixel value. The pixels of a float image are scaled from this range to 0 to 255.
+    contains the highest pixel value. The pixels of a float image are then scaled, so that the highest value of the
+    range becomes 255.
     """
     from PIL import Image
 

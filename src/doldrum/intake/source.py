@@ -83,7 +83,7 @@ def open_images(path: str | os.PathLike[str], *, limits: ImageLimits | None = No
     path : str or path
         A folder (with files and archives at any depth), one image, a zip, a tar (plain or packed with gzip, bzip2, xz
         or zstd; also WebDataset shards), a Parquet table with encoded images, an .npy or .npz of pixels, or an IDX
-        file. The format is recognised by the first bytes. The suffix matters only for .npz.
+        file. The format is recognised by the first bytes. The suffix of the file name matters only for .npz.
     limits : ImageLimits, optional
         Sizes beyond which an entry is skipped and a container refused.
 

@@ -47,7 +47,7 @@ class TarMember:
 def tar_members(stream: Reader, *, most: int) -> Iterator[TarMember]:
     """The entries of a tar in their order, without folders.
 
-    `most` is a number of bytes: the entry of a larger file comes without the file's bytes.
+    For a file of more than `most` bytes, the entry does not contain the file's bytes.
 
     Raises InputError for a damaged header, a header that is too long, and a tar that ends in the middle of an entry.
     """

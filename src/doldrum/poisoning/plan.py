@@ -41,8 +41,8 @@ class PoisonPlan:
     cover_classes, cover_rate
         Cover samples get the trigger and keep their true labels, so that the model learns when to ignore the trigger.
         `cover_rate` is the share of cover samples in the whole training set. Cover samples come from `cover_classes`.
-        If `cover_classes` is empty, they come from any class, or, in a source-specific plan, from any class except
-        `source`. A poisoned sample is never a cover sample.
+        If `cover_classes` is empty, cover samples come from any class; in a source-specific plan, they come from any
+        class except `source`. A poisoned sample is never a cover sample.
     keep_label
         The share of the poisoned samples that keep their true label (as in the attack LSBA). The number of samples that
         keep their label is rounded.

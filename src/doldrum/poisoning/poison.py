@@ -22,13 +22,13 @@ __all__ = ["PoisonedSet", "choose_samples", "poison"]
 class PoisonedSet(ImageSet):
     """A poisoned training set, made by `poison`: an ImageSet that also records which samples were changed, and how.
 
-    `take` gives a plain ImageSet of the poisoned images.
+    The method `take` returns a plain ImageSet, which does not record what was changed.
 
     Attributes
     ----------
     poisoned : (N,) bool
         The samples that got the trigger, including samples that keep their label. The plan's `rate` is the share of
-        these samples.
+        these samples in the training set.
     cover : (N,) bool
         The cover samples: samples that got the trigger's cover form and keep their true labels. Cover samples do not
         count as poisoned.
@@ -109,8 +109,7 @@ def poison(train_set: Images, trigger: Trigger, plan: PoisonPlan, *, seed: int =
 def choose_samples(
     train_set: ImageSet, plan: PoisonPlan, *, seed: int = 0
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Choose the samples, as two masks (N,): the samples that `poison` poisons, and the samples that it uses as cover
-    samples.
+    """Choose which samples `poison` poisons, and which samples become cover samples. Return two masks (N,).
 
     Raises the same errors as `poison`.
     """

@@ -42,7 +42,7 @@ class AuditRecord(Record):
     false-positive rate
     flags : {count, expected, limit, more_than_promised, discoveries, fdr}, or null
     concentration : {label, flagged, scanned, p_value}, or null: the predicted class that has more flags than chance explains
-    band : {name, strengths, low, middle, high} for each kind of perturbation: the 5%, 50% and 95% quantiles of the share of perturbed copies that keep the label. The quantiles are over clean inputs or, if the inputs were ranked only, over the scanned images
+    band : {name, strengths, low, middle, high} for each kind of perturbation: the 5%, 50% and 95% quantiles of the share of perturbed copies that keep the label. The quantiles are over clean inputs; if the audit had no clean inputs and only ranked the scanned images, the quantiles are over the scanned images
     verdict : {exit_code: 0 or 3, heading, sentences: [text]}, about the images, and about the model if it was inspected
     inspection : an :class:`doldrum.records.inspection.InspectionRecord` as a dictionary, or null; its files are in the folder inspection
     explanations : Explanations of the most suspicious flagged images, or null; their pictures are in explanations/

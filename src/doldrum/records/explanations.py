@@ -116,12 +116,13 @@ class Explanation(Record):
         `p_value` is the exact p-value of the hypothesis that some control succeeds at least as often as the part that
         was found. `p_adjusted` is this p-value after Holm's correction for the number of explained images.
     rank : float or None
-        A conformal p-value: among this image and the controls, the share that stand out at least as much as this image
-        does.
+        A conformal p-value for how much this image stands out from the controls. Of this image and all controls, the
+        p-value is the share that stands out at least as much as this image.
     holds : float or None
-        A conformal p-value for a pattern that several images share. This image and the trusted images of its class are
-        counted. The p-value is the share of the counted images that contain at least as much of the pattern as this
-        image does, and change their class if the pattern is subtracted.
+        A conformal p-value for a pattern that several images share. This image is compared with the trusted images of
+        its class. The p-value is the share of the compared images that contain at least as much of the pattern as this
+        image does. An image that keeps its class when the pattern is subtracted counts as containing nothing of the
+        pattern.
     labels : {clean, found, control} or None
         The classes predicted for three versions of the held-back images in `shown`: the unchanged image, the image with the found part put in, and the image with the best control's part put in.
     shown : Shown or None

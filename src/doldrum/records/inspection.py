@@ -50,7 +50,7 @@ class InspectionRecord(Record):
     in the reference models
     success : {hits, n, value, lower, upper}, or null: how often the trigger works on images that were used for nothing else
     trigger : {kind, factor, examples: [{before, after: classes, -1 for no valid answer}]}, or null
-    inspectors : for each inspector {name, title, needs, seconds, refused, values: [[source, target, value or null, deviation or null]], band: [low, high] or null}. `band` is the range, over the reference models, of how much a model's most suspicious route stands out
+    inspectors : for each inspector {name, title, needs, seconds, refused, values: [[source, target, value or null, deviation or null]], band: [low, high] or null}. For each reference model, the route with the largest deviation is taken; `band` has the smallest and the largest of these deviations
     verdict : {word: one of WORDS, exit_code: 0 or 3, heading, sentences: [text], not_looked: [text]}
 
     Raises InputError for a value of the wrong type, a share outside [0, 1], a class that the model lacks, or text over 4,000 characters.

@@ -46,7 +46,7 @@ def texts(values: Any, name: str, most: int) -> list[str]:
 def check_head(record: Any) -> None:
     """Check the first fields of a record: version, created, doldrum, command, seed, model.
 
-    The checked seed and model replace those in the record, although the record is frozen.
+    The seed and the model in the record are replaced by their checked values, although the record is frozen.
     """
     check_version(record.version)
     for name in ("created", "doldrum", "command"):

@@ -65,11 +65,11 @@ def repair(
         labels are used. If the images have no labels, the labels that the model predicts are used, provided that the
         method allows it.
     inspection : Inspection, Explanations, Explanation, or a Recovered trigger, optional
-        The result of `dd.inspect` for this model, or of `dd.explain`. If you give the images and the seed of the
-        inspection, its search used no held-back image. If an explanation proved several triggers, the trigger `best` is
-        used. Images that the explanation's search used are not held back, for any seed. A proven trigger leads images
-        to the class of the flagged image. The source class is the class of the images on which the trigger was proven,
-        or any class.
+        The result of `dd.inspect` or `dd.explain` for this model, or the trigger from such a result. If you give the
+        images and the seed of the inspection, its search used no held-back image. If an explanation proved several
+        triggers, the trigger `best` is used. Images that the explanation's search used are not held back, for any seed.
+        A proven trigger leads images to the class of the flagged image. The source class is the class of the images on
+        which the trigger was proven, or any class.
     method : name or RepairMethod, optional
         By default "unlearn" with a trigger, and "fine-prune" without a trigger.
     inspect_again : bool

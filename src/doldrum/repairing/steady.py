@@ -11,8 +11,9 @@ __all__ = ["Steady"]
 class Steady(nn.Module):
     """A wrapper that keeps a model in evaluation mode while it is trained.
 
-    So the model's normalisation layers keep the statistics of the original training data. In training mode, a few
-    hundred clean images, some mixed or with a trigger, would change these statistics.
+    So the model's normalisation layers keep the statistics of the original training data. In training mode, the
+    normalisation layers would take their statistics from a few hundred clean images, some of them mixed or with a
+    trigger.
     """
 
     def __init__(self, model: nn.Module) -> None:

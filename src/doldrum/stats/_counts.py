@@ -44,8 +44,8 @@ def check_level(level: float) -> float:
 def distinct_rows(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
     """The distinct rows of counts (..., K), each sorted in descending order, and the index of each row among them.
 
-    Entropies do not depend on the order of the classes. So thousands of inputs often have only a few hundred different
-    sorted rows. `rows[index].reshape(...)` gives the sorted row of every input.
+    Entropies do not depend on the order of the classes. So the counts are sorted: thousands of inputs often have only a
+    few hundred different sorted rows of counts. `rows[index].reshape(...)` gives the sorted row of every input.
 
     >>> rows, index = distinct_rows(np.array([[1, 3], [3, 1], [2, 2]]))
     >>> rows.tolist(), index.tolist()

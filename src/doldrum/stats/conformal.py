@@ -109,7 +109,7 @@ def p_values(
 def num_allowed(n: int, fpr: float) -> int:
     """k = floor(fpr (n + 1)).
 
-    An input has p <= fpr if fewer than k calibration inputs are at least as suspicious as it.
+    The p-value of an input is at most `fpr` if fewer than k calibration inputs are at least as suspicious as the input.
 
     >>> num_allowed(500, 0.01), num_allowed(99, 0.01), num_allowed(98, 0.01)
     (5, 1, 0)
@@ -335,7 +335,8 @@ def _pair(scores: ArrayLike, ties: ArrayLike) -> tuple[NDArray[np.float64], NDAr
 
 
 def _at_least(cal: NDArray[Any], cal_ties: NDArray[Any], new: NDArray[Any], ties: NDArray[Any]) -> NDArray[np.int64]:
-    """For each new score, the number of calibration scores that are at least as high, in the order of (score, tie)."""
+    """For each new score, the number of calibration scores that are at least as high; equal scores are compared by
+    their tie breakers."""
     both, both_ties = np.concatenate([cal, new]), np.concatenate([cal_ties, ties])
     # Among full equals the calibration inputs come last, so that they count as at least as suspicious.
     is_cal = np.arange(len(both)) < len(cal)

@@ -29,10 +29,11 @@ def rank_correlation(
 ) -> float:
     """Rank correlation of x and y, pooled within strata and after adjusting for other variables.
 
-    "spearman": x and y are ranked within each stratum (mid-ranks divided by the stratum's size + 1, and centred). The
-    result is the correlation between the ranks of x and the ranks of y, over all strata together. With `adjust`, a
-    linear fit on the ranks of the variables in `adjust` is subtracted first (partial Spearman). "kendall": tau-b over
-    the pairs within strata, without `adjust`. With one stratum, the results are the usual coefficients.
+    "spearman": within each stratum, x and y are replaced by their mid-ranks, which are centred and divided by the
+    stratum's size + 1. The result is the correlation between the ranks of x and the ranks of y, over all strata
+    together. With `adjust`, a linear fit on the ranks of the variables in `adjust` is subtracted first (partial
+    Spearman). "kendall": tau-b over the pairs within strata, without `adjust`. With one stratum, the results are the
+    usual coefficients.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ def mid_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _ranks_within(values: NDArray[np.float64], groups: NDArray[np.generic]) -> NDArray[np.float64]:
     """Mid-ranks within each group, centred and divided by the group's size + 1.
 
-    One sort handles all groups, because bootstraps call this function often.
+    All groups are sorted in one call, because bootstraps call this function often.
     """
     order = np.lexsort((values, groups))
     v, g = values[order], groups[order]
@@ -142,7 +143,8 @@ def cluster_bootstrap(
     Parameters
     ----------
     statistic : rows -> float
-        A function that computes the statistic from row numbers, some of which are repeated. NaN results are left out.
+        A function that takes row numbers and computes the statistic from these rows. In a resample, a row number can
+        occur several times. NaN results are left out.
     clusters : labels (n,)
         The cluster of each row, for example its model. Rows of one model are not independent, but models are.
     strata : labels (n,), optional

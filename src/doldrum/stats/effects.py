@@ -48,13 +48,13 @@ def mean_effect(values: ArrayLike, *, level: float = 0.95, method: Method = "t",
         measurements.
     level : float in (0, 1)
     method : "t" or "sign-flip"
-        "t": mean ± t_{n-1} s / sqrt(n), for values that are about normally distributed over models. (With uniform
-        values of 6 models, the test at 5% rejects in 7% of cases.) "sign-flip": exact for every distribution that is
-        symmetric around its mean. The p-value is the share of the 2^n sign assignments whose mean is at least as far
-        from 0 as the observed mean. For the limits, the means of all 2^n - 1 non-empty subsets of the values are
-        sorted. The limits are the k-th smallest and the k-th largest of these means, with k = floor(2^n (1 - level) /
-        2). If k is 0, the limits are infinite: with level 0.95, this is so for fewer than 6 models. With more than 16
-        models, 16,384 random assignments or subsets are used.
+        "t": mean ± t_{n-1} s / sqrt(n), for values that are about normally distributed over models. (If the values of 6
+        models are uniformly distributed, the test at 5% falsely rejects in 7% of cases.) "sign-flip": exact for every
+        distribution that is symmetric around its mean. The p-value is the share of the 2^n sign assignments whose mean
+        is at least as far from 0 as the observed mean. For the limits, the means of all 2^n - 1 non-empty subsets of
+        the values are sorted. With k = floor(2^n (1 - level) / 2), the limits are the k-th smallest and the k-th
+        largest of these subset means. If k is 0, the limits are infinite; with level 0.95, k is 0 for fewer than 6
+        models. With more than 16 models, 16,384 random assignments or subsets are used.
     seed : int
         The seed of the random assignments and subsets.
 

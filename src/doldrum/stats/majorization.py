@@ -13,13 +13,14 @@ probable classes, and T_m the total count of the m classes with the largest coun
 Only a few m get limits. With probability at most alpha / 2, one or more upper limits are wrong; with probability at
 most alpha / 2, one or more lower limits are wrong. So with probability at least 1 - alpha, all limits l_m <= P_m <= u_m
 are right. P_m is a concave function of m, with P_0 = 0 and P_K = 1. So P_m is above the straight lines between the
-lower limits l_m. For a size m without own limits, P_m <= u_t for every t >= m, and P_m <= u_s m / s for every s <= m.
-So P_m is between two curves: the least concave majorant of the lower limits, and the least concave majorant of the
-upper limits. The steps of each curve are the probabilities of a distribution. The true distribution majorizes `wild`,
-which comes from the lower limits, and is majorized by `calm`, which comes from the upper limits. The entropy and the
-collision statistic are Schur-concave: they decrease when a distribution becomes more unequal in the order of
-majorization. So the entropy of `calm` is a lower limit of the true entropy, and the entropy of `wild` an upper limit,
-for every p. In the same way, `calm` and `wild` give limits of the collision statistic.
+lower limits l_m. If a size m has no limits of its own, the upper limits u_t and u_s of other sizes limit P_m: P_m <=
+u_t for every t >= m, and P_m <= u_s m / s for every s <= m. So P_m is between two curves: the least concave majorant of
+the lower limits, and the least concave majorant of the upper limits. The steps of each curve are the probabilities of a
+distribution. The true distribution majorizes `wild`, which comes from the lower limits, and is majorized by `calm`,
+which comes from the upper limits. The entropy and the collision statistic are Schur-concave: they decrease when a
+distribution becomes more unequal in the order of majorization. So the entropy of `calm` is a lower limit of the true
+entropy, and the entropy of `wild` an upper limit, for every p. In the same way, `calm` and `wild` give limits of the
+collision statistic.
 
 A simpler method would compute one Clopper-Pearson interval at alpha / K for each class. This module's limits use sums
 over classes, and are almost always tighter than one interval per class. With more classes, this module's limits become
@@ -66,8 +67,9 @@ class LimitDistributions:
 def limit_distributions(rows: NDArray[np.int64], *, alpha: float) -> LimitDistributions:
     """The most equal (`wild`) and the most unequal (`calm`) distribution for counts (R, K).
 
-    Each row of counts is sorted in descending order, and all rows have the same sum n >= 1. For every p, two errors
-    have a probability of at most alpha / 2 each: p does not majorize `wild`, or `calm` does not majorize p.
+    Each row of counts is sorted in descending order, and all rows have the same sum n >= 1. For every p, there are two
+    possible errors, and each has a probability of at most alpha / 2. One error is that p does not majorize `wild`; the
+    other is that `calm` does not majorize p.
 
     >>> limits = limit_distributions(np.array([[10, 0, 0]]), alpha=0.1)
     >>> limits.wild.round(3).tolist(), limits.width.tolist(), limits.calm.tolist()
@@ -94,11 +96,13 @@ def calmest(sizes: NDArray[np.int64], high: NDArray[np.float64], k: int) -> NDAr
 def calmest_steps(
     sizes: NDArray[np.int64], high: NDArray[np.float64], k: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The result of `calmest` in steps of equally probable classes: each step's probability per class, and its width.
+    """The distribution of `calmest`, divided into steps of equally probable classes. The first array has each step's
+    probability per class, and the second array has each step's width.
 
     The width of a step is its number of classes, which can be 0. Between two neighbouring `sizes`, the upper limit of
-    P_m is the minimum of a straight line and a constant. So the majorant of the upper limits is computed from few
-    points, even for a large K: the points where the line and the constant begin, cross and end.
+    P_m is the minimum of a straight line and a constant. So the least concave majorant of the upper limits is computed
+    from few sizes m, even for a large K. At these sizes, the straight line or the constant begins or ends, or the line
+    crosses the constant.
     """
     m = _where_it_bends(sizes, high, k)
     values = np.where(m == 0, 0.0, np.where(m == k, 1.0, _at_size(m, high, sizes)))
@@ -151,10 +155,12 @@ def _rising(high: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _where_it_bends(sizes: NDArray[np.int64], high: NDArray[np.float64], k: int) -> NDArray[np.int64]:
-    """The sizes m (R, S), sorted, at which the upper limit of P_m can bend as a function of m.
+    """The sizes m at which the upper limit of P_m, as a function of m, can have a corner. The array (R, S) of sizes is
+    sorted.
 
-    The limit can bend at m = 0, at m = K, and at the given `sizes`. Between two neighbouring `sizes`, the limit can
-    bend at the first m, at the last m, and where the straight line crosses the constant.
+    The upper limit can have a corner at m = 0, at m = K, and at the given `sizes`. Between two neighbouring `sizes`,
+    the upper limit is the minimum of a straight line and a constant. So between two neighbouring `sizes`, there can be
+    corners at the first m, at the last m, and where the straight line crosses the constant.
     """
     ends = np.append(sizes, k)
     wide = np.flatnonzero(np.diff(ends) > 1)
@@ -169,8 +175,8 @@ def least_concave_majorant(x: NDArray[np.int64], values: NDArray[np.float64]) ->
     """The smallest concave function of x that is nowhere below `values` (R, S), evaluated at x.
 
     x has the shape (S,) or (R, S) and must not decrease. If two entries of x are equal, their values must be equal too.
-    The algorithm is a monotone chain over all rows at once. Each new point removes the earlier points that are below a
-    straight line between two points that stay.
+    The algorithm is a monotone chain over all rows at once. The points are added one by one, and every point below a
+    straight line between two other points is removed.
 
     >>> least_concave_majorant(np.array([0, 1, 2, 4]), np.array([[0.0, 0.1, 0.8, 1.0]])).round(3).tolist()
     [[0.0, 0.4, 0.8, 1.0]]

@@ -3,10 +3,11 @@
 The test is valid at every number of scores, however often it is checked.
 
 Conformal p-values that are all computed from one fixed calibration set are not independent uniform numbers. For a given
-calibration set, the p-values are independent, but only nearly uniform. So a martingale that bets well against uniform
-p-values grows without limit, even if the stream is clean. Bets on cells, as in this module, avoid the growth exactly,
-and need no more memory. The n calibration scores divide the real line into n + 1 intervals, which are called cells. By
-exchangeability, the next score falls into a given cell with the probability
+calibration set, the p-values are independent, but only nearly uniform. So gamblers who bet as if the p-values were
+uniform can win without limit, even if the stream is clean. Therefore, this module uses bets on cells (see below), which
+have no systematic gain on a clean stream. Bets on cells need no more memory than bets on p-values. The n calibration
+scores divide the real line into n + 1 intervals, which are called cells. By exchangeability, the next score falls into
+a given cell with the probability
 
     (1 + number of earlier scores of the stream in this cell) / (n + 1 + number of all earlier scores of the stream).
 
@@ -15,7 +16,7 @@ equally likely (ties are broken at random). Cells can be combined into bins. The
 probabilities of its cells. The bins form a Pólya urn. The capital of a gambler who bets on the bins at fair odds is a
 martingale. By Ville's inequality, a martingale that starts at 1 reaches 1 / alpha with probability at most alpha, over
 calibration sets and streams. A test can also use only some of the cells, and ignore all scores in other cells. The used
-cells alone form a Pólya urn too, which is independent of the times at which scores fall into the used cells.
+cells alone form a Pólya urn too. This urn is independent of the times at which scores fall into the used cells.
 
 Source: Vovk, Nouretdinov and Gammerman, Testing exchangeability on-line, ICML 2003 (ranks among all scores so far);
 Vovk et al., Retrain or not retrain: conformal test martingales for change-point detection, 2021; Ville 1939. The urn
@@ -48,7 +49,8 @@ _MOST = 1e200  # what a gambler can have: it is certain long before
 
 
 class ConformalMartingale:
-    """A test martingale that starts at 1: the capital of gamblers who bet at fair odds on the bin of the next score.
+    """A test martingale that starts at 1: the capital of gamblers who bet, at fair odds, on which bin the next score
+    falls into.
 
     Parameters
     ----------
@@ -116,10 +118,10 @@ class ConformalMartingale:
         """Add m scores, and return the logarithm of the capital after each score (m,).
 
         Except for rounding, the result does not depend on how a stream is split into calls. `bins` (m,) are in [0, B).
-        `groups` (m,) in [0, G) are needed if there is more than one group. `places` (m,) gives each score an increasing
-        number, and the attributes `alarm` and `since` are such numbers. By default, the place of a score is its number
-        in the stream, counted from 1. Raises InputError for arrays of different lengths, a bin or group out of range,
-        or a bin without cells.
+        `groups` (m,) in [0, G) are needed if there is more than one group. `places` (m,) has a number for each score,
+        and the numbers must increase. The attributes `alarm` and `since` are set to numbers from `places`. By default,
+        the place of a score is its number in the stream, counted from 1. Raises InputError for arrays of different
+        lengths, a bin or group out of range, or a bin without cells.
         """
         at = np.asarray(bins, dtype=np.int64)
         of = np.zeros(len(at), np.int64) if groups is None else np.asarray(groups, dtype=np.int64)
@@ -164,8 +166,8 @@ class ConformalMartingale:
         return path
 
     def _odds(self, bins: NDArray[np.int64], group: int) -> NDArray[np.float64]:
-        """The factors q(bin) / p_t(bin) for a group's scores (m, 2 K): K gamblers with p_t, then K gamblers with
-        p_0."""
+        """The factors q(bin) / p_t(bin) for a group's scores, as an array (m, 2 K). The first K columns are for the
+        gamblers that use p_t, and the other K columns are for the gamblers that use p_0."""
         urn = self._cells[group] + self._counts[group]
         if len(bins) > 1:
             hit = np.zeros((len(bins), len(urn)))
@@ -262,18 +264,19 @@ def _numbers(value: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 
 def _waiting(t: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The share of the starting capital that no gambler has begun to bet after t scores."""
+    """The share of the starting capital that is not yet used for bets after t scores."""
     return (1 - _AT_ONCE) * (1 + t / _SCALE) ** -_POWER
 
 
 def _grown(
     capital: NDArray[np.float64], odds: NDArray[np.float64], entering: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Each gambler's capital (m, K) after each score, at most _MOST.
+    """The capital of each of K gamblers after each of m scores, as an array (m, K); the values are limited to _MOST.
 
     After score t, capital_t = odds_t (capital_(t-1) + entering_t), where entering_t is the capital with which a gambler
-    begins at score t. Within a run of scores, capital_t = product_t (capital_0 + sum of entering_s / product_(s-1)),
-    where product_t is the product of the odds up to score t.
+    begins at score t. For a block of scores t = 1, 2, ..., this gives capital_t = product_t (capital_0 + sum of
+    entering_s / product_(s-1)), with the sum over s from 1 to t. Here product_t is the product of the odds of the first
+    t scores, and capital_0 is the capital before the block.
     """
     m, k = odds.shape
     run = min(_RUN, m)
@@ -318,11 +321,13 @@ def tilt_bets(cells: ArrayLike) -> NDArray[np.float64]:
 
 
 def spike_bets(cells: ArrayLike, shares: ArrayLike = (0.003, 0.01, 0.03, 0.1, 0.3, 0.9)) -> NDArray[np.float64]:
-    """Bets (K, B) that win if a share of the scores falls into the first bins: 1 - share + share * spike / p.
+    """Bets (K, B) that win if unusually many scores fall into the first bins: 1 - share + share * spike / p.
 
-    Each bet is that this share of the scores has the distribution `spike` instead of p, the bins' probabilities in the
-    calibration set. The first bins are all bins except the last one. There are three distributions `spike`: only the
-    first bin; the first bins in proportion to their cells; all first bins that hold a cell, with equal probabilities.
+    Each bet assumes that a share `share` of the scores follows the distribution `spike` over the bins. The other scores
+    follow p, the bins' probabilities in the calibration set. The first bins are all bins except the last one. Three
+    distributions `spike` are used. The first distribution has only the first bin. The second distribution has the first
+    bins, in proportion to their numbers of cells. The third distribution has all first bins that contain a cell, with
+    equal probabilities.
 
     >>> spike_bets([1, 1, 8], (0.5,)).round(2).tolist()
     [[5.5, 0.5, 0.5], [3.0, 3.0, 0.5], [3.0, 3.0, 0.5]]

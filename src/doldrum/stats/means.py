@@ -180,7 +180,7 @@ class MeanEntropy:
     def calm_upper(self, level: float) -> float:
         """Upper limit of mean W for the case that every draw of an input gave the same label, for all inputs.
 
-        The limit allows for different labels that more draws, or more inputs, could have shown.
+        With more draws or more inputs, other labels could have appeared; the limit allows for such labels.
         """
         row = np.zeros(self.num_classes, dtype=np.int64)
         row[0] = self._draws

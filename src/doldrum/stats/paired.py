@@ -89,7 +89,8 @@ def _wilson(hits: NDArray[np.bool_], z: float) -> tuple[float, float, float]:
 
 
 def _correlation(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """The correlation of two rows of booleans, lowered if positive (Newcombe's method 10); 0 if a row is constant."""
+    """The correlation of two rows of booleans; 0 if a row is constant. A positive correlation is lowered, as in
+    Newcombe's method 10."""
     both, neither = int((a & b).sum()), int((~a & ~b).sum())
     one, other = int((a & ~b).sum()), int((~a & b).sum())
     product = math.sqrt(a.sum()) * math.sqrt((~a).sum()) * math.sqrt(b.sum()) * math.sqrt((~b).sum())

@@ -98,7 +98,7 @@ def entropy_sequence(counts: ArrayLike, *, alpha: float, base: ArrayLike | None 
 
     *Upper limit.* The upper limit is the largest entropy over {p : p^counts >= alpha m(counts)}, where m is a mixture
     of Dirichlet distributions. Some of the Dirichlet distributions favour the class `base`. If most draws get the label
-    `base`, passing `base` saves about half of the draws: the upper limit is as low with half as many draws.
+    `base`, pass `base`: then about half as many draws give the same upper limit.
 
     *Lower limit.* P_m is the total probability of the m most probable classes. Which m classes are the most probable
     does not depend on the draws, and the total count of these classes is at most the sum of the m largest counts. So

@@ -38,8 +38,8 @@ def deviations(
     Returns
     -------
     list of dict
-        A dictionary for each object: the deviation of each finite value that can be compared with values of other
-        objects.
+        A dictionary for each object, with the name and the deviation of each of its finite values. A value that cannot
+        be compared with values of other objects is left out.
 
     >>> found = deviations([{"a": 9.0}, {"a": 1.0}, {"a": 2.0}, {"a": 3.0}], kind=lambda name: 0, least=0.1)
     >>> [round(one["a"], 2) for one in found]
@@ -60,7 +60,8 @@ def deviations(
 
 
 def _moments(values: NDArray[np.float64], group: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The mean and the shrunken variance of each column (J,); NaN if no column of the same kind has a value."""
+    """The mean and the shrunken variance of the values in each of J columns. A column gets NaN if no column of its kind
+    has a finite value."""
     known = np.isfinite(values)
     count = known.sum(axis=0)
     mean = np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1)

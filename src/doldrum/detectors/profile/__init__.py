@@ -2,7 +2,7 @@
 estimated share of triggers that the detector will find (`outlook`).
 
 Terms in this package: a *family* is one kind of perturbation, with one or more strengths. A *draw* is one random
-perturbation. A *place* is one draw at one strength of a family. All inputs get the same draws, so each place has its
-own rates of labels. *Calm* is the share of draws that keep an input's label. Baseline detectors, and code that they
-need, do not belong in this package.
+perturbation. A *place* is one draw at one strength of a family. All inputs get the same draws. So for each place, it is
+estimated how often the model returns each label. *Calm* is the share of draws that keep an input's label. Baseline
+detectors, and code that they need, do not belong in this package.
 """

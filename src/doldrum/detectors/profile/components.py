@@ -15,7 +15,7 @@ __all__ = ["TO_LABEL", "Components"]
 
 Array = NDArray[np.float64]
 TO_LABEL = 4.0
-"""Weight, in inputs, with which a label's rates are mixed into the rates of its components."""
+"""When a label's rates are added to the rates of the label's components, they count as this many inputs."""
 _KEPT = 1 << 22  # chances that are worked out beforehand at most
 
 
@@ -23,8 +23,8 @@ class Components:
     """R mixture components. Component r belongs to a label, and is fitted on some of the clean inputs with this label.
     The rate p_r(place, label) is the share of the inputs of component r for which the model returns `label` at `place`.
 
-    The rates of all clean inputs with the component's label (`rates.Rates`) are mixed into p_r, and count as much as
-    `TO_LABEL` inputs.
+    The share p_r also includes the rates of all clean inputs with the component's label (`rates.Rates`), with the
+    weight of `TO_LABEL` inputs.
 
     Parameters
     ----------
@@ -75,16 +75,18 @@ class Components:
         return np.ascontiguousarray(np.where((places >= 0)[:, :, None], found, 1.0).transpose(0, 2, 1))
 
     def weights(self, labels: NDArray[np.int16]) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
-        """The log weights of the R components for N inputs with the given labels. Four arrays are returned: the log
-        weights of the components with the input's label (N, R), and the log weights of all other components (N, R); the
-        logs of the two sums of weights (2, N); and whether the input's label has no component (N,)."""
+        """The log weights of the R components for N inputs with the given labels. Four arrays are returned. The first
+        array (N, R) has the log weights of the components with the input's label, and the second array (N, R) has the
+        log weights of all other components. The third array (2, N) has the logs of the two sums of weights. The fourth
+        array (N,) says whether the input's label has no component."""
         mine, other, totals, unseen = self._weights
         at = self._number[labels]
         return mine[at], other[at], totals[:, at], unseen[at]
 
     @cached_property
     def _weights(self) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
-        """The result of `weights` for each label that clean inputs have, and, in the last row, for all other labels."""
+        """The arrays whose rows `weights` selects: one row for each label of the clean inputs, and a last row for all
+        other labels."""
         same = self.kinds[None, :] == np.append(self._seen, -1)[:, None]
         alone, unseen = ~same.all(axis=1), ~same.any(axis=1)
         other = np.where(same & alone[:, None], -np.inf, self._log_weights)

@@ -25,10 +25,10 @@ def survivals(conditions: int) -> Array:
     The rows are these curves, for every strength number i:
 
     - the trigger never decides the label, at no strength;
-    - the trigger almost always decides the label up to the i-th strength, and never at stronger strengths;
+    - the trigger almost always decides the label up to the i-th strength, and never at higher strengths;
     - the trigger almost always decides the label up to the i-th strength, and in half of the draws at the next
       strength;
-    - the trigger decides the label in half of the draws at the first strength, and never at stronger strengths;
+    - the trigger decides the label in half of the draws at the first strength, and never at higher strengths;
     - the trigger decides the label in .7 of the draws at all strengths.
     """
     rows = [[0.0] * conditions, [0.5] + [0.0] * (conditions - 1), [0.7] * conditions]
@@ -42,8 +42,8 @@ def survivals(conditions: int) -> Array:
 
 
 def log_sum(logs: Array, *, axis: int) -> Array:
-    """log sum exp of real numbers of which at least one is finite. SciPy's logsumexp would take half of the time of a
-    score, for checks that are not needed here."""
+    """log sum exp of real numbers of which at least one is finite. SciPy's logsumexp is not used: its checks are not
+    needed here, and would take half of the time for computing a score."""
     most = logs.max(axis=axis, keepdims=True)
     return np.log(np.exp(logs - most).sum(axis=axis)) + most.squeeze(axis)
 
@@ -53,15 +53,15 @@ class Curves:
     curve.
 
     With probability q, which depends on the strength of the perturbation, the trigger makes a draw return the input's
-    own label. With probability 1 - q, the draw's label follows the component's rates. Since there are few values of q
-    and few strengths, the log likelihood of the draws at each strength is computed once for each q. The log likelihood
-    under a curve is the sum of these values over the strengths.
+    own label. With probability 1 - q, the draw's label follows the component's rates. There are few values of q and few
+    strengths. So for each q, the log likelihood of the draws at each strength is computed only once. The log likelihood
+    under a curve is a sum over the strengths, each with the curve's q.
 
     Parameters
     ----------
     shapes : sequence of (strengths, draws)
-        For each family, the number of strengths and the number of draws per strength. In the arrays below, the draws of
-        all families are concatenated.
+        For each family, the number of strengths and the number of draws per strength. In the arrays of `likelihoods`,
+        the draws of all families are concatenated.
     """
 
     def __init__(self, shapes: Sequence[tuple[int, int]]) -> None:

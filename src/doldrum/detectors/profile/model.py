@@ -3,8 +3,8 @@ triggered inputs.
 
 All code here uses NumPy. The draws of a family are an array (N, C, n) of labels, for N inputs, C strengths and n draws
 per strength. A value below 0 means that the draw has no label, and is ignored. Draw j perturbs all inputs in the same
-way. So each pair (strength, draw), called a place, has its own rates of labels. For example, overlays are draws: an
-overlay of a shoe changes labels to other classes than an overlay of a shirt does.
+way. So each pair (strength, draw), called a place, has its own rates of labels. For example, if a picture of a shoe is
+laid over the inputs, they change to other labels than with a picture of a shirt.
 """
 
 from __future__ import annotations
@@ -78,17 +78,18 @@ class Clean:
 
     Around a clean input of label k, one of the mixture components of k generates the label at each place (strength,
     draw). The rate p_r(place, label) is the share of a label among the draws of component r's clean inputs at this
-    place. The rates of label k (`rates.Rates`) are mixed into p_r with the weight of 4 inputs.
+    place. The rate p_r also includes the rates of label k (`rates.Rates`), with the weight of 4 inputs.
 
-    A triggered input of label y is modelled as a clean input of another label with a trigger. The trigger decides a
-    draw's label with probability q, and otherwise has no effect. So the probability p of a label other than y becomes
-    (1 - q) p, and the probability p of label y becomes q + (1 - q) p. The likelihood is averaged over the rows of
-    `survivals`, separately for each family, since it is not known how well a trigger survives.
+    A triggered input with the predicted label y is modelled as a clean input of another label, to which a trigger was
+    added. The trigger decides a draw's label with probability q, and otherwise has no effect. So the probability p of a
+    label other than y becomes (1 - q) p, and the probability p of label y becomes q + (1 - q) p. It is not known at
+    which strengths a trigger still works. So for each family, the likelihood is averaged over all curves of
+    `survivals`, which say how q depends on the strength.
 
     A few clean inputs of label y (the model assumes 1 in 100,000) are outliers: their perturbed copies get another
-    label. An outlier is modelled as a clean input of another label, whose draws keep y with a probability of 0 or .05,
-    which is the same for all families. Without outliers in the model, a misclassified clean input would look like an
-    input with a trigger that every perturbation destroys.
+    label. An outlier is modelled like a triggered input, except that the probability q is the same for all its draws:
+    either 0 or .05. Without outliers in the model, a misclassified clean input would look like an input with a trigger
+    that every perturbation destroys.
     """
 
     def __init__(self, draws: Draws, labels: NDArray[np.int16], num_classes: int, shares: Array) -> None:
@@ -99,11 +100,11 @@ class Clean:
         self._calms = {family: self._calm_of(family) for family in draws}
 
     def calm(self, family: str, draws: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
-        """The standardised value of `calm` (N,) for the draws of a family. The mean of clean inputs with the same label
-        is subtracted, and the difference is divided by the spread of these clean inputs.
+        """The standardised value of `calm` (N,) for the draws of a family: (calm - mean) / spread. Mean and spread are
+        computed from clean inputs with the same label.
 
-        A label's mean is mixed with the mean of all clean inputs, which counts as much as 6 inputs. A label's spread is
-        mixed with the spread of all clean inputs, which counts as much as 20 inputs.
+        The mean of a label also includes the mean of all clean inputs, with the weight of 6 inputs. The spread of a
+        label also includes the spread of all clean inputs, with the weight of 20 inputs.
         """
         means, spreads = self._calms[family]
         return (calm(draws, labels) - means[labels]) / spreads[labels]

@@ -28,13 +28,13 @@ class Outlook:
     images
         The number of clean inputs of `fit` that the model answered.
     classes, classes_without
-        The number of classes, and the number of classes that the model predicts for no input of `fit`. The rates of
-        these classes are estimated from the other classes.
+        The number of classes, and the number of classes that the model predicts for no input of `fit`. The rates of a
+        class without inputs are estimated from the other classes.
     found
         The share of simulated triggers that would be flagged, on average over calibration sets.
     unlucky
-        The share of simulated triggers that would be flagged, on average over the tenth of the calibration sets with
-        the lowest shares.
+        The share of simulated triggers that would be flagged in unlucky cases: the mean share over the worst tenth of
+        the calibration sets.
     promise
         The mean and the 95% limits of the false-positive rate that calibration sets of this size really give.
     """
@@ -53,9 +53,10 @@ def made_up(
     """Simulate a trigger on each clean input by changing labels. Return the labels of all draws with the trigger, and
     the target class of each input's trigger (N,).
 
-    Each trigger has a target class, drawn at random from all classes except the input's. Each trigger has a random
-    curve of `survivals` for each family, and one random strength in [0, 1] for all families. The probability that a
-    trigger decides a draw's label is the value of the trigger's curve times the trigger's strength.
+    Each trigger has a target class, drawn at random from all classes except the input's. For each trigger, a random
+    curve of `survivals` is chosen for each family. Each trigger also has a random strength in [0, 1], which is the same
+    for all families. The probability that a trigger decides a draw's label is the value of the trigger's curve times
+    the trigger's strength.
 
     >>> draws, labels = {"noise": np.zeros((4, 2, 3), dtype=np.int16)}, np.zeros(4, dtype=np.int16)
     >>> with_trigger, targets = made_up(draws, labels, 3, np.random.default_rng(0))

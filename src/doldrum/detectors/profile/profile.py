@@ -51,18 +51,19 @@ class SmoothnessProfile(OfFamilies):
        products of multinomials. There is one multinomial per draw, since a draw perturbs all inputs in the same way. A
        few clean inputs are outliers: their perturbed copies get another label. A trigger decides the label of each draw
        with a probability that falls as the strength of the perturbation rises. The likelihood is averaged over many
-       curves that say how this probability falls.
+       curves; each curve gives, for every strength, the probability that the trigger decides the label.
     2. *unlikeliness* (0.7): -log p(labels | a clean input of this label).
     3. *likelihood ratio, by family* (0.5): the same ratio for each family of perturbations separately; the surprises of
        these ratios are averaged.
-    4. *stability under noise* (0.5): the share of draws that kept the label, under the families that do not move
-       pixels, minus the class's mean, divided by its standard deviation.
+    4. *stability under noise* (0.5): the share of draws that kept the label, standardised with the mean and the
+       standard deviation of the class. Families that move pixels are left out.
     5. *stability under overlays* (1): the same stability when clean images are laid over the input, as in STRIP, but
        computed from labels.
 
     The first three parts use the class that the label changes to when a perturbation destroys the trigger (for example,
-    when a patch is shifted, or in an all-to-all attack). The last two parts find triggers that no perturbation destroys. The sum is calibrated like any
-    score, so the promised rate does not depend on this model being right.
+    when a patch is shifted, or in an all-to-all attack). The last two parts find triggers that no perturbation
+    destroys. The score is calibrated on clean inputs, so the promised false-positive rate holds even if the statistical
+    model is wrong.
 
     To compute the surprises, each tenth of the clean inputs of `fit` is scored with a model that is fitted on the other
     nine tenths. The overlays are images of `fit`, chosen at random and stored in `overlays_`. If there are fewer images
@@ -75,8 +76,8 @@ class SmoothnessProfile(OfFamilies):
         Probes to use instead of `default_families`, with strengths in rising order. The seeds of these probes are
         replaced by the detector's.
     overlays : int, optional
-        The number of images laid over each input, in addition to the families; 0 for none. By default, there are 19
-        overlays with the default families, and none with other families.
+        How many clean images are used as overlays for each input, in addition to `families`; 0 for none. The default is
+        19 overlays, or 0 overlays if you pass `families`.
     components : int, optional
         The largest number of mixture components per class. A class has at most one component per 12 of its clean
         inputs. Pass 1 if some inputs of `fit` may be triggered. With more components, triggered inputs of `fit` would

@@ -1,5 +1,5 @@
-"""Rates of the labels that the model returns around clean inputs of a label, at each place, estimated from few inputs
-of this label."""
+"""Rates of labels: how often the model returns each label for perturbed copies of clean inputs. The rates at a place
+(one perturbation) are estimated for each label of the clean inputs, even if few inputs have this label."""
 
 # pyright: reportMissingTypeStubs=false
 from __future__ import annotations
@@ -25,21 +25,23 @@ class Rates:
     with few inputs, the rates are estimated partly from the inputs of the other labels.
 
     At a place, inputs of different labels are assumed to be similar in two ways: how often they *stay* (keep their
-    label), and which labels they change to. The rates of a label with few inputs are shrunk towards rates that follow
-    from this assumption. The rates are not simply shrunk towards the rates of other labels, since half of the labels
-    around a few shoes would then be shirts. The formulas use P, the share of inputs that stay:
+    label), and which labels they change to. If a label has few inputs, its rates are shrunk towards an estimate that
+    also uses the inputs of other labels. Shrinking directly towards the rates of other labels would be wrong: shirts
+    mostly keep the label shirt, but perturbed shoes seldom get this label. In the formulas below, P is the share of
+    inputs that keep their label: P(place) at a place, P(strength) at a strength, and P(label, strength) for the inputs
+    of one label at a strength.
 
-    - the rate at a place, over the inputs of all labels, is P(place) mixed with P(strength), which counts as much as 2
-      inputs;
-    - the rate for the inputs of one label at a strength is P(label, strength) mixed with P(strength), which counts as
-      much as 3 inputs;
-    - the logit of the rate of a label at a place is logit P(label, strength) + logit P(place) - logit P(strength).
+    - For all inputs at a place, P(place) is averaged with P(strength), which has the weight of 2 inputs.
+    - For the inputs of one label at a strength, P(label, strength) is averaged with P(strength), which has the weight
+      of 3 inputs.
+    - For the inputs of one label at a place, the logit of the share that stays is logit P(label, strength) + logit
+      P(place) - logit P(strength).
 
-    The labels that the inputs of a label change to are first counted over the whole family, where all draws of an input
-    count as one input. Then the changes of the inputs of all labels at the place are added, with a total weight of 2
-    inputs. (Since inputs seldom change their label at one place, the changes of all inputs in the whole family are
-    added too, with a total weight of 2 inputs.) These counts give an estimate of the rates. The final rates of a label
-    at a place are computed from the label's counts at this place and from the estimate, which counts as much as 4
+    If inputs of a label change their label, the new labels are first counted over the whole family. All draws of one
+    input together count as one input. Then the label changes of all inputs at the same place are added, with a total
+    weight of 2 inputs. (Since few inputs change their label at a single place, the label changes in the whole family
+    are added too, with a total weight of 2 inputs.) These counts give an estimate of the rates. Last, the estimate of
+    the rates is averaged with the label's own counts at the place. In this average, the estimate has the weight of 4
     inputs. So a label without any clean input has rates too.
 
     Parameters
@@ -49,8 +51,8 @@ class Rates:
     labels : int16 (N,)
     num_classes : int
     shapes : sequence of (strengths, draws)
-        For each family, the number of strengths and the number of draws per strength. In `places`, the families follow
-        one another in this order.
+        For each family, the number of strengths and the number of draws per strength. The columns of `places` have the
+        families in the order of `shapes`.
     """
 
     def __init__(
@@ -119,8 +121,8 @@ class RatesOf:
         self._counted = counted.T
 
     def at(self, place: NDArray[np.int64], label: NDArray[np.int64]) -> Array:
-        """The rate at which the model returns `label[m]` at place `place[m]`, for each m and for the inputs of each of
-        the L labels. The result is (M, L)."""
+        """Return an array (M, L) of rates. Entry (m, l) says how often the model returns the label `label[m]` at the
+        place `place[m]`, for clean inputs of the l-th label."""
         own, size = self._rates, self._rates.num_classes
         family = own.family[place]
         goes: Array = self._left[family * size + label].toarray() / own.sizes[family, None]
@@ -142,8 +144,8 @@ def sparse_tally(
     """Count labels as `tally` does, but return a sparse csr_array (places * K, width). The counts of a label at a place
     are in row place * K + label. A csr_array saves memory if few labels occur.
 
-    Input n is counted in column `columns[n, p]` with the weight `weights[n, p]`, for each p. Places with the same
-    number in `rows` (places,) are counted together.
+    For each place p, input n is counted in column `columns[n, p]` with the weight `weights[n, p]`. If two places have
+    the same number in `rows` (places,), the counts of these two places are added.
     """
     if rows is None:
         rows = np.arange(places.shape[1], dtype=np.int64)
@@ -158,8 +160,8 @@ def sparse_tally(
 
 
 def any_label(places: NDArray[np.int16], columns: NDArray[np.int64], weights: Array, width: int) -> Array:
-    """Count the inputs that have any label at each place, with weights as in `sparse_tally`. The result is (places,
-    width)."""
+    """For each place, count the inputs for which the model returned a label. Columns and weights are used as in
+    `sparse_tally`, and the result has the shape (places, width)."""
     found: Array = sparse_tally(np.where(places >= 0, 0, -1), columns, weights, width, 1).toarray()
     return found
 

@@ -43,11 +43,11 @@ class StagedProfile(OfFamilies):
     fitted on the draws that the clean inputs of `fit` have up to this stage. The profile's score is turned into a
     *surprise*: -log of the share of clean inputs that score at least as high as the input. So the scores of all stages
     have the same scale. (Each clean input of `fit` is scored with a model that was fitted without this input.) An input
-    goes on to the next stage if its surprise is above -log(share), where `go_on` gives the share of clean inputs that
-    may go on. The score of an input is its surprise in its last stage.
+    goes on to the next stage if its surprise is above -log(share), where share is the number in `go_on` for this stage.
+    The score of an input is its surprise at the stage where it stops.
 
-    After `fit`, the last stage of an input depends only on the image. So the score is one fixed function of the image
-    and is calibrated as a whole, and the promised rate holds as for any detector.
+    After `fit`, the stage where an input stops depends only on the input's image. So the score is one fixed function of
+    the image and is calibrated as a whole, and the promised rate holds as for any detector.
 
     Parameters
     ----------
@@ -138,7 +138,8 @@ class StagedProfile(OfFamilies):
             made.check_learned(input_shape, num_classes)
 
     def score(self, evidence: Evidence) -> NDArray[np.float64]:
-        """Scores (N,) from the profile of the stage that has as many draws as `evidence`."""
+        """Return the scores (N,) of the inputs. The scores come from the profile of the stage that has as many draws as
+        `evidence`."""
         if not self._ready:
             made = [self._profile(stage, self.draws_) for stage in range(len(self.stages()))]
             self._ready = [(profile, Surprise(profile.left_out()[:, None])) for profile in made]

@@ -1,4 +1,5 @@
-"""Surprise: makes values of different scales comparable, by the share of clean inputs that have at least this value."""
+"""Surprise: puts values of different scales on one scale. The surprise of a value depends on the share of clean inputs
+whose value is at least as high."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = ["EXPONENTIAL", "Surprise"]
 
 EXPONENTIAL = 1 / math.log(5)
-"""The ratio, for an exponential distribution, of the mean excess over the 90th percentile to the distance of this
-percentile from the median."""
+"""For an exponential distribution: the mean excess over the 90th percentile, divided by the distance from the median to
+the 90th percentile."""
 _TAIL, _WORTH = 0.1, 10.0
 
 

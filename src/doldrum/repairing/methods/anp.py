@@ -28,7 +28,7 @@ class Anp(RepairMethod):
 
     The mask has one factor m per channel, which multiplies the channel's weight w. The mask minimises, over m in [0,
     1], a L((m) w) + (1 - a) max over |d| <= eps of L((m + d) w). Here L is the loss, d is a change of the mask, and a
-    is `share`. In the second term of this sum, the bias of each channel is also multiplied by 1 plus a change of at
+    is `share`. In the loss under the worst change, the bias of each channel is also multiplied by 1 plus a change of at
     most eps. Channels with m at or below a level are pruned. The level is the highest of 19 possible levels at which
     pruning lowers the accuracy by at most `most`.
 
@@ -39,7 +39,7 @@ class Anp(RepairMethod):
     steps: int = 400
     eps: float = 0.4
     share: float = 0.2
-    """The weight a of the first term: the loss without a change of the mask."""
+    """The weight a of the loss without a change of the mask; the loss under the worst change has the weight 1 - a."""
     most: float = 0.03
     """The largest loss of accuracy on the clean images that pruning may cause."""
 
