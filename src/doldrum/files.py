@@ -85,7 +85,7 @@ def remove_drafts(folder: str | os.PathLike[str]) -> None:
 
 @contextmanager
 def tidied(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """If the block raises an error, remove `folder` and those of its parents that the block made and that are empty.
+    """If the block raises an error, remove the empty folders that the block made: `folder` and its parents.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as here:
@@ -151,8 +151,8 @@ def check_file_writable(path: str | os.PathLike[str], *, flag: str = "--out") ->
 
 
 def _in_place_of_a_folder(path: Path) -> str | None:
-    """If no folder can be made at `path`: what is at `path`, in words. The result is None for a folder, or if nothing
-    is at `path`."""
+    """Say what is at `path`, such as "a file", if no folder can be made there. The result is None for a folder, or if
+    nothing is at `path`."""
     if path.is_dir() or not os.path.lexists(path):
         return None
     if not path.exists():

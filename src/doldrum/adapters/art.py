@@ -64,8 +64,8 @@ class PoisonFilter(PoisonFilteringDefence):
         return _report(self._found), [0 if flag else 1 for flag in self._found.flags]
 
     def evaluate_defence(self, is_clean: NDArray[Any], **kwargs: Any) -> str:
-        """Return a JSON text with ART's confusion matrix for each class. The truth is_clean[i] is 1 for clean samples
-        and 0 for poison.
+        """Return a JSON text with ART's confusion matrix for each class. `is_clean[i]` must be 1 if sample i is truly
+        clean, and 0 if the sample is poison.
 
         In these matrices, a TruePositive is a poisoned sample that was called poison. The matrices are computed from
         the last result of `detect_poison`. If `detect_poison` has no result yet, or if `kwargs` are given,
@@ -113,7 +113,7 @@ class TriggerDetector(EvasionDetector):
         promise holds for clean inputs like the inputs of `fit`.
     fit_share : float in (0, 1)
         The share of the clean inputs x from which `fit` learns. The inputs in x from which `fit` does not learn are
-        used to calibrate. Inputs are assigned at random, by their bytes.
+        used to calibrate. A random number, computed from an input's bytes, decides whether `fit` learns from the input.
     """
 
     defence_params = ["classifier", "detector", "fpr", "fit_share"]  # noqa: RUF012  (as ART's own)
@@ -173,8 +173,8 @@ class TriggerDetector(EvasionDetector):
 
 
 def _images(classifier: Classifier, x: NDArray[Any]) -> NDArray[np.float32]:
-    """Convert ART's inputs to doldrum's images. The inputs of a Classifier that was not made from an ART classifier are
-    doldrum's images already."""
+    """Convert ART's inputs to doldrum's images. If the Classifier was not made from an ART classifier, its inputs
+    already have doldrum's form."""
     layout = getattr(classifier, "layout", None)
     return np.asarray(x, dtype=np.float32) if layout is None else layout.images(x)
 

@@ -29,8 +29,8 @@ class Asker:
     """Gets labels from a classifier. `queries` counts the images sent, except those used to choose an engine.
 
     Raises OutOfQueries if a query would exceed `most` or the classifier's own limit (`queries_left`). Also raises
-    OutOfQueries if the function `over` says that the time is used up. After this error, `used_up` says which limit was
-    reached.
+    OutOfQueries if the function `over` says that the time is used up. If OutOfQueries is raised, `used_up` says which
+    limit was reached.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Asker:
             raise OutOfQueries
 
     def hits(self, carried: Sequence[Carried], images: Images, label: int) -> NDArray[np.bool_]:
-        """Which images get the class `label` when a pattern is put on them, for each found pattern: bool (patterns,
+        """Put each found pattern on all images, and return which images then get the class `label`: bool (patterns,
         N)."""
         found = np.zeros((len(carried), len(images)), dtype=bool)
         step = max(1, _MOST_FLOATS // max(1, images.size))

@@ -63,7 +63,7 @@ def _scopes(
 ) -> list[tuple[int | None, NDArray[np.bool_], NDArray[np.bool_]]]:
     """The possible scopes: all choosing images together, and each class with enough choosing images.
 
-    With each scope, the function returns the images in the scope and the levels that are allowed for the scope.
+    The result is a list of triples: a scope, the images in this scope, and the levels that are allowed for this scope.
     """
     each = [(int(c), classes == c, by_class) for c in np.unique(classes) if (classes == c).sum() >= _FEWEST]
     return [(None, np.ones(len(classes), dtype=bool), np.ones(len(by_class), dtype=bool)), *each]
@@ -91,8 +91,8 @@ def rank(ours: Sequence[Found], controls: Sequence[Sequence[Found]], classes: ND
 
 
 def _best_margins(founds: Sequence[Found], classes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The largest margin by which the pattern of an image is better than the patterns of all other images, for each of
-    n images: (n,).
+    """For each of n images, the largest margin (n,) by which its pattern is better than the best pattern of all other
+    images.
 
     The largest margin of an image is taken over all levels and scopes of a method.
     """
@@ -108,13 +108,13 @@ def _best_margins(founds: Sequence[Found], classes: NDArray[np.int64]) -> NDArra
 
 
 def worst_p(ours: NDArray[np.bool_], controls: Sequence[NDArray[np.bool_]]) -> float:
-    """The p-value of the hypothesis "the pattern of some control succeeds at least as often as our pattern". This
-    p-value is the largest of several exact paired p-values.
+    """The p-value of the hypothesis "the pattern of some control succeeds at least as often as the found pattern".
 
-    Each paired p-value compares our pattern with one control (`stats.mcnemar`). `ours` and `controls` say on which of N
-    images each pattern succeeded. These N images are a random sample of the images that the claim is about. If the
-    hypothesis is rejected, our pattern is better than the pattern of every control. This is an intersection-union test,
-    which needs no correction for the number of controls. If there are no controls, the p-value is 1.
+    `ours` and `controls` say on which of N images the found pattern and each control's pattern succeeded. The N images
+    must be a random sample of the images that the claim is about. An exact paired test (`stats.mcnemar`) compares the
+    found pattern with each control's pattern, and the largest p-value of these tests is returned. If the hypothesis is
+    rejected, the found pattern is better than the pattern of every control. Such an intersection-union test needs no
+    correction for the number of controls. If there are no controls, the p-value is 1.
 
     Source: Berger, Technometrics 1982.
 

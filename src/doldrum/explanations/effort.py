@@ -27,7 +27,7 @@ class Effort:
     search : int
         Number of clean images on which each candidate pattern is tried.
     choose : int
-        Number of clean images on which the size of the pattern is chosen. This number includes the images used for
+        Number of clean images on which the size of the pattern is chosen. The number `choose` includes the images of
         `search`.
     held : int
         Number of clean images on which the chosen pattern is tested. The test images are used for nothing else.

@@ -67,11 +67,13 @@ def explain(
     control gives an exact one-sided McNemar test, and the p-value is the largest p-value of these tests (an
     intersection-union test). The samples of the test are the held-back images. Holm's method corrects for the number of
     explained images. A trigger is proven if four conditions hold. First, the corrected p-value is at most `alpha`.
-    Second, at least 20% of the held-back images change to the class. Third, this share is at least 15 points above the
-    share that the best control's pattern changes. Fourth, the image stands out further than each of its controls does,
-    over all sizes and forms of pattern (a conformal p-value of at most 5%). A pattern that several flagged images share
-    must meet a fifth condition. The search finds the pattern in the other flagged images. Of the trusted images of its
-    class, at most a share `alpha` may contain as much of the pattern as the image does.
+    Second, at least 20% of the held-back images change to the class. Third, the found pattern changes at least 15
+    percentage points more of the held-back images than the best control's pattern does. Fourth, of the flagged image
+    and its controls, the flagged image stands out most (a conformal p-value of at most 5%). How far an image stands out
+    is the largest margin by which its pattern is better than the best pattern of all other images, over all sizes and
+    forms. A pattern that several flagged images share must meet a fifth condition. The search finds the pattern in the
+    other flagged images. The explained image must contain more of this pattern than most trusted images of its class
+    do: at most a share `alpha` of the images may contain as much.
 
     Parameters
     ----------

@@ -30,9 +30,10 @@ from doldrum.stats.proportions import proportion
 __all__ = ["LEAST_MARGIN", "LEAST_SUCCESS", "Trial"]
 
 LEAST_SUCCESS, LEAST_MARGIN = 0.2, 0.15
-"""LEAST_SUCCESS is the share of the held-back images that a proven trigger changes at least.
+"""A trigger is proven only if it changes at least the share LEAST_SUCCESS of the held-back images.
 
-LEAST_MARGIN says by how much this share must be above the share that the best control's pattern changes.
+The share of held-back images that the trigger changes must be larger than the share that the best control's pattern
+changes, by at least LEAST_MARGIN.
 """
 _CLEAR = 0.5  # a margin on the choosing images with which no further method is tried
 _WORTH = 0.1  # a margin without which nothing is tested
@@ -126,10 +127,10 @@ class Trial:
         return None
 
     def _open(self, rows: Sequence[int], method: Method) -> list[tuple[int, Source]]:
-        """The images for which the method must still be tried. With each image comes the source of images to search.
+        """Pairs (image index, source to search) for the images on which the method must still be tried.
 
-        All images of `rows` have one predicted class. A method that takes several images together searches the other
-        images of `rows`, without the image itself.
+        All images of `rows` have one predicted class. For each image, a method that takes several images together
+        searches other images of `rows`, but not the image itself.
         """
         rows = [i for i in rows if (best := self._best(i)) is None or best.choice.margin < _CLEAR]
         if not method.together:
@@ -194,8 +195,8 @@ class Trial:
         return float((amount >= amount[0]).mean())
 
     def _searched(self, label: int) -> tuple[str, ...]:
-        """The digests of the clean images that were used to search for triggers to this class. `Explanation.searched`
-        stores these digests."""
+        """The value of `Explanation.searched`: the digests of the clean images that were used to search for triggers to
+        the class `label`."""
         pools = self.searcher.pools
         return tuple(digest_of_image(image) for image in pools.images[self.searcher.pool(label).choose])
 

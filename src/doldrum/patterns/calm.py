@@ -31,20 +31,21 @@ def calm_pattern(
 ) -> Additive:
     """Find the perturbation d, with |d| <= budget at every pixel value, that minimises W, the entropy of labels under noise.
 
-    W of the perturbed images clip(x + d) is computed from counts of hard labels, which have no gradient. Because such
-    counts have no gradient, a straight-through estimator is used. The forward pass counts the predicted labels over
-    `draws` noisy copies of each image. For the gradient, each predicted label is replaced by the softmax of the scores.
-    The loss is the probability that two draws of an image have different labels: 1 - sum_c p_c^2, where p_c is the
-    share of draws with the label c. This loss is averaged over a batch of images. Like W, this loss is 0 if all labels
-    are equal, and largest if all classes are equally frequent. If some class is predicted for no draw, the gradient of
-    W is infinite, but the gradient of this loss is finite. As when W is measured, noise is added after x + d is
-    clipped, and the noisy images are not clipped.
+    W of the perturbed images clip(x + d) is computed from counts of hard labels, which have no gradient. A
+    straight-through estimator replaces the missing gradient of the counts. The forward pass counts the predicted labels
+    over `draws` noisy copies of each image. For the gradient, each predicted label is replaced by the softmax of the
+    scores. The loss is the probability that two draws of an image have different labels: 1 - sum_c p_c^2, where p_c is
+    the share of draws with the label c. This loss is averaged over a batch of images. Like W, this loss is 0 if all
+    labels are equal, and largest if all classes are equally frequent. If some class is predicted for no draw, the
+    gradient of W is infinite, but the gradient of this loss is finite. First x + d is clipped to [0, 1], then noise is
+    added, and the noisy images are not clipped. A measurement of W adds noise in the same way.
 
-    There are two kinds of minima: images keep their labels, or all images move to one class. Gradient descent ends in a
-    minimum near its start, so it runs from two starts. The first start of the descent is d = 0. The second start is the
-    best result of several short descents with `steps` / 5 steps each. Each short descent moves noisy images towards one
-    of their ten most frequent classes. Of the results from the two starts, the result with the lower loss on 256 images
-    is returned. No target class is given: if all images move to one class, the model determines which.
+    The loss has two kinds of minima: either all noisy copies of an image keep its label, or all images move to one
+    class. Gradient descent ends in a minimum near its start, so it runs from two starts. The first start of the descent
+    is d = 0. The second start is the best result of several short descents with `steps` / 5 steps each. Each short
+    descent moves noisy images towards one class, among the ten classes that the model predicts most often for noisy
+    images. Of the results from the two starts, the result with the lower loss on 256 images is returned. The caller
+    gives no target class. If all images move to one class, this class depends on the model.
 
     Parameters
     ----------

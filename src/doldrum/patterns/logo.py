@@ -1,5 +1,5 @@
-"""A simple shape in one colour, like a label on an object. The shape is a control pattern, because a label on an object
-is harmless."""
+"""A simple shape in one colour, like a label on an object. The shape is a control: a harmless pattern, with which
+patterns that mislead the model are compared."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def universal_perturbation(
     Returns
     -------
     Additive
-        The trigger. Its `amplitude` is the budget. The trigger depends only on (classifier, images, settings, seed).
+        The trigger, whose `amplitude` is the budget. The trigger depends only on (classifier, images, settings, seed).
 
     Raises InputError for models without gradients, budgets outside (0, 1], and targets that are not a class.
 

@@ -45,7 +45,8 @@ def _summary(path: Path) -> dict[str, Any]:
 
 
 def _as_files(settings: CleansingSettings, folder: Path) -> dict[str, Any]:
-    """The settings with .npz files in `folder` in place of doldrum's own data sets.
+    """The settings for the confined process. If a setting names one of doldrum's own data sets, the name is replaced by
+    the path of an .npz file in `folder`.
 
     The confined process cannot download data sets.
     """

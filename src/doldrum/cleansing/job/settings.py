@@ -33,7 +33,7 @@ class CleansingSettings(JobSettings):
         The largest expected share of poisoned samples. The ranking by the profile applies this share to the whole
         training set, and spectral signatures apply this share to each class.
     method : "profile", "spectral" or "clustering"
-        The method whose list of samples is dropped.
+        The method that decides which samples are dropped.
 
         Raises InputError for values of a wrong type or outside of their range, and for files that do not exist.
 

@@ -206,7 +206,8 @@ def _write_kept(
 
 
 def _carried(source: str, rows: NDArray[np.int64]) -> dict[str, Any]:
-    """For the samples to keep: the arrays that `doldrum poison` wrote in addition to images and labels."""
+    """Return the arrays that `doldrum poison` wrote besides images and labels, with only the rows of the samples to
+    keep."""
     found: dict[str, Any] = {}
     with np.load(source, allow_pickle=False) as arrays:
         if "attack" not in arrays.files or (attack := arrays["attack"]).dtype.kind != "U" or attack.ndim:

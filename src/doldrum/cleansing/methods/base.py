@@ -82,10 +82,10 @@ def checked_class(features: Any) -> NDArray[np.float64]:
 
 
 def highest(scores: NDArray[np.float64], rate: Any) -> NDArray[np.bool_]:
-    """Mark the 1.5 x rate x n highest of n scores.
+    """Mark the highest scores: of n scores, 1.5 x rate x n are marked.
 
-    The number of marked scores, 1.5 x rate x n, is rounded up, and is at most n - 1. Of equal scores, the first ones
-    are marked.
+    The number 1.5 x rate x n is rounded up, and at most n - 1 scores are marked. Of equal scores, the first ones are
+    marked.
 
     >>> highest(np.array([1.0, 5.0, 3.0, 2.0]), 0.25).tolist()
     [False, True, True, False]

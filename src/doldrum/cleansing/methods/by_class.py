@@ -55,7 +55,8 @@ def by_class(classifier: Classifier, data: ImageSet, methods: Sequence[str], *, 
 
 
 def _cluster_scores(clusters: clustering.Clusters) -> NDArray[np.float64]:
-    """Score each sample: the share of its class that is not in its cluster, times the silhouette score.
+    """Score each sample by its cluster: the share of the class that is outside of this cluster, times the silhouette
+    score.
 
     The score is high in a small, separate cluster.
     """

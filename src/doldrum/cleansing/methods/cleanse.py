@@ -123,10 +123,11 @@ def cleanse(
     - *profile* (doldrum's own method) needs only predicted labels. With `clean` images, this method drops the samples
       that it flags at the promised rate `fpr`. On average, at most a share `fpr` of the clean samples is dropped, if
       the model treats clean samples like the images in `clean`. Training samples differ a little from clean images,
-      because the model was trained on them. The page docs/results/cleansing shows how this difference changes the
-      false-positive rate. Without `clean`, this method drops the 1.5 x `rate` x N samples that differ most from all
-      other samples over four rounds of draws. No rate is promised without `clean`. The verdict's `details` say how many
-      of the dropped samples are on the list of every round.
+      because the model was trained on them. The page docs/results/cleansing shows how the difference between training
+      samples and clean images changes the false-positive rate. Without `clean`, this method drops the 1.5 x `rate` x N
+      samples that differ most from all other samples over four rounds of draws. No rate is promised without `clean`.
+      Each round of draws, taken alone, would drop a list of samples. The verdict's `details` give the number of dropped
+      samples that are on the lists of all rounds.
     - *spectral* drops 1.5 x `rate` x n of the n samples of each label: those with the largest spectral signatures. The
       method *spectral* needs a torch module.
     - *clustering* divides the activations of each label into two clusters. The smaller cluster is dropped if it is

@@ -42,9 +42,9 @@ def activation_clusters(features: Any, *, seed: int = 0) -> Clusters:
     """Divide the samples of one class into two clusters: FastICA to 10 dimensions, then 2-means with 10 starts.
 
     A class with fewer than 20 samples, or with equal activations, is one cluster: then no sample is marked, and `share`
-    and `silhouette` are 0. The thresholds of size and silhouette are those of the authors' own implementation
-    (Adversarial Robustness Toolbox, analysis by silhouette). The paper by Chen et al. uses the size and the silhouette
-    score of a cluster too.
+    and `silhouette` are 0. The thresholds for the size and the silhouette score of a cluster come from the authors' own
+    implementation (Adversarial Robustness Toolbox, analysis by silhouette). The paper by Chen et al. uses the size and
+    the silhouette score of a cluster too.
 
     Source: Chen et al., Detecting backdoor attacks on deep neural networks by activation clustering, 2018, arXiv 1811.03728.
 

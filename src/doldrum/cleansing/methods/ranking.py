@@ -24,8 +24,8 @@ def verdict_of(rounds: Sequence[NDArray[np.float64]], *, rate: float) -> Verdict
     It promises no rate.
 
     A sample's score is its mean rank, divided by N. The verdict's `details` are `rate`, `rounds` and `in_every_round`.
-    `in_every_round` is the number of dropped samples that every single round of draws would drop too. The remaining
-    dropped samples depend on the draws, and change with the seed.
+    `in_every_round` is the number of dropped samples that each round of draws, taken alone, would also drop. The
+    remaining dropped samples depend on the draws, and change with the seed.
 
     >>> verdict_of([np.array([1.0, 5.0, 3.0, 2.0]), np.array([1.0, 5.0, 2.0, 3.0])], rate=0.25).details["in_every_round"]
     1

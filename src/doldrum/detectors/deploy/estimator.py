@@ -43,8 +43,8 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
     fpr : float
         The largest share of clean inputs that `predict` calls outliers, on average.
     fit_share : float in (0, 1)
-        Share of X that `fit` learns from. The rest of X is used to calibrate. Rows are assigned at random, by their
-        bytes.
+        Share of X that `fit` learns from. The rest of X is used to calibrate. A random number, computed from a row's
+        bytes, decides whether `fit` learns from the row.
     random_state : int
         Seed of the detector and of the split. Detector and split derive different seeds from this number, so the split
         of the rows is independent of how ties are broken.
@@ -108,7 +108,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         return -self._set_apart(self.detector_.score_samples(images), images)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """`score_samples` - `offset_`, which is below 0 for outliers."""
+        """The difference `score_samples` - `offset_` for each input (N,). For outliers, the difference is below 0."""
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: Any) -> NDArray[np.int64]:

@@ -47,18 +47,19 @@ class Guard:
     outputs : "logits", "probabilities" or "labels"
         What the model returns, if it is a module or a function.
     watch : Watch, optional
-        The Watch receives the p-values in the order of the calls. Its verdict, `guard.watch.verdict`, says whether the
-        promised rate still holds. By default, a new Watch. Pass `Watch.restored(detector.calibration, state)` to
-        continue with the state of an earlier Watch. An image that is among the last 65,536 different images is not
-        passed to the watch again. If the watch got repeated images, a client that sends an image twice would look like
-        drift. If the watch fails, the error is logged once, and images are still answered.
+        The Watch receives the p-values in the order of the calls. The Watch's verdict, `guard.watch.verdict`, says
+        whether the promised rate still holds. By default, a new Watch. Pass `Watch.restored(detector.calibration,
+        state)` to continue with the state of an earlier Watch. An image that is among the last 65,536 different images
+        is not passed to the watch again. If the watch got repeated images, a client that sends an image twice would
+        look like drift. If the watch raises an error, the error is logged once, and the Guard still returns labels.
 
     An answer does not depend on the other images in the batch. An answer costs at most `detector.forwards` forward
     passes per image. The engine runs whole batches, so the total number of forward passes is rounded up to a multiple
     of the batch size. With `SmoothnessProfile`, one batch of 64 forward passes is enough for an image. With
     `StagedProfile`, one batch of 13 forward passes is enough for most images. Model and engine were checked at `fit`.
-    On another machine, or with other versions, the first call checks model and engine again on the call's images, which
-    costs a few hundred forward passes. Make a new Guard if the model's weights have changed.
+    On another machine, or with other versions of the libraries, the first call checks model and engine again. This
+    check uses the images of the call, and costs a few hundred forward passes. Make a new Guard if the model's weights
+    have changed.
 
     >>> from doldrum.detectors import W
     >>> model = lambda x: (x[:, 0, 0, 0] > x[:, 0, 0, 1]).astype(int)
@@ -97,9 +98,8 @@ class Guard:
         """Judge a grey image, so that the first caller need not wait until libraries and buffers are loaded. Return
         whether the grey image was judged.
 
-        The watch does not receive the grey image. The grey image is not judged if model and engine have to be checked
-        first, for example because `fit` ran on another machine. The check of model and engine uses the first real
-        images.
+        The watch does not receive the grey image. If model and engine must first be checked, for example because `fit`
+        ran on another machine, no grey image is judged. The check of model and engine uses the first real images.
         """
         checked, classifier = self.detector.checked, self.detector.classifier
         if checked is None or classifier is None or not checked.holds(classifier, checked.rows):

@@ -68,7 +68,8 @@ def kept_batches(
 
 
 def holds_batches(folder: Path) -> bool:
-    """Whether the folder holds measured batches, which a repeated calibration need not measure again."""
+    """Whether the folder holds measured batches. If a calibration is repeated, it does not measure these batches
+    again."""
     return any(folder.glob("*.npz"))
 
 
@@ -90,8 +91,8 @@ def _begun(folder: Path, identity: str, asked: int | None) -> int:
 
 
 def _kept(work: Any, blocks: Iterable[Block], folder: Path, each: Each) -> Iterator[Any]:
-    """Yield the results of the batches, which `each(work, blocks)` measures. If the first batches are in the folder,
-    they are read instead of measured."""
+    """Yield the result of each batch. The results of the first batches are read from the folder, as far as they are
+    there. All later batches are measured by `each(work, blocks)`."""
     stage = "fit" if isinstance(work, Measured) else "calibrate"
     choice = work.parts[0].checked.choice
     engine = f"{choice.engine} {choice.precision} {choice.mixes_inputs}"

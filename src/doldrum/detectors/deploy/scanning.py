@@ -78,8 +78,8 @@ def scan_to(
 
     `watch` says whether the promised rate still holds for these images. The values in `watch` are `kind`, `words` and
     `alpha` of a :class:`~doldrum.detectors.deploy.watch.WatchVerdict`. The watch receives the images in a random order,
-    which is always the same. The folder's own order is not used, since it is often by class. So the watch can't say
-    when a change happened.
+    which is always the same. The order of the images in their folder is not used, because images are often sorted by
+    class. Because the watch's order is random, the watch can't say when a change happened.
     """
     check_workers(workers, ray=ray)
     if detector.calibration is None or detector.fitted_for is None:
@@ -255,8 +255,8 @@ def _something_else(folder: Path) -> InputError:
 
 
 def _differing(found: dict[str, Any], manifest: dict[str, Any]) -> str:
-    """The settings in which two scans differ. A difference in the seed or the images is not described in detail, since
-    a manifest holds only hashes of them."""
+    """The settings in which two scans differ. A manifest holds only hashes of the seed and the images, so the text does
+    not say how these differ."""
     told = [
         f"{name}={manifest[name]} (it began with {name}={found.get(name)})"
         for name in ("fdr", "fpr", "detector", "inputs")

@@ -11,8 +11,8 @@ __all__ = ["Seen"]
 
 
 class Seen:
-    """Remembers at most `most` different numbers, such as the tie breakers of images, and forgets the oldest number
-    first.
+    """Remembers the numbers that `new` got, such as the tie breakers of images. If there are more than `most` different
+    numbers, the oldest number is forgotten.
 
     >>> seen = Seen(most=2)
     >>> seen.new([0.1, 0.2, 0.1]).tolist(), seen.new([0.3, 0.1, 0.2]).tolist()

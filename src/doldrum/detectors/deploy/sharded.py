@@ -1,10 +1,10 @@
 """Scan shards (files of many images) on this machine or at addresses. Each shard is one job, and makes one Parquet file
 of verdicts.
 
-A shard whose Parquet file exists is not scanned again. The Parquet file appears only when it is complete, since S3 and
-Google's storage show an object only after its last byte. The name of the Parquet file depends only on the shard's name,
-and the file's content only on detector and images. So if a shard is scanned twice, by a worker that seemed dead or by
-two runs at once, the result is the same file.
+A shard whose Parquet file exists is not scanned again. The Parquet file appears only when it is complete, because S3
+and Google's storage show no file before all its bytes have arrived. The name of the Parquet file depends only on the
+shard's name, and the file's content only on detector and images. So if a shard is scanned twice, by a worker that
+seemed dead or by two runs at once, the result is the same file.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -92,9 +92,10 @@ def scan_shards(
     finished, the call only reads the results. Memory holds 1,024 images and the rows of one shard, for any number of
     shards.
 
-    Shards that cannot be fetched (deleted, no answer, changed while they were read) are listed under `failed`. The
-    other shards are scanned, and `complete` is False. A damaged shard is not a failure: its result has the images
-    before the damage, and `skipped` says why. After 20 shards in a row that cannot be fetched, the run ends.
+    Shards that cannot be fetched (deleted, no answer, changed while they were read) are listed under `failed`. If some
+    shards cannot be fetched, all other shards are scanned, and `complete` is False. A damaged shard is not a failure:
+    its result has the images before the damage, and `skipped` says why. After 20 shards in a row that cannot be
+    fetched, the run ends.
 
     Before any work, raises InputError for a place that can't be read or written, or that holds another scan. Raises
     StorageError if the storage gives no answer, OSError when this machine's disk is full, and WorkerError when workers
@@ -144,7 +145,7 @@ def is_unfinished_at(out: str | Path) -> bool:
 @dataclass(frozen=True, eq=False)
 class ShardScan:
     """Scans one shard and returns the values that the summary needs. Each worker gets a copy of this object. A job is a
-    pair: a shard, and whether a result for this shard seems to exist."""
+    pair (shard, flag), where the flag says whether the shard seems to have a result already."""
 
     examining: Examining
     shards: Shards
@@ -343,8 +344,8 @@ def _manifest(place: Store) -> dict[str, Any] | None:
 
 
 def _identity(detector: Detector, shards: Shards, fdr: float, resize: Resize) -> str:
-    """A hash of everything that decides the results, except the content of the shards. Each result names the version of
-    its own shard."""
+    """A hash of everything that decides the results, except the content of the shards. The version of a shard's content
+    is stored in the result of this shard."""
     return hashlib.sha256(detector_identity(detector, fdr) + f"{resize} {shards.store.shown()}".encode()).hexdigest()
 
 

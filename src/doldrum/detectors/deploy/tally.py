@@ -52,8 +52,8 @@ def summary_of(calibration: Calibration, tally: Tally, fdr: float) -> dict[str, 
     """Summarise all inputs of a scan: flags and their limit, discoveries, and the verdict of the watch on the inputs in
     a random order.
 
-    The watch uses a random order because the order of a folder is often by class. So the watch can't say when a change
-    happened. The same tally always gives the same random order.
+    The watch uses a random order because the order of a folder is often by class. In a random order, the watch can't
+    say when a change happened. The same tally always gives the same random order.
     """
     keys = sorted(tally)
     labels = np.array([label for label, _ in keys], np.int64)

@@ -79,22 +79,24 @@ class Watch:
     A Watch uses two conformal test martingales (:mod:`doldrum.stats.martingale`), which are independent on clean
     images. An input's rank is the number of calibration inputs that are at least as suspicious as the input.
 
-    - *drift* bets that the ranks of the inputs that are not suspicious have moved. All inputs count as not suspicious
-      except the most suspicious 10% (or the share `fpr`, if it is larger). A trigger hardly moves the ranks of inputs
-      that are not suspicious. A new camera, a different crop or different light moves the ranks of all inputs.
-    - *flags* bets that more inputs are flagged than the detector promises.
+    - The test *drift* checks whether the ranks of inputs that are not suspicious have moved. All inputs count as not
+      suspicious except the most suspicious 10% (or the share `fpr`, if it is larger). A trigger hardly moves the ranks
+      of inputs that are not suspicious. A new camera, a different crop or different light moves the ranks of all
+      inputs.
+    - The test *flags* checks whether more inputs are flagged than the detector promises.
 
-    Each test uses half of `alpha`. Inputs without a finite answer of the model (label -1) are counted but not tested.
-    With class-conditional calibration, each class has its own ranks. Inputs of a class without calibration inputs are
-    counted but not tested.
+    Each test uses half of `alpha`. Inputs for which the model's scores are NaN or infinite (label -1) are counted but
+    not tested. With class-conditional calibration, each class has its own ranks. Inputs of a class without calibration
+    inputs are counted but not tested.
 
     Parameters
     ----------
     calibration : Calibration
         The calibration of the detector: `detector.calibration`.
     alpha : float in (0, 1)
-        The largest probability that a stream of clean inputs, exchangeable with the calibration inputs, is ever called
-        anything but "as calibrated". This probability is taken over random calibration sets and random streams.
+        The largest probability of a false alarm, that is, of any verdict but "as calibrated" on a stream of clean
+        inputs. The clean inputs must be exchangeable with the calibration inputs. This probability is taken over random
+        calibration sets and random streams.
 
     Raises InputError for an alpha outside (0, 1). A watch keeps a few hundred numbers in memory, per class if
     calibration is class-conditional.
@@ -138,7 +140,7 @@ class Watch:
         `result` is the detector's ScanResult of these inputs, or their p-values (m,). If you pass p-values and
         calibration is class-conditional, pass `labels` (m,) too.
 
-        Raises InputError for p-values that this calibration can't have given.
+        Raises InputError for p-values that are impossible with the watch's calibration.
         """
         self.see(result, labels=labels)
         return self.verdict
@@ -265,15 +267,16 @@ class Watch:
 
 
 def _flag_cells(n: int, allowed: int) -> NDArray[np.int64]:
-    """The number of ranks in each bin of the test *flags*. The first bins hold the flagged ranks, with the most
-    suspicious ranks first. The ends of the flagged bins grow by about the same factor from bin to bin. The last bin
-    holds all other ranks."""
+    """Return how many ranks each bin of the test *flags* holds. The first bins hold the flagged ranks, with the most
+    suspicious ranks first. The upper end of each bin of flagged ranks is about the upper end of the bin before it,
+    times a fixed factor. The last bin holds all other ranks."""
     ends = np.maximum(1, np.rint(allowed ** (np.arange(4) / 3))).astype(np.int64)
     return np.diff(np.concatenate([[0], ends, [n + 1]]))
 
 
 def _bins(places: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The bin of each rank in `places` (m,), where `ends` (m, B) are the ends of the bins."""
+    """Return the number of each rank's bin. `places` (m,) has the ranks, and `ends` (m, B) has the upper ends of the
+    bins."""
     return (places[:, None] >= ends).sum(axis=1)
 
 

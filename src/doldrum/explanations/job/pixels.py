@@ -42,7 +42,7 @@ def encode_shown(source: Path, target: Path, *, count: int, shape: tuple[int, in
     NNN-NAME-M.png.
 
     An attacker may control the files in `source`. So the function uses only arrays of the given `shape`, and no text.
-    Raises InputError for a file that holds anything else.
+    Raises InputError if a file in `source` does not hold arrays of the given `shape`.
     """
     target.mkdir(exist_ok=True)
     for i in range(count):

@@ -63,7 +63,7 @@ def write_record(settings: ExplanationSettings, found: dict[str, Any], begun: Be
 def checked(found: Mapping[str, Any], *, classes: int) -> Explanations:
     """Check the explanations that the confined process returned, and return the checked explanations.
 
-    The texts of these explanations are safe to print, and their classes exist in the model.
+    In the returned explanations, all texts are safe to print, and all class numbers are classes of the model.
     """
     made = Explanations.from_dict(found)
     return dataclasses.replace(

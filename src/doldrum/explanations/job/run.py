@@ -43,8 +43,8 @@ def run_explanation(
 
 
 def _sent(settings: ExplanationSettings, folder: Path) -> dict[str, Any]:
-    """The settings for the confined process. If the clean images are one of doldrum's own data sets, a file in `folder`
-    replaces its name.
+    """The settings for the confined process. If the setting `clean` names one of doldrum's own data sets, the name is
+    replaced by the path of a file in `folder`.
 
     The confined process cannot download data sets.
     """

@@ -24,10 +24,11 @@ class ExplanationSettings(JobSettings):
     images : paths
         The flagged images, at most 256 in all. `doldrum.intake.open_images` lists the possible formats of a path.
     clean : str
-        Clean images that were not selected by the model's predictions, or a split of one of doldrum's data sets, such
-        as "fashion-mnist:test". At least 60 images are needed; 1,000 work well.
+        The path of clean images, or the name of a split of one of doldrum's data sets, such as "fashion-mnist:test".
+        The clean images must not be selected by the model's predictions. At least 60 images are needed; 1,000 work
+        well.
     alpha : float in (0, 1)
-        The allowed probability of a wrong proof, over the random choice of the held-back images.
+        The largest allowed probability of a wrong proof, if the held-back images are chosen at random.
     queries : int, optional
         The largest number of images sent to the model, over all runs together.
 

@@ -45,8 +45,8 @@ class Carried(ABC):
 
     @abstractmethod
     def where(self) -> dict[str, Any]:
-        """The numbers, such as a position, from which the pattern can be made again out of the source images. JSON can
-        hold these numbers."""
+        """Return numbers that JSON can hold, such as a position. From these numbers and the source images, the pattern
+        can be made again."""
 
 
 Score = Callable[[Sequence[Carried]], NDArray[np.float64]]
@@ -59,9 +59,9 @@ class Method(ABC):
     `levels` are the sizes of patterns to try, from the largest to the smallest. A pattern found at a level is at most
     as large as the size of this level. So patterns that were found at the same level in different images can be
     compared. If `together` is True, the method takes several images at once and finds what these images share. If
-    `together` is False, the method searches one image at a time. `by_class` is the largest level at which a claim may
-    be about clean images of a single class. At larger levels, a pattern holds so much of an image that the pattern of a
-    trusted image often works too.
+    `together` is False, the method searches one image at a time. A claim may be about the clean images of a single
+    class only if the pattern's level is at most `by_class`. At larger levels, a pattern holds so much of an image that
+    the pattern of a trusted image often works too.
     """
 
     kind: ClassVar[str]
@@ -78,7 +78,8 @@ class Method(ABC):
 
     @abstractmethod
     def again(self, images: Images, clean: Images, level: int, where: Mapping[str, Any]) -> Carried:
-        """Make the pattern that `find` found at a level again, from the values that its method `where` gave."""
+        """Rebuild the pattern that `find` found at the level `level`. `where` holds the numbers that the pattern's
+        method `where` returned."""
 
     def smaller(self, carried: Carried, good: Callable[[Sequence[Carried]], NDArray[np.bool_]]) -> Carried:
         """Make a pattern smaller for as long as `good` says that the pattern works. By default, the pattern is returned

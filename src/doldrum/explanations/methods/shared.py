@@ -50,9 +50,9 @@ class Shared(Method):
     """This method adds the mean of the flagged images minus the mean of clean images. A level is the root mean square
     of this added change.
 
-    Two images that carry the same trigger have this trigger in common, whatever its form, and little else. Images with
-    one predicted class may also share the features of this class. The control images have the same class, so they share
-    these features too.
+    Images that carry the same trigger have little in common except this trigger. The trigger may have any form. Images
+    with one predicted class may also share the features of this class. The control images have the same class, so they
+    share these features too.
     """
 
     kind = "shared"
@@ -95,9 +95,9 @@ def shared_part(images: Images, clean: Images) -> Images:
 def resemblance(images: Images, part: Images, clean: Images) -> NDArray[np.float64]:
     """A number (N,) for each image that says how much of the pattern `part` the image contains, by a matched filter.
 
-    The number is the sum, over all cosine coefficients, of (image - clean mean) * part / variance. The variance is the
-    coefficient's variance over clean images, plus a thousandth of the mean of all variances. Without the added
-    thousandth, coefficients in which clean images do not differ would dominate the sum.
+    An image's number is the sum of (image - clean mean) * part / variance over all cosine coefficients. The variance is
+    the coefficient's variance over clean images, plus a thousandth of the mean of all variances. A thousandth is added
+    because otherwise a coefficient with a variance near 0 would dominate the sum.
     """
     rows, columns = cosines(images.shape[2]), cosines(images.shape[3])
     theirs = rows @ clean @ columns.T
