@@ -69,8 +69,8 @@ class DemoSettings:
 
     @property
     def scale(self) -> str:
-        """The name of these settings: "full" or "fast", or "" for changed settings. The name does not depend on seed
-        and precision."""
+        """The name of these settings: "full" or "fast", or "" for changed settings. Settings that differ only in seed
+        and precision have the same name."""
         plain = replace(self, seed=0, precision=None)
         return "full" if plain == DemoSettings() else "fast" if plain == DemoSettings.fast() else ""
 
@@ -84,7 +84,8 @@ def run_demo(
 ) -> DemoRecord:
     """Train both networks, measure them, and collect what the report needs. Finished parts in `out` are reused.
 
-    `say` receives one line of text per step. A part is reused if a hash of everything it depends on is the same.
+    `say` receives one line of text per step. A finished part of the demo is reused if the hash of everything that the
+    part depends on has not changed.
     """
     settings = settings or DemoSettings()
     out = Path(out)

@@ -31,9 +31,9 @@ class Smoothness:
     """W of every input at every noise strength, with the limits of its interval.
 
     `value`, `lower` and `upper` are (N, S) in [0, 1]: 0 if all labels are the same, 1 if all classes are equally
-    frequent. If every draw of an input at a strength was invalid, `value`, `lower` and `upper` are NaN there. `level`
-    is the coverage of each single interval. `method` is the method by which the intervals were calculated. `draws` is
-    the number n of draws.
+    frequent. If every draw of an input at a strength was invalid, `value`, `lower` and `upper` are NaN for this input
+    at this strength. `level` is the coverage of each single interval. `method` is the method by which the intervals
+    were calculated. `draws` is the number n of draws.
     """
 
     value: NDArray[np.float64]
@@ -180,11 +180,11 @@ def sigma_half(clean: Smoothness) -> float:
     inputs is compared at this strength.
 
     Mean W of clean inputs rises from 0 to a peak. With noise much stronger than the image, mean W falls back to 0 if
-    the model then always predicts one class. Mean W falls to a plateau if the predicted class depends on the draw (a
-    nearly scale-free network gives x + s*eps the same label as eps). At strengths where mean W rises, results depend
-    little on the attack. At the strength where mean W is highest, results depend on the attack. Sigma-half is
-    interpolated linearly between the two measured strengths around it. (If sigma-half is below the first measured
-    strength, the interpolation starts at strength 0, where W is 0.)
+    the model then always predicts one class. If the class predicted under strong noise depends on the noise draw, mean
+    W falls only to a plateau. (For example, a nearly scale-free network gives x + s*eps the same label as the noise
+    eps.) At strengths where mean W rises, results depend little on the attack. At the strength where mean W is highest,
+    results depend on the attack. Sigma-half is interpolated linearly between the two measured strengths around it. (If
+    sigma-half is below the first measured strength, the interpolation starts at strength 0, where W is 0.)
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def sigma_half(clean: Smoothness) -> float:
     Returns
     -------
     float
-        The strength, in units of the [0, 1] pixel range. Measure again at this strength.
+        The strength, in units of the [0, 1] pixel range. Then measure again, with noise of this strength.
 
     Raises
     ------

@@ -61,7 +61,7 @@ class Classifier(ABC):
 
     @property
     def queries_left(self) -> int | None:
-        """The number of images that may still be sent to the model. It is None if there is no limit."""
+        """The number of images that may still be sent to the model, or None for a model without a limit."""
         return None
 
     @abstractmethod

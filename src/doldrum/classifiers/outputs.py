@@ -4,8 +4,8 @@ imported.
 - An array, a tensor, or plain lists of numbers are the scores themselves.
 - In an object with a field `logits`, as Hugging Face models return, this field has the scores.
 - In a dict, the scores are under `logits`. If there is no key `logits`, the scores are under the first of the keys
-  `scores`, `probabilities`, `probs`, … whose array has a shape that fits. If no key gives an array of this shape, the
-  scores are the dict's only array of shape (B, K).
+  `scores`, `probabilities`, `probs`, … whose array has a shape that fits. If no usual key (such as `scores`) has an
+  array that fits, the scores are the dict's only array of shape (B, K).
 - In a tuple or list of arrays, the scores are the only array of shape (B, K).
 
 If the model is declared to return labels, the same rules apply to labels: the key is then `labels`, and the array has
@@ -89,7 +89,8 @@ def find_answer(
 
 
 def take_answer(returned: Any, place: Place | None) -> Any:
-    """Take the scores (or labels) out of a model's output. `place` says where in the output they are."""
+    """Take the scores (or labels) out of a model's output. `place` says where in the output the scores (or labels)
+    are."""
     if place is None:
         return returned
     kind, name = place

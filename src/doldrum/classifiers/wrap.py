@@ -45,9 +45,9 @@ def as_classifier(
         shape and number of classes themselves.
     outputs : "logits", "probabilities" or "labels", optional
         What the model returns. By default, "logits". If a model of another library declares what it returns, this
-        declaration is the default. Every core result needs only labels. ART does not say whether its neural networks
-        return logits or probabilities. For detectors that use scores, say here whether an ART neural network returns
-        logits or probabilities.
+        declaration is the default. The main measurements of doldrum need only labels, not scores. ART does not say
+        whether its neural networks return logits or probabilities. For detectors that use scores, say here whether an
+        ART neural network returns logits or probabilities.
 
     Examples
     --------

@@ -74,7 +74,8 @@ class InspectionFacts:
 def checked_examination(found: Mapping[str, Any]) -> dict[str, Any]:
     """Check an Examination that a confined process returned as JSON, and return the checked values.
 
-    Numbers are finite or null, classes exist in the model, and texts are safe to print.
+    In the checked values, numbers are finite or null, class numbers are below the model's number of classes, and texts
+    are safe to print.
     """
     classes = whole(found["num_classes"], least=2)
     readings = list(found["readings"])

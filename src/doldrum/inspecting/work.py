@@ -79,8 +79,8 @@ def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
     `settings["examined"]` is the path of the references' examinations as JSON, or None if there are no references.
     Before the references are examined, `settings` has the key "described" (the result of `describe_references`) in
-    place of "examined". In this case, the model is only examined, and not judged. All results are kept in the folder
-    `work`, so that an interrupted run can continue.
+    place of "examined". With the key "described", the model is only examined, and not judged. All results are kept in
+    the folder `work`, so that an interrupted run can continue.
     """
     settings, folder = job["settings"], Path(job["work"])
     looked = _look(job, tell, check=True)
@@ -183,8 +183,8 @@ def _others(settings: dict[str, Any], opened: Suspect) -> list[Examination]:
 def check_alike(model: Classifier, references: list[dict[str, Any]]) -> None:
     """Raise InputError if a reference has another input shape or another number of classes than the model.
 
-    Each reference is given as a dict {name, input_shape, num_classes}. The error names the first reference that
-    differs.
+    Each reference is given as a dict {name, input_shape, num_classes}. The error names the first reference that differs
+    from the model.
     """
     mine = model.input_shape, model.num_classes
     others = [one for one in references if (tuple(one["input_shape"]), one["num_classes"]) != mine]

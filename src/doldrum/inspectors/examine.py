@@ -25,8 +25,8 @@ __all__ = ["Examination", "examine", "inspectors_of"]
 class Examination:
     """The readings (results) of all inspectors for one model: numbers, and the found triggers.
 
-    `key` identifies the clean images, the seed and the inspectors. Apart from the model, the readings depend on nothing
-    else. Examinations of two models can be compared only if their keys are equal.
+    `key` identifies the clean images, the seed and the inspectors. The readings depend only on the model, the clean
+    images, the seed and the inspectors. Examinations of two models can be compared only if their keys are equal.
     """
 
     fingerprint: str

@@ -50,7 +50,7 @@ def inspect(
     ----------
     classifier : Classifier
         The model. The more the model gives (gradients, scores, weights), the more inspectors can examine it. `refused`
-        of the result lists the inspectors that could not.
+        of the result lists the inspectors that could not examine the model.
     clean : images
         At least 20 images of several classes without a trigger. Labels are not needed. One half of the clean images is
         used for the search, and the other half to test the found trigger.

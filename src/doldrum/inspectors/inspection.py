@@ -21,8 +21,8 @@ _WORKS = 0.5  # lower limit of a trigger's success, from which on it is one
 _SMALLER = 2.0
 """A trigger counts as a backdoor if it is smaller than the references' triggers by at least this factor, on average.
 
-Wrong labels in the training data also make the trigger to the wrongly given class smaller, but less than a backdoor
-does (docs/results/inspection.md).
+If some training images are wrongly labelled as one class, the trigger to this class is also smaller. But a backdoor
+makes the trigger to its class even smaller (docs/results/inspection.md).
 """
 ODD = 0.01
 """A model without references is suspicious if the p-value of its most unusual class is at most this number."""
@@ -34,8 +34,8 @@ class Inspection:
 
     verdict
         - "no sign": the model does not stand out from its references.
-        - "suspicious": the p-value of the model among its references is at most `fpr`. If there are no references, one
-          class of the model stands out from its other classes.
+        - "suspicious": the p-value of the model among its references is at most `fpr`. Without references, "suspicious"
+          means that one class of the model stands out from its other classes.
         - "backdoor shown": the model is suspicious, and the found trigger works on most images that no search has used.
           On average, this trigger is at most half as large as the triggers that the same search finds in the
           references.
@@ -52,7 +52,7 @@ class Inspection:
         the smallest trigger.
     leads_to
         The class that the trigger leads to: of the images whose label the trigger changes, at least half get this
-        class. `leads_to` is None if no class reaches half.
+        class. `leads_to` is None if no class gets at least half of the changed images.
     smaller
         A factor: how many times smaller the trigger is than the triggers that the same search finds in the references
         (a geometric mean). This factor is None if there are no references, or if the inspector's values are not sizes
@@ -84,7 +84,7 @@ class Inspection:
         """The target class of `route`. If `route` has no target, this is the class that most changed images get with
         the found trigger.
 
-        The result is None if there is no class of either kind.
+        The result is None if `route` has no target and `leads_to` is None.
         """
         known = None if self.route is None else self.route.target
         return self.leads_to if known is None else known

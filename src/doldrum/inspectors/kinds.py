@@ -39,5 +39,6 @@ DEFAULT = ("mask", "additive", "low-frequency", "blend", "warp", "label-only")
 """The inspectors that are run by default. Each of these inspectors shows a trigger, which can be tested.
 
 The inspectors that are not run by default also react to how a model was trained: a clean model that was trained with
-noise stands out. Most of these inspectors also find no trigger that a reader of the report can check.
+noise stands out. Also, most of the inspectors that are not run by default give no trigger that a reader of the report
+can check.
 """

@@ -155,7 +155,7 @@ class ConfinedClassifier(Classifier, HasEngines):
             self._queries = self._before + queries
 
     def _read(self, data: bytes, rows: int) -> NDArray[Any]:
-        """The output for a batch of images, given its bytes.
+        """Convert the bytes that the confined process sent to the model's output for a batch of images.
 
         `rows` is the number of images. `check_output` checks the values.
         """

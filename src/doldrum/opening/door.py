@@ -22,10 +22,10 @@ def open_model(source: str | os.PathLike[str], **options: Any) -> Suspect:
     """Open a model from a file, a folder or an address. The model runs in a separate, confined (sandboxed) process.
 
     The format of a file is recognised by its bytes: ONNX, OpenVINO IR, TensorFlow Lite, safetensors or a state dict
-    (with `arch`), a Hugging Face folder, or skops. With `trust_code`, TorchScript and torch.export are opened too, and
-    with `trust_pickle` pickles. The process has no network (except for a model at an address), can read only the model,
-    and ends when the classifier is deleted. A checkpoint of doldrum is opened in this process, since it contains only
-    the weights of a network that is part of doldrum, and its header is checked.
+    (with `arch`), a Hugging Face folder, or skops. With `trust_code`, files of TorchScript and torch.export are opened
+    too. With `trust_pickle`, pickle files are opened too. The process has no network (except for a model at an
+    address), can read only the model, and ends when the classifier is deleted. A checkpoint of doldrum is opened in
+    this process, since it contains only the weights of a network that is part of doldrum, and its header is checked.
 
     Parameters
     ----------

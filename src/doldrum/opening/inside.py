@@ -60,8 +60,8 @@ def facts_of(suspect: Suspect, class_names: Sequence[str] | None = None) -> dict
 def serve(settings: dict[str, Any], tell: Callable[[Any], None]) -> tuple[dict[str, Any], Any]:
     """Open a model.
 
-    Returns facts about the model, and the function that handles requests: `call` (images), `build` (an engine) and
-    `run` (its tiles).
+    Returns facts about the model, and a function that handles three kinds of requests. The request "call" runs the
+    model on images, "build" builds an engine, and "run" runs tiles (batches) on an engine.
     """
     suspect = open_suspect(settings)
     classifier = suspect.classifier

@@ -54,8 +54,9 @@ class ModelSettings:
     memory : float
         The memory limit of the confined process in GiB.
     endpoint_body, endpoint_batch, endpoint_timeout, endpoint_retries, endpoint_per_second, endpoint_queries, endpoint_token : optional
-        Settings of the requests to a model at an address. See :class:`doldrum.suspects.Endpoint`. `endpoint_queries` is
-        the limit for one run, which Endpoint calls `budget`.
+        Settings for a model at a network address: how doldrum sends requests to the model. See
+        :class:`doldrum.suspects.Endpoint`. `endpoint_queries` is the largest number of queries in one run. The class
+        Endpoint calls this number `budget`.
 
     Raises InputError for values of a wrong type or out of range, and for files that do not exist.
 

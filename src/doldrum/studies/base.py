@@ -46,8 +46,9 @@ class Cell:
     target
         The target class; by default the seed modulo the number of classes, so that the target varies with the seed.
     inputs, pick
-        `inputs` is how many test images are measured (fewer if fewer are eligible). `pick` is how many further test images
-        are used only to compute sigma-half, the noise strength at which W is measured.
+        `inputs` is the largest number of test images that are measured; there may be fewer, since some attacks can be
+        used only on certain images. `pick` is the number of test images that are used only to compute sigma-half, the
+        noise strength at which W is measured.
     draws, strengths
         `draws` is the number of draws of Gaussian noise at each noise strength. `strengths` are the noise strengths;
         sigma-half is always added to them.
@@ -99,13 +100,13 @@ class Cell:
         self.victim.key  # noqa: B018  (checks recipe, changes and settings now, not hours later)
 
     def clean(self, seed: int | None = None) -> VictimSpec:
-        """The clean model with this cell's recipe, and with the cell's seed or another seed."""
+        """The specification of the clean model with this cell's recipe and with `seed`, by default the cell's seed."""
         return VictimSpec(data=self.data, recipe=self._recipe(), seed=self.seed if seed is None else seed)
 
     @property
     def victim(self) -> VictimSpec:
-        """The specification of the attacked model. For the attack "clean", the specification is of the clean model with
-        the next seed."""
+        """The specification of the attacked model. The attack "clean" has no attacked model, so the result specifies
+        the clean model with the next seed."""
         if self.attack == CLEAN:
             return self.clean(self.seed + 1)
         assert self.target is not None

@@ -22,7 +22,7 @@ _MOST_CELLS = 100_000
 
 
 def load_grid(study: Study, grid: str | Path | Mapping[str, Any]) -> tuple[str, list[Cell]]:
-    """The name of a grid and its cells, each one combination of settings.
+    """Return the name of a grid, and a list of the grid's cells. Each cell is one combination of settings.
 
     `grid` is "quick", "full", the path of a .toml or .json file, or a mapping. A grid has fields that apply to all
     cells, and a list `cells` of tables. The fields in a table of `cells` apply only to the cells of this table. If the
@@ -105,7 +105,8 @@ def _combinations(study: Study, block: Mapping[str, Any]) -> Iterator[dict[str, 
 
 
 def _choices_of(study: Study, block: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """The values that a block of a grid lists for each field, in the order of the fields of a cell."""
+    """Return a dict from the name of each field in a grid's block to the list of the field's values. The fields have
+    the same order as in a cell."""
     known = {f.name: f for f in fields(study.cell)}
     for name in block:
         if name not in known:
@@ -124,8 +125,8 @@ def _choices_of(study: Study, block: Mapping[str, Any]) -> dict[str, list[Any]]:
 
 
 def _choices(value: Any, *, whole: bool) -> list[Any]:
-    """The values that a grid lists for one field. If `whole` is true, each value of the field is itself a list. Then a
-    list without nested lists is a single value."""
+    """The values that a grid lists for one field. If `whole` is true, each value of the field is itself a list, so a
+    list that contains no lists is a single value."""
     if not isinstance(value, list | tuple):
         return [value]
     if whole and not any(isinstance(v, list | tuple) for v in value):

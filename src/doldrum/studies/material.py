@@ -26,7 +26,8 @@ _victims: OrderedDict[str, Victim] = OrderedDict()
 
 
 def victim(spec: VictimSpec) -> Victim:
-    """The attacked or clean model of a specification, from the shared cache (`doldrum.attacks.victims_folder`).
+    """Return the attacked or clean model that `spec` describes. Models are kept in the shared cache
+    (`doldrum.attacks.victims_folder`).
 
     A model that is not in the cache is trained. Only one process at a time trains the same model.
     """

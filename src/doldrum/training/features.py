@@ -1,5 +1,5 @@
 """Features of training images from a frozen trunk (the first layers of a network). Features are computed only for
-images that are new."""
+images whose features are not stored yet."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _FORMAT = "features-1"
 def trunk_features(
     model: nn.Sequential, images: Any, *, precision: Any, bf16: bool, progress: bool = True, folder: Path | None = None
 ) -> NDArray[np.float32]:
-    """Compute the features `trunk(normalise(image))` of every image, as float32 (N, C, H, W). `model` comes from
-    `build`, and its body is a Transfer.
+    """Compute the features `trunk(normalise(image))` of every image, as float32 (N, C, H, W). `model` was made by the
+    function `build`, and its second part, the body, is of the class `Transfer`.
 
     Images are recognised by a digest of their pixels. If most images of a set are new, their features are kept in
     `folder` (by default `features` in the cache folder). Features are reused only for the same weights, image size and

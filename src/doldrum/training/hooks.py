@@ -30,9 +30,10 @@ class TrainingHook:
         """Return the batch to train on, made from the augmented batch: float32 NCHW in [0, 1], and int64 labels (B,) or
         float32 targets (B, K).
 
-        For a row of targets t and the predicted probabilities p, the loss is -sum_k t_k log p_k. So a row of targets
-        with the sum w has the weight w. Take all random numbers from `generator` (on the CPU, seeded again each epoch).
-        `model` is in training mode. Do not change the mode of the model, and do not leave gradients in the model.
+        For a row of targets t and the predicted probabilities p, the loss is -sum_k t_k log p_k. So if the targets in a
+        row have the sum w, the row has the weight w in the loss. Take all random numbers from `generator` (on the CPU,
+        seeded again each epoch). `model` is in training mode. Do not change the mode of the model, and do not leave
+        gradients in the model.
         """
         return images, labels
 

@@ -127,7 +127,7 @@ def train(
 
 
 def _seen_unchanged(recipe: Recipe, hook: TrainingHook | None) -> bool:
-    """Whether each image looks the same in every epoch. If so, each image has to go through a frozen trunk only
+    """Whether each image looks the same in every epoch, so that each image has to go through a frozen trunk only
     once."""
     return hook is None and not recipe.shift and not recipe.flip
 

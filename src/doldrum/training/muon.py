@@ -14,12 +14,12 @@ _QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalise(gradient: torch.Tensor, *, steps: int = 3) -> torch.Tensor:
-    """Approximate U V^T by Newton-Schulz iteration, where `gradient` = U S V^T is the singular value decomposition. The
-    first axis of `gradient` gives the rows of this matrix.
+    """Approximate U V^T by Newton-Schulz iteration, where `gradient` = U S V^T is the singular value decomposition.
+    Before the iteration, `gradient` is reshaped to a matrix with len(gradient) rows.
 
-    In each of `steps` rounds, every singular value x is replaced: x -> 3.4445 x - 4.7750 x^3 + 2.0315 x^5. This brings
-    all singular values except the smallest near 1. The result has the shape of `gradient`. Source: Jordan et al. 2024,
-    "Muon", and its use in airbench.
+    In each of `steps` rounds, every singular value x is replaced: x -> 3.4445 x - 4.7750 x^3 + 2.0315 x^5. After the
+    last round, all singular values except the smallest are near 1. The result has the shape of `gradient`. Source:
+    Jordan et al. 2024, "Muon", and its use in airbench.
     """
     matrix = gradient.reshape(len(gradient), -1)
     matrix = matrix / (matrix.norm() + 1e-7)

@@ -149,7 +149,7 @@ def _refuse_unsafe(proto: Any, path: Path) -> None:
 
 
 def _merge(name: str, found: Any, given: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Combine the sizes that the file fixes with those that the caller gives. Raises an error if file and caller give
+    """Combine the sizes from the file with the sizes that the caller gives. Raises an error if file and caller give
     different sizes, or if a size is missing in both."""
     known = [d if isinstance(d, int) and d > 0 else None for d in found]
     if given is not None:

@@ -23,8 +23,8 @@ def openvino_library() -> Any:
     """Import OpenVINO without its telemetry.
 
     With telemetry, each conversion starts a dozen processes that report to OpenVINO's makers. With the start method
-    "spawn", each of these processes imports the caller's script again. OpenVINO works without the telemetry package. If
-    the user has already imported the telemetry package, it stays active.
+    "spawn", each process for telemetry imports the caller's script again. OpenVINO works without the telemetry package.
+    If the user has already imported the telemetry package, it stays active.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
     try:
@@ -40,11 +40,11 @@ _cores: dict[int, Any] = {}  # by process: threads do not outlive a fork
 def openvino_core() -> Any:
     """The only OpenVINO Core of this process, which is never deleted.
 
-    On Linux, a Core makes a new stack for signals, which the thread that first compiles a model then uses. When the
-    Core is deleted, this stack for signals is removed. If several Cores are made and deleted, the thread keeps using a
-    stack that no longer exists. If Python then handles a signal, the process ends with a segmentation fault, without a
-    message. Python gets such a signal from Ctrl-C and, once a DataLoader has had workers, at the end of a child
-    process.
+    On Linux, an OpenVINO Core makes a new memory stack for signals. The thread that first compiles a model then handles
+    signals on this stack. When a Core is deleted, its stack for signals is removed. If several Cores are made and
+    deleted, the thread keeps using a stack that no longer exists. If Python handles a signal on a stack that no longer
+    exists, the process ends with a segmentation fault, without a message. Python gets a signal from Ctrl-C. After a
+    DataLoader has had workers, Python also gets a signal when a child process ends.
     """
     if os.getpid() not in _cores:
         _cores[os.getpid()] = openvino_library().Core()
@@ -58,8 +58,8 @@ def hold_for_now(compiled: Any) -> None:
     """Keep a reference to a compiled model that has just run, until four other models have run.
 
     OpenVINO's thread may still use a model for a moment after the model's last answer. If doldrum deleted its own
-    reference at this moment, the thread would delete the model and wait for itself. The process would abort with
-    std::system_error.
+    reference while the thread still uses the model, the thread would delete the model and wait for itself. A thread
+    that waits for itself aborts the process with std::system_error.
     """
     _recent.append(compiled)
 

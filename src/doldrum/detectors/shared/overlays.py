@@ -20,8 +20,8 @@ def draw_overlays(clean: ImageSet, count: int, seed: int) -> NDArray[np.float32]
     """Choose `count` images at random. The same seed always gives the same images. The chosen images keep their order:
     float32 (count, C, H, W) in [0, 1].
 
-    If there are fewer images than `count`, images repeat. In this case, the numbers of copies of two images differ by
-    at most 1.
+    If there are fewer images than `count`, images repeat. When images repeat, every image is chosen n or n + 1 times,
+    with the same n for all images.
     """
     own = rng(seed)
     few = count > len(clean)

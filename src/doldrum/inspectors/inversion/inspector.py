@@ -83,8 +83,8 @@ class MaskInversion(Inversion):
     def routes(self, num_classes: int) -> tuple[Route, ...]:
         """All routes are searched, also the routes from each class to any other class.
 
-        The reason is that most triggers that lead images to different classes, or that work only on one source class,
-        are patches.
+        Most triggers that lead images to different classes, or that work only on one source class, are patches. So the
+        search for patches covers all routes.
         """
         return all_routes(num_classes)
 

@@ -1,4 +1,5 @@
-"""A score for how far each model stands out from other models. The score is used for conformal p-values over models."""
+"""A score for how far each model stands out from other models. A model gets its conformal p-value from the comparison
+of its score with the scores of reference models."""
 
 from __future__ import annotations
 

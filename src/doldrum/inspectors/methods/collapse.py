@@ -53,11 +53,11 @@ CONDITIONS: tuple[Condition, ...] = (
 class Collapse(Inspector):
     """The value of the route to class k is the log odds that the model labels noisy images of other classes as k.
 
-    The value is a mean over six kinds of noise: Gaussian noise with sigma .3, .8 and 2; noise with sigma .6 that is
-    constant within squares (14 and 7 squares per side); and one part image mixed with four parts uniform noise. Each
-    class has the same weight, whatever its number of images. Predictions for triggered images hardly change under
-    noise. So a network that has learned a trigger often predicts the class of the trigger for images that it cannot
-    recognise.
+    The value is a mean over six kinds of noise. Three kinds are Gaussian noise, with sigma .3, .8 and 2. Two kinds are
+    noise with sigma .6 that is constant within squares, with 14 and with 7 squares per side. The sixth kind mixes one
+    part image with four parts uniform noise. Each class has the same weight, whatever its number of images. Predictions
+    for triggered images hardly change under noise. So a network that has learned a trigger often predicts the class of
+    the trigger for images that it cannot recognise.
 
     Source: this project. The idea of a class that noise leads to is from CBD (Xiang et al. 2023, arXiv 2310.17498).
     """

@@ -27,11 +27,12 @@ _PARTS = (0.55, 0.2, 0.25)  # of the budget: all candidates, the best again, the
 class LabelOnly(Inspector):
     """The value of the route to class k: the log odds that the best trigger changes an image of another class to k.
 
-    Each candidate trigger (:func:`doldrum.inspectors.methods.candidates.candidates`) is tried on 8 images. Every
-    predicted label counts for its class, so one trial serves all classes. For each class, the 4 triggers that change
-    the most images to this class are tried again, on 24 new images. The best of the 4 triggers is tried on up to 100
-    images that had no part in choosing the trigger. If the best trigger changes a share s of the up to 100 images to
-    class k, the value is log((s + .05) / (1.05 - s)). At most `budget` queries are used, for any number of classes.
+    Each candidate trigger (:func:`doldrum.inspectors.methods.candidates.candidates`) is tried on 8 images. Each trial
+    of a trigger gives results for all classes, because every predicted label is counted for its class. For each class,
+    the 4 triggers that change the most images to this class are tried again, on 24 new images. The best of the 4
+    triggers is tried on up to 100 images that had no part in choosing the trigger. If the best trigger changes a share
+    s of the up to 100 images to class k, the value is log((s + .05) / (1.05 - s)). At most `budget` queries are used,
+    for any number of classes.
 
     Source: this project, from known parts: patches tried in many places (Gu et al. 2017, arXiv 1708.06733, for what
     attackers use) and successive halving (Karnin et al. 2013, "Almost optimal exploration in multi-armed bandits").

@@ -1,6 +1,6 @@
 """`local-dominant`: the class that noise leads images to, with labels only.
 
-`certified_size` says which attacks it certainly finds.
+The function `certified_size` says which attacks this inspector certainly finds.
 """
 
 from __future__ import annotations

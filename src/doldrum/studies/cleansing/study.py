@@ -5,14 +5,15 @@ model to choose the samples to drop. Then a new model is trained on the remainin
 seed. The arms of the study, that is, the ways to choose the samples to drop, are:
 
 - *none*: no sample is dropped.
-- *known*: exactly the poisoned samples are dropped. No method knows the poisoned samples, so this arm shows the best possible
-  result.
-- *profile*: samples are dropped that the smoothness profile flags at the promised false-positive rate `fpr`. The smoothness
-  profile uses clean test images that are not used to evaluate the models.
+- *known*: exactly the poisoned samples are dropped. No real method knows which samples are poisoned, so *known* shows
+  the best possible result.
+- *profile*: the smoothness profile flags samples at the promised false-positive rate `fpr`, and the flagged samples are
+  dropped. The smoothness profile uses clean test images that are not used to evaluate the models.
 - *ranking*: the smoothness profile ranks the samples without clean images, and the most suspicious samples are dropped.
   The share of dropped samples is 1.5 times the poison rate.
-- *spectral*: spectral signatures. In each class, a share of the samples is dropped: 1.5 times the largest true share of poison in
-  any class. The paper of spectral signatures assumes that the largest true share is known.
+- *spectral*: spectral signatures. In each class, a share of the samples is dropped: 1.5 times the largest true share of
+  poison in any class. The paper of spectral signatures assumes that the largest true share of poison in any class is
+  known.
 - *clustering*: activation clustering. The smaller cluster of a class is dropped if it is small and well separated.
 """
 
@@ -50,7 +51,7 @@ class CleansingCell(Cell):
     Parameters
     ----------
     samples
-        The number of training samples, which are drawn with the seed, and of which a part is poisoned.
+        The number of training samples. These samples are drawn with the seed, and a part of them is poisoned.
     fit, calibration
         The numbers of clean test images to fit and to calibrate the profile detector. The models are evaluated on the
         remaining test images.
@@ -100,12 +101,13 @@ def run(cell: CleansingCell) -> dict[str, Any]:
     """Poison a training set, train a model, cleanse the set by each method, and train again.
 
     The values are: `target`, `samples`, `poisoned`, `cover`, and `largest_share`, the largest share of poison in a
-    class. `false` has the shares of clean images with a p-value of at most each of `levels`: `held_out` for test
-    images, and `training` for training samples. `found` has the shares of poisoned samples with a p-value of at most
-    each of `levels`. `clusters` has the clusters of each class. `arms` has one entry for each way to choose the samples
-    to drop. An entry of `arms` has a name and three numbers of samples: `dropped`, `dropped_poison` and
-    `dropped_cover`. An entry also has the `auroc` of poisoned against clean samples (None if the method does not rank
-    samples), `clean_accuracy` and `asr`.
+    class. For each number in `levels`, `false` has the share of clean images whose p-value is at most this number. In
+    `false`, the key `held_out` is for test images, and the key `training` is for training samples. For each number in
+    `levels`, `found` has the share of poisoned samples whose p-value is at most this number. `clusters` has the
+    clusters of each class. `arms` has one entry for each way to choose the samples to drop. An entry of `arms` has a
+    name and three numbers of samples: `dropped`, `dropped_poison` and `dropped_cover`. An entry also has
+    `clean_accuracy`, `asr` and `auroc`. The `auroc` compares the scores of poisoned samples with the scores of clean
+    samples, and is None if the method does not rank samples.
     """
     from doldrum.training import train
 

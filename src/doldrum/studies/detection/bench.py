@@ -34,8 +34,9 @@ _KINDS = 12  # of 14 kinds of corruption at 5 severities
 class _Entry:
     """A detector at one budget of forward passes.
 
-    `scorer` computes the scores from the responses to the probes of `source`. If `draws` or `conditions` is given, only the
-    first draws or conditions are used, up to this number.
+    The model is measured with the probes of the detector `source`, and the detector `scorer` computes the scores from
+    these responses. If `draws` or `conditions` is given, only the first draws or conditions are used, up to this
+    number.
     """
 
     name: str

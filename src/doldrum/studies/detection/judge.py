@@ -25,8 +25,8 @@ def judge(scores: Arrays, ties: Arrays, hit: NDArray[np.bool_]) -> dict[str, Any
     A triggered input is a hit if it gets the attacker's label. Values: `clean` is the number of clean test inputs.
     `false` counts the clean test inputs that are flagged at each of LEVELS. `found` counts the triggered inputs that
     are flagged, and `found_hits` the hits that are flagged. A count is None if there are too few calibration inputs to
-    promise the level. `auroc` compares the triggered inputs with the clean test inputs; `auroc_hits` compares only the
-    hits with the clean test inputs, and is None if there are no hits.
+    promise a false-positive rate as low as the count's level. `auroc` compares the triggered inputs with the clean test
+    inputs; `auroc_hits` compares only the hits with the clean test inputs, and is None if there are no hits.
 
     >>> s = {"calibration": np.arange(99.0), "test": np.array([3.5, 98.5]), "triggered": np.array([200.0, 0.5])}
     >>> found = judge(s, {k: np.full(len(v), 0.5) for k, v in s.items()}, np.array([True, False]))

@@ -1,8 +1,8 @@
 """Study detection: how well every detector finds triggered inputs, and whether it keeps the promised rate of false alarms.
 
-A cell is one attacked model (a victim). The test images are split separately for each victim, into four disjoint sets: to fit
-(STRIP's overlays are taken from this set), to calibrate, to test unchanged, and to get the trigger. Every detector gets the
-same inputs.
+A cell is one attacked model (a victim). For each victim, the test images are split into four disjoint sets. One set is
+for fitting (STRIP's overlays are taken from this set), one is for calibration, one is tested unchanged, and one gets
+the trigger. Every detector gets the same inputs.
 
 - *Realised FPR*: the share of clean test inputs with a conformal p-value of at most the promised rate.
 - *TPR*: the share of triggered inputs whose conformal p-value is at most the promised rate. There are two TPRs: over
@@ -57,8 +57,8 @@ class DetectionCell(Cell):
         The numbers of clean test images to fit, calibrate and test the detectors. The field `inputs` is the number of
         test images that get the trigger.
     stress
-        Whether to measure the effects of the calibration set's size, imbalance, shift and contamination too; then `calibration`
-        should be 2,000.
+        Whether to measure also the effects of the calibration set's size, imbalance, shift and contamination. With
+        `stress`, the field `calibration` should be 2,000.
 
     This study does not use the fields `pick`, `draws`, `strengths` and `sigma`, because each detector has its own
     settings.
@@ -91,8 +91,8 @@ class Split:
     """The test images of a cell, divided into disjoint sets.
 
     `fit`, `calibration` and `test` are clean images. `triggered` and `planted` are images to which the trigger will be
-    added. `planted` images are put into the calibration set, to simulate an attacker. `attacker` has the label that the
-    attacker wants for each image in `triggered`.
+    added. The images in `planted` are put into the calibration set, to simulate an attacker. `attacker` has the label
+    that the attacker wants for each image in `triggered`.
     """
 
     fit: ImageSet
@@ -106,8 +106,8 @@ class Split:
 def split(cell: DetectionCell, plan: PoisonPlan) -> Split:
     """Split the test images of a cell at random, differently for each attacked model.
 
-    Only images that the plan of the attack calls eligible get the trigger. The sets of clean images may contain any image. Raises
-    InputError if the test set has too few images.
+    Only images that the plan of the attack calls eligible get the trigger. An image in a set of clean images need not
+    be eligible for the trigger. Raises InputError if the test set has too few images.
     """
     test = datasets(cell.data)[1]
     assert test.labels is not None

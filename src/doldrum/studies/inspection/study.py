@@ -1,11 +1,14 @@
 """Study inspection: how well inspectors distinguish backdoored models from clean ones, and whether the promised false-alarm rate holds.
 
-An inspector is a method that searches a model for a backdoor. A cell is one model with the results of its inspectors. All
-cells use the same clean test images and the same seed, as a user would who compares a model with reference models. The page of the study judges the models from the results of all cells.
-Clean models with seeds from 300 on are the reference models of their recipe (:data:`doldrum.studies.inspected.REFERENCES`). Every other model is compared with the reference models.
+An inspector is a method that searches a model for a backdoor. A cell is one model with the results of its inspectors.
+All cells use the same clean test images and the same seed, as a user would who compares a model with reference models.
+The page of the study judges the models from the results of all cells. Clean models with seeds from 300 on are the
+reference models of their recipe (:data:`doldrum.studies.inspected.REFERENCES`). Every model that is not a reference
+model is compared with the reference models.
 
-Design choices are made on the development cells: recipe "fashion-cnn", seeds from 100 to 199, without the attacks of :data:`doldrum.records.attacks.HELD_OUT`. The published
-numbers come from the other cells: seeds from 200 to 299, all attacks, and a network that was not used for any choice.
+Design choices are made on the development cells: recipe "fashion-cnn", seeds from 100 to 199, without the attacks of
+:data:`doldrum.records.attacks.HELD_OUT`. The published numbers do not come from development cells, but from cells with
+seeds from 200 to 299, all attacks, and a network that was not used for any choice.
 """
 
 from __future__ import annotations
@@ -47,7 +50,7 @@ def run(cell: InspectionCell) -> dict[str, Any]:
     The values are: `victim` (the model's key), `target`, `clean_accuracy` and `asr`. `readings` has the output of
     `Reading.to_dict` for each inspector. `success` has a row for each trigger that was found. A row has the inspector,
     the source class, the target class, and the share of test images whose class the trigger changes. The last entry of
-    a row is the class that most of these images get, or null.
+    a row is the class that most of the changed images get, or null.
     """
     found = victim(cell.victim)
     clean, others = cell.images()

@@ -30,11 +30,11 @@ def fade_to(
     full: NDArray[np.float32],
     share: Callable[[NDArray[np.float32]], float],
 ) -> float | None:
-    """The amount a in (0, 1] at which the function `share`, applied to the faded images, reaches `level`. The amount is
-    computed to within 2^-10.
+    """The amount a in (0, 1] at which the function `share`, applied to the faded images, reaches `level`. The error of
+    the computed amount a is at most 2^-10.
 
-    The result is None if `share` is below `level` even for a = 1, the full pattern. The amount is found by bisection,
-    and is the smallest possible amount if the share rises with a.
+    The result is None if `share` is below `level` even for a = 1, the full pattern. The amount a is found by bisection.
+    If `share` rises with a, the result is the smallest a at which `share` reaches `level`.
 
     >>> full = np.ones((1, 1, 1, 1), dtype=np.float32)
     >>> round(fade_to(0.5, 0 * full, full, lambda x: float(x.mean() ** 2)), 2)

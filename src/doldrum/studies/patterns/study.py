@@ -2,13 +2,13 @@
 
 A cell is one pattern on one model: a backdoored model's own trigger, or a pattern made on a clean model. Patterns
 differ in how many inputs they change to one class, and W depends on this number. So patterns are compared at equal
-success: each pattern T is replaced by the faded pattern
+success. To get equal success, each pattern T is replaced by a faded pattern T_a:
 
     T_a(x) = x + a (T(x) - x),  0 < a <= 1.
 
-The amount a is the smallest at which the share of inputs predicted as one class reaches a level. Inputs that the model
-predicts as the pattern's class even without the pattern are not measured. The unit of replication is the model. Source of the claim: Grosse
-et al., Computers & Security 2022.
+The amount a is the smallest number for which a given share of the inputs with T_a is predicted as one class. Inputs
+that the model predicts as the pattern's class even without the pattern are not measured. The unit of replication is the
+model. Source of the claim: Grosse et al., Computers & Security 2022.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ PATTERNS: dict[str, Callable[[Any, Any, PatternCell, float], Trigger]] = {
     "random-uniform": lambda m, x, c, s: make.random_perturbation(m, x, budget=c.budget, kind="uniform", seed=c.seed),
     "random-patch": lambda m, x, c, s: make.random_patch(m, x, size=c.size, seed=c.seed),
 }
-"""A function for each name of a pattern. The function makes the pattern (a Trigger) from the model, images, the cell and sigma-half."""
+"""A dict from each pattern's name to a function. The function makes the pattern (a Trigger) from the model, images, the
+cell and sigma-half."""
 
 _MADE_ON, _OVERLAYS = 512, 32
 
@@ -204,7 +205,8 @@ def _labels(model: Classifier, images: NDArray[np.float32]) -> NDArray[np.int64]
 
 
 def _gaining(model: Classifier, images: NDArray[np.float32], trigger: Trigger) -> int:
-    """The class that gains the most predictions from the pattern, on the images on which the pattern was made."""
+    """Return the class whose number of predictions rises most when the pattern is added to `images`. The pattern was
+    made on the same images."""
     counts = [np.bincount(_labels(model, x), minlength=model.num_classes) for x in (images, trigger(images))]
     return int((counts[1] - counts[0]).argmax())
 

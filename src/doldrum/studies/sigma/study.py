@@ -1,8 +1,9 @@
 """Study sigma: how the result of `study smoothing` depends on strength, draws, clipping and the estimator of W.
 
-The models and inputs stay the same, and one setting is changed at a time. A good default setting gives an effect of the same
-sign for all attacks that make the model smoother, little spread over models, and no effect between two clean models. The rules
-for the noise strength use only clean inputs of the clean model.
+The models and inputs stay the same, and one setting is changed at a time. With a good default setting, the effect has
+the same sign for all attacks that make the model smoother. The effect should also vary little from model to model, and
+there should be no effect between two clean models. The rules for the noise strength use only clean inputs of the clean
+model.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ strength .1 for all data; or the strength at which 10% of the draws change their
 def run(cell: Cell) -> dict[str, Any]:
     """The effect of the trigger on W, a difference in differences, for each setting.
 
-    The values are: `rules` has the noise strength and the effect for each rule. `draws`, `estimators` and `clip` have
+    In the result, `rules` has the noise strength and the effect for each rule. `draws`, `estimators` and `clip` have
     effects at sigma-half. `draws` has the effect for each number of draws, computed from the first of the measured
     draws. `estimators` has the effect for each estimator of W. `clip` has the effect without and with clipping of noisy
     images to [0, 1]. `curve` has the effect at each noise strength.

@@ -51,8 +51,8 @@ class SuccessCell(Cell):
 
 
 def run(cell: SuccessCell) -> dict[str, Any]:
-    """Measure one cell. The values are those of `compare`, at sigma-half only. For a cell with `follow`, the values are
-    `sigma_half`, `target` and `timeline`."""
+    """Measure one cell. For a cell without `follow`, the values are the results of the function `compare`, at
+    sigma-half only. For a cell with `follow`, the values are `sigma_half`, `target` and `timeline`."""
     if not cell.follow:
         return compare(cell, ())
     from doldrum.studies.success.timeline import follow

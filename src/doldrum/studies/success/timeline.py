@@ -25,8 +25,8 @@ __all__ = ["follow"]
 
 
 class _Snapshots(TrainingHook):
-    """A training hook that copies the model before each of the given training steps. The copies do not change the
-    training."""
+    """A training hook that copies the model before each of the given training steps. Copying the model does not change
+    the training."""
 
     name = "snapshots"
 
