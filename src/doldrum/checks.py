@@ -86,8 +86,8 @@ def is_list(value: object) -> TypeGuard[list[Any]]:
 
 
 def unfit_path(path: str | os.PathLike[str], *, folder: bool = False) -> str | None:
-    """Why nothing can be read at `path`, as text to put after "got PATH, " in an error message. The result is None for
-    a regular file and, if `folder` is true, for a folder.
+    """The reason why no file can be read at `path`, as a text that follows "got PATH, " in an error message. The result
+    is None for a regular file and, if `folder` is true, for a folder.
 
     Pipes and devices are never opened. Opening a pipe waits until another process writes to it, and the data of a
     device may never end.

@@ -74,7 +74,8 @@ class Attack:
         data.
         "training": the attacker also controls the training.
     settings
-        The default values of `make`'s keywords. `run_attack` takes other values as `settings=`.
+        The settings of the attack (keyword arguments of `make`) with their default values. To change a setting, pass
+        its new value to `run_attack` in `settings=`.
     make
         The function that makes the attack: (Setup, **settings) -> Made.
     note

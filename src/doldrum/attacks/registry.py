@@ -100,8 +100,8 @@ def make_attack(
     """Make the trigger, plan and hook of an attack. Only models that the attacker needs before the attack are trained.
 
     `checkpoint` is the resume file for the training of a surrogate (the attacker's own clean model), as in `train`. If
-    the file exists, an unfinished surrogate is trained further, and a finished one is used again. Only attacks with a
-    surrogate write this file. The resume file is not deleted automatically.
+    the file exists, an unfinished surrogate is trained further, and a finished one is used again. Attacks without a
+    surrogate write no resume file. The resume file is not deleted automatically.
 
     Raises InputError for an unknown id or setting, and for a plan that the training set does not allow.
 
@@ -125,8 +125,8 @@ def check_attack(
 ) -> PoisonPlan:
     """Check an attack and return its plan.
 
-    Raises the errors of `make_attack` and `poison` before anything is trained. Settings that fail only with a trained
-    surrogate are not detected.
+    Raises the errors of `make_attack` and `poison` before anything is trained. Some settings fail only after a
+    surrogate is trained: `check_attack` does not detect them.
 
     >>> import numpy as np
     >>> few = ImageSet(np.zeros((4, 1, 16, 16)), labels=[0, 1, 1, 1])
@@ -235,8 +235,8 @@ def run_attack(
     settings
         Changes to the attack's own settings (`ATTACKS[id].settings` has the defaults).
     checkpoint
-        A resume file for the training of the attacked model, as in `train`. The resume file of a surrogate is next to
-        it, with `.surrogate` added to its name.
+        A resume file for the training of the attacked model, as in `train`. If the attack trains a surrogate, the
+        surrogate's resume file is in the same folder, and its name is the same with `.surrogate` at the end.
 
     Returns AttackResult. `evaluate(result.model, test_set, result.trigger, result.plan)` measures how well the attack
     worked.
@@ -260,7 +260,7 @@ def run_attack(
 
 
 def surrogate_beside(checkpoint: str | Path) -> Path:
-    """The path of the resume file for a surrogate (the attacker's own clean model), next to that of the attacked model.
+    """The path of a surrogate's resume file: the path of the attacked model's resume file with `.surrogate` at the end.
 
     >>> surrogate_beside("bad.resume").name
     'bad.resume.surrogate'

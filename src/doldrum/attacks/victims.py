@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["CLEAN", "Victim", "VictimSpec", "get_victim", "victims_folder"]
 
 CLEAN = "clean"
-"""The name that means no attack: a clean model."""
+"""The value of `VictimSpec.attack` for a clean model, which has no attack."""
 
 _FORMAT = "doldrum-victim-1"
 
@@ -102,8 +102,8 @@ class Victim:
     """A trained model with the trigger and plan of its attack, which are None for a clean model.
 
     `seconds` is the time that it took to make the victim, including surrogates, encoders and poisoning. If the training
-    was killed and continued, `seconds` is the time since it was continued, or the total time of all epochs if this is
-    longer.
+    was killed and continued later, `seconds` is the longer of two times: the time since the training was continued, and
+    the total time of all epochs.
     """
 
     spec: VictimSpec

@@ -89,7 +89,7 @@ class PixelStore:
     def finish(self) -> NDArray[Any]:
         """All images as one array, in the order in which they were added.
 
-        No image can be added afterwards. Raises InputError if there are no images.
+        After this call, no image can be added. Raises InputError if there are no images.
         """
         if self._shape is None:
             raise InputError("expected at least one image, got none; check the source that the images are read from")

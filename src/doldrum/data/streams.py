@@ -39,7 +39,8 @@ Images = Any
 """Type of all arguments that take images: an ImageSet, an array or tensor (N, C, H, W), or any source that `read_stream` reads."""
 
 Fit = Callable[[Sequence[Any]], NDArray[Any]]
-"""A classifier's own preprocessing from Pillow images to an array of pixels, such as that of a Hugging Face pipeline."""
+"""A classifier's own function that converts Pillow images to an array of pixels, such as the image processor of a
+Hugging Face pipeline."""
 
 _IN_MEMORY = 256 << 20  # bytes
 
@@ -52,11 +53,11 @@ def read_stream(source: Images, *, shape: tuple[int, int, int] | None = None, fi
     Parameters
     ----------
     source
-        An ImageSet or array, which is used unchanged; a torch `Dataset` or `DataLoader`; a Hugging Face data set or
-        stream; a list, or anything with a length and items; a generator or any other iterable; anything with a shape
-        (N, C, H, W) that can be sliced. The items of a source are images, (image, label) pairs, rows (dicts), or
-        batches of these. An image is a Pillow image, or an array or tensor (C, H, W), (H, W, C) or (H, W) of uint8,
-        uint16, or floats in [0, 1].
+        A source is one of these: an ImageSet or array, which is used unchanged; a torch `Dataset` or `DataLoader`; a
+        Hugging Face data set or stream; a list, or any object with a length and items; a generator or any other
+        iterable; any object that can be sliced and has a shape (N, C, H, W). The items of a source are images, (image,
+        label) pairs, rows (dicts), or batches of these. An image is a Pillow image, or an array or tensor (C, H, W),
+        (H, W, C) or (H, W) of uint8, uint16, or floats in [0, 1].
     shape : (C, H, W), optional
         The classifier's input shape. Pillow images are stretched to this shape; arrays of other sizes are refused.
         Without `shape`, all images must have the same size.
@@ -91,7 +92,7 @@ def read_stream(source: Images, *, shape: tuple[int, int, int] | None = None, fi
 
 
 def as_image_set(source: Images, *, shape: tuple[int, int, int] | None = None, fit: Fit | None = None) -> ImageSet:
-    """Read images from a source of any kind, all of which must be readable.
+    """Read images from a source of any kind. Every image must be readable.
 
     Arguments and errors are those of `read_stream`.
 

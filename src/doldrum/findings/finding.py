@@ -1,4 +1,7 @@
-"""Findings: what a command checked, and which images or models it found suspicious, independent of a file format."""
+"""Findings: what a command checked, and which images or models are suspicious.
+
+Findings do not depend on the format of the file in which they are written.
+"""
 
 from __future__ import annotations
 

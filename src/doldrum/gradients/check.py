@@ -19,12 +19,14 @@ def check_agreement(
     """Check that the scores of `module` agree with `wanted` (N, K), the model's own scores. If `log` is true, `module`
     returns logarithms of scores.
 
-    The largest allowed difference for an image is `tolerance` times its spread, the distance from its median score to
-    its highest score. The spread that is used for an image is never below the median spread of all images, and never
-    below 1% of the image's largest absolute score. Within this limit, the module and the model can predict different
-    labels only if two scores are nearly equal. Images with NaN or infinite scores in `wanted` are left out.
+    For each image, a score may differ by at most `tolerance` times the image's spread. The spread is the distance from
+    the image's median score to its highest score. A spread below the median spread of all images is replaced by this
+    median. A spread below 1% of the image's largest absolute score is replaced by this 1%. If the scores of an image
+    differ by at most `tolerance` times the spread, the module and the model can predict different labels only if two
+    scores are nearly equal. Images with NaN or infinite scores in `wanted` are left out.
 
-    Raises ClassifierError with the largest difference, as a multiple of the spread.
+    Raises ClassifierError if a score differs by more than `tolerance` times the spread. The message gives the largest
+    difference, divided by the image's spread.
     """
     try:
         with torch.no_grad():

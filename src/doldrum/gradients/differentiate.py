@@ -86,9 +86,10 @@ def differentiable(classifier: Classifier, images: NDArray[np.float32]) -> Diffe
     images : float32 (N, C, H, W) in [0, 1]
         A few images that the model is meant for; the first 16 are used for checks. On these images, the module's scores
         must equal the classifier's, up to 1e-3 of the scores' spread. So the module and the classifier can predict
-        different labels only if two scores are nearly equal. For models in half precision, the limit is 0.02 in place
-        of 1e-3, and for bfloat16 it is 0.05. For models that round values inside, the limit is 0.1, because the module
-        may round a value differently. The gradient must be finite and not zero for at least one image.
+        different labels only if two scores are nearly equal. For models in half precision, the scores may differ by up
+        to 0.02 of the spread in place of 1e-3, and for bfloat16 by up to 0.05. For models that round intermediate
+        values, the scores may differ by up to 0.1 of the spread, because the module may round a value differently. The
+        gradient must be finite and not zero for at least one image.
 
     Returns
     -------

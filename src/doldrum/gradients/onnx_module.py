@@ -68,7 +68,7 @@ class OnnxModule(nn.Module):
         self.training = False
 
     def weights(self) -> dict[str, nn.Parameter]:
-        """The parameters by their names in the file."""
+        """Return a dictionary from the names of the weights in the ONNX file to the module's parameters."""
         return {name: getattr(self, self.names[name]) for name in self._held()}
 
     def _held(self) -> list[str]:
@@ -122,7 +122,7 @@ def _run_node(node: Node, values: dict[str, Any]) -> None:
 
 
 def _unseen(value: torch.Tensor) -> None:
-    """Do nothing with `value`. The attribute `OnnxModule.seen` is this function by default."""
+    """Do nothing with `value`. The function `_unseen` is the default value of the attribute `OnnxModule.seen`."""
 
 
 def _folded(body: Body, held: Collection[str]) -> tuple[list[Node], dict[str, torch.Tensor]]:

@@ -71,8 +71,8 @@ def read_graph(path: Path, output: str) -> tuple[Body, str, int | None, bool]:
 
 
 def _body(graph: Any, outputs: list[str], opset: int, depends: set[str]) -> Body:
-    """Read a graph. The set `depends` has the names of values that depend on the images, and names from this graph are
-    added to `depends`."""
+    """Read a graph. `depends` is the set of the names of values that depend on the images. The function adds names from
+    this graph to `depends`."""
     from onnx import numpy_helper
 
     nodes = []
@@ -134,8 +134,8 @@ def _attributes(proto: Any, opset: int, depends: set[str]) -> tuple[dict[str, An
 
 
 def _tensor(array: Any) -> torch.Tensor:
-    """Convert a weight to a tensor. Floats become fp32. Integers keep their type, except unsigned types above 8 bits,
-    which become int64."""
+    """Convert a weight to a tensor. Floats become fp32. Integers keep their type, but unsigned integers of more than 8
+    bits become int64."""
     array = np.asarray(array)
     if array.dtype.kind in "OSUc":
         raise unsupported("Constant", "text or complex numbers")

@@ -58,7 +58,8 @@ class Trainable(nn.Module, ABC):
 
     @abstractmethod
     def classifier(self) -> Classifier:
-        """Make a classifier of the same kind as the original, with a copy of the present weights."""
+        """Make a classifier of the same kind as the original classifier, with a copy of this module's present
+        weights."""
 
     @abstractmethod
     def channels(self) -> list[Channels]:
@@ -72,8 +73,8 @@ class Trainable(nn.Module, ABC):
 
     @abstractmethod
     def watching(self, channels: Channels, see: Callable[[torch.Tensor], None]) -> AbstractContextManager[None]:
-        """While the block runs, each forward pass calls `see` with the output of the layer that has the parameters
-        `channels`."""
+        """While the block runs, each forward pass calls the function `see` with the output of one layer. `channels` has
+        the names of this layer's parameters."""
 
 
 class _Module(Trainable):

@@ -107,7 +107,7 @@ class AddressedStore(Store):
             fs.pipe_file(self._path(name), data)
 
     def check_name(self, name: str) -> None:
-        """Accept every name, because a name that exists at one address can also be written at any other address."""
+        """Accept every name: a file name that can be used at one address can be used at every other address too."""
 
     def check_writable(self) -> None:
         if self._scheme in ("http", "https"):

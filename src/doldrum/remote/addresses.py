@@ -40,9 +40,9 @@ def is_pattern(place: str | os.PathLike[str]) -> bool:
 
 
 def expanded(pattern: str) -> list[str]:
-    """All names of a pattern, in order, with the same rules as WebDataset.
+    """All file names that a pattern stands for, in order. The rules for patterns are those of WebDataset.
 
-    `{000..099}` is a range of numbers. All its numbers have as many digits as the first number. `{a,b}` is a list.
+    `{000..099}` is a range of numbers, in which all numbers have as many digits as the first number. `{a,b}` is a list.
 
     Raises InputError for a range that goes down, and for more than ten million names.
 

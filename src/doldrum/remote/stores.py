@@ -18,9 +18,10 @@ _LONGEST = 220  # bytes of a file's name: file systems take 255, and a draft's n
 
 @dataclass(frozen=True)
 class Held:
-    """The size in bytes of a file in a store, and a `tag` that changes with its content.
+    """The size in bytes of a file in a store, and a `tag` that changes when the file's content changes.
 
-    The tag is an ETag, or for a local file its size and time.
+    The tag of a file at an address is, for example, its ETag. The tag of a local file consists of its size and the time
+    of its last change.
     """
 
     size: int | None
@@ -38,7 +39,7 @@ class Store(ABC):
 
     @abstractmethod
     def shown(self, name: str = "") -> str:
-        """The address of a file without secrets, so that it can be shown."""
+        """The address of a file, from which secrets are removed so that the address can be shown."""
 
     @abstractmethod
     def listed(self) -> dict[str, Held]:
@@ -51,7 +52,8 @@ class Store(ABC):
 
     @abstractmethod
     def fetched(self, name: str, folder: Path) -> Path:
-        """The path of the file on this machine: its own path, or that of a copy in `folder`."""
+        """The path at which the file can be read on this machine. A file at an address is first copied into
+        `folder`."""
 
     @abstractmethod
     def read(self, name: str) -> bytes | None:

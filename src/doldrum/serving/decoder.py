@@ -64,7 +64,7 @@ class Decoder:
         )
 
     def _checked(self, why: Any, data: bytes) -> NDArray[np.uint8] | str:
-        """The process's answer, checked, because a hostile image may have taken over the process."""
+        """Check the answer of the decoder's process, because a hostile image may have taken over this process."""
         if why is None and len(data) == math.prod(self._shape):
             return np.frombuffer(data, np.uint8).reshape(self._shape)
         return (

@@ -69,7 +69,8 @@ class Load:
 
     @property
     def wait(self) -> int:
-        """The seconds until all images in progress should be answered, at least 1, for the header Retry-After."""
+        """The time in which all images in progress should be answered, for the header Retry-After: at least 1
+        second."""
         return min(_MOST_WAIT, max(1, math.ceil(self.images * self._pace)))
 
     def _full(self, why: str) -> Refusal:

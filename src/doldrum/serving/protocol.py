@@ -26,12 +26,13 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None], *, most: in
 
     A head is a request's line and headers. A head that is incomplete after `seconds` gets the status 408, and a head
     above `MOST_HEAD` bytes gets 431. The server library uvicorn does not limit how long the head or the body of a
-    request may take to arrive: its only timer restarts with every byte. `refused` is called with the status of each
-    request that the protocol refuses itself, without the application. The application must limit the time that a
+    request may take to arrive: its only timer restarts with every byte. If the protocol refuses a request and does not
+    pass it to the application, `refused` is called with the status. The application must limit the time that a
     request's body takes to arrive.
 
-    If there are `most` connections, the connection that has waited longest for its next request is closed. If no
-    connection is waiting for a request, a request on a new connection gets the status 503.
+    `most` is the largest number of connections. When this number is reached, the connection that has waited longest
+    for its next request is closed. If no connection is waiting for a request, a request on a new connection gets the
+    status 503.
     """
 
     class Bounded(H11Protocol):
@@ -72,9 +73,9 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None], *, most: in
             super().connection_lost(exc)
 
         async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
-            """Let the application answer, or answer 503 above the limit of connections.
+            """Pass the request to the application, or refuse it with the status 503 if there are too many connections.
 
-            If the server is stopped at once, cut the connection.
+            If the server stops without waiting for this answer, cut the connection.
             """
             try:
                 if len(self.connections) >= most or len(self.tasks) > most:
@@ -113,8 +114,8 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None], *, most: in
                 super().timeout_keep_alive_handler()
 
         def _look(self) -> None:
-            """Start or stop the timer for the head of a request. The timer runs while the first head is expected, or
-            while a head has begun but is incomplete."""
+            """Start or stop the timer for the head of a request. The timer runs until a new connection has sent its
+            first head, and while a later head is incomplete."""
             first = self.cycle is None and self.conn.their_state is h11.IDLE
             if self.transport.is_closing() or not (first or self._head()):
                 self._no_longer()
@@ -122,7 +123,7 @@ def bounded_protocol(seconds: float, refused: Callable[[int], None], *, most: in
                 self._late = self.loop.call_later(seconds, self._too_late)
 
         def _head(self) -> bytes:
-            """The received part of an incomplete head."""
+            """The bytes that have arrived of a request's head, if the head is still incomplete."""
             return self.conn.trailing_data[0] if self.conn.their_state is h11.IDLE else b""
 
         def _no_longer(self) -> None:

@@ -33,8 +33,9 @@ Pixels = NDArray[np.uint8]
 
 
 class Service:
-    """Judges image files with a Guard, for many requests at a time, while the block of `running` runs. A service can be
-    run only once.
+    """Judges image files with a Guard, and can handle many requests at a time.
+
+    The service works while the block of `running` runs. A service can be run only once.
 
     Parameters
     ----------

@@ -31,7 +31,8 @@ class ServeSettings:
     wait : float
         Seconds that an image waits for other images to fill its batch.
     queue : int
-        The largest number of accepted images without an answer. Above this number, requests get the status 429.
+        The largest number of accepted images without an answer. A request that would exceed this number is refused with
+        the status 429.
     max_images, max_body, max_pixels : int
         Limits for the number of images in a request, the bytes of its body, and width x height of an image.
     receive_seconds, answer_seconds : float

@@ -85,7 +85,8 @@ class Watched:
                 self._write()
 
     def _write(self) -> None:
-        """Write the state to the file. If this fails, for example on a full disk, log the error and continue."""
+        """Write the state to the file. If the file cannot be written, for example on a full disk, log the error and
+        continue."""
         self._written = self.verdict.images
         if self._kept is None:
             return

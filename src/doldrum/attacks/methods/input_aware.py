@@ -42,8 +42,8 @@ class _Generator(nn.Module):
     def blend(self, x: torch.Tensor, of: torch.Tensor | None = None) -> torch.Tensor:
         """Add a trigger to each image of `x`.
 
-        If `of` is given, each image of `x` gets the trigger that is made for the image of `of` at the same position. If
-        not, each image gets its own trigger.
+        By default, each image of `x` gets the trigger that the generator makes for this image. If `of` is given, the
+        i-th image of `x` gets the trigger that the generator makes for the i-th image of `of`.
         """
         pattern, mask = self(x if of is None else of)
         return x + mask * (pattern - x)
@@ -105,10 +105,12 @@ class InputAwareHook(TrainingHook):
     In each batch, a share `plan.rate` of the images get their own trigger and the attacker's label. The same number of
     images get the trigger of another image and keep their label (cross-triggered images).
 
-    The generator's loss has three terms. The terms are the cross-entropy of triggered images with the attacker's
-    labels, the cross-entropy of cross-triggered images with their true labels, and `diversity` times |x - x'| / |p(x) -
-    p(x')|. The mask network is trained before the classifier, to a density (mean mask value) of `density` and with its
-    own diversity term. During the training of the classifier, the mask network is fixed, as in the paper (section 3.4).
+    The generator's loss has three terms. The first two terms are the cross-entropy of triggered images with the
+    attacker's labels, and the cross-entropy of cross-triggered images with their true labels. The third term is
+    `diversity` times |x - x'| / |p(x) - p(x')|, where x and x' are two images, and p(x) is the pattern for x. The mask
+    network is trained before the classifier. The loss of the mask network has two terms: one keeps the mean value of a
+    mask near or below `density`, and one makes the masks of different images differ. During the training of the
+    classifier, the mask network is fixed, as in the paper (section 3.4).
 
     The plan must be all-to-one or all-to-all.
     """

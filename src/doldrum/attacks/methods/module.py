@@ -53,7 +53,7 @@ def as_tensor(images: NDArray[Any], module: nn.Module | None = None) -> torch.Te
 
 
 def generator_for(seed: int, *path: str | int) -> torch.Generator:
-    """A torch generator on the CPU. The generator's seed depends on `seed` and `path`."""
+    """A random number generator of torch, on the CPU. The generator's seed depends on `seed` and `path`."""
     return torch.Generator().manual_seed(child_seed(seed, *path) % 2**63)
 
 

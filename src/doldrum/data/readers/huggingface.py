@@ -43,8 +43,9 @@ def from_huggingface(
     label_column : str, optional
         Column of class numbers; the class names are taken from the column's ClassLabel. None: no labels.
     channels, size
-        The classifier's input, as in :func:`doldrum.data.read_folder`. Without `channels`, the first image decides:
-        after a colour image, grey images are repeated in all channels; after a grey image, a colour image is an error.
+        The number of channels and the size (height, width) that the classifier takes, as in
+        :func:`doldrum.data.read_folder`. Without `channels`, the first image decides: after a colour image, grey images
+        are repeated in all channels; after a grey image, a colour image is an error.
     limit : int, optional
         Read at most this many rows, which is necessary for an endless stream.
 

@@ -34,8 +34,8 @@ _BLOCK = 256  # images that are read at a time of what gives slices
 
 @dataclass(frozen=True)
 class Failed:
-    """Stands for a value that could not be read because the source raised an error: the reason, and how many images are
-    lost."""
+    """Stands for a value that could not be read, because the source raised an error. `why` is the reason, and `images`
+    is the number of images that are lost."""
 
     why: str
     images: int = 1
@@ -76,8 +76,8 @@ def values_of(source: Any) -> Iterator[tuple[int, Any]]:
     """Yield (number, value) for each value of `source`, in the source's order; an unreadable value becomes a `Failed`.
 
     Each value is requested once. If the source can be indexed, and an item raises an error, reading continues with the
-    next item. A generator or stream cannot continue after it raised: its last value is then a `Failed` whose `images`
-    is 0.
+    next item. A generator or stream cannot continue after it raised an error: the last value is then a `Failed`, and
+    its `images` is 0.
     """
     if _is_loader(source):
         goes_on = not isinstance(source.dataset, _torch_data().IterableDataset) and hasattr(source, "__len__")
@@ -155,7 +155,7 @@ def _in_worker(text: str) -> tuple[str, str] | None:
 
 
 def loader_notes(source: Any) -> Iterator[str]:
-    """Notes on settings of a DataLoader that reorder images or leave some out."""
+    """Yield a note for each setting of a DataLoader by which it shuffles images or leaves images out."""
     if not _is_loader(source):
         return
     torch = _torch_data()

@@ -22,9 +22,10 @@ Shape = tuple[int, int, int]
 
 
 def expanded(value: Any, shape: Shape | None) -> Iterator[tuple[Any, int | None]]:
-    """Each image in a value as (image, class number or None).
+    """Yield a pair (image, class number) for each image in `value`. The class number is None for an image without a
+    known label.
 
-    A single image gives one pair, and a batch of images gives one pair per image.
+    A single image gives one such pair, and a batch of images gives one pair per image.
 
     A tuple is (image, label, …) or (batch, labels, …). A list is a batch if all its elements are images, pairs or rows;
     otherwise it is read like a tuple. In a row (a dict), the image is under `image`, `img`, `pixel_values`, … and the

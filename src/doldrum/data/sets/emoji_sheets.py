@@ -85,8 +85,8 @@ def emoji(
     points".
 
     Every drawing occurs `placements` times: first unchanged, then moved by up to 3 pixels in each direction (ids end in
-    "#2", "#3", ...). The moves are the same in every call. Moved drawings replace random shifts in training, which
-    would also move a trigger that is already in the image.
+    "#2", "#3", ...). Every call moves a drawing by the same distances. Moved drawings replace random shifts in
+    training, which would also move a trigger that is already in the image.
 
     Searches for the two packages in `folder`, or else in `$DOLDRUM_DATA/emoji` and the cache, either in node_modules or
     directly in the folder. Raises DatasetNotFoundError, which says how to get the packages, and InputError for broken

@@ -64,7 +64,7 @@ def locate(folder: str | Path | None = None) -> Path | None:
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """The arrays X (32, 32, 3, N) and y (N,) of a file.
 
-    The sizes of both arrays are checked before they are unpacked.
+    The sizes of X and y are checked before these arrays are unpacked.
     """
     from scipy.io import loadmat, whosmat
 

@@ -48,12 +48,12 @@ def gtsrb(
 ) -> ImageSet:
     """GTSRB: 39,209 training or 12,630 test images, resized to `size` (bilinear), uint8 (N, 3, *size).
 
-    With `crop`, each image is cropped to the sign before resizing. The sign's box comes from the published list of the
-    images; the pixels at both its corners are included. Ids are "gtsrb:train/00000/00000_00000": class, track and
-    frame; the frames of one track show the same sign. `check` counts the images, to detect the earlier training
-    archive, which has 26,640 images (its folder is Training). Searches `folder` for the folder GTSRB of the unpacked archives; without `folder`,
-    searches $DOLDRUM_DATA/gtsrb and the cache. Raises DatasetNotFoundError, which says how to get the data set, and InputError
-    for a broken copy.
+    With `crop`, each image is cropped to the sign before resizing. The published list of the images gives two opposite
+    corners of the sign's box, and the pixels at these corners belong to the box. Ids are
+    "gtsrb:train/00000/00000_00000": class, track and frame; the frames of one track show the same sign. `check` counts
+    the images, to detect the earlier training archive, which has 26,640 images (its folder is Training). Searches
+    `folder` for the folder GTSRB of the unpacked archives; without `folder`, searches $DOLDRUM_DATA/gtsrb and the
+    cache. Raises DatasetNotFoundError, which says how to get the data set, and InputError for a broken copy.
     """
     if split not in ("train", "test"):
         raise InputError(f"expected split 'train' or 'test', got {split!r}")

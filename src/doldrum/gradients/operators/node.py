@@ -19,7 +19,8 @@ Value = torch.Tensor | None
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A node of an ONNX graph. `inputs` and `outputs` are names, or "" for optional ones that are left out.
+    """A node of an ONNX graph. `inputs` and `outputs` are the names of values; an optional value that is left out has
+    the name "".
 
     `depends` says whether the node's outputs depend on the pixels of the images, and not only on the shape of the
     images.
@@ -46,7 +47,8 @@ tensors."""
 
 
 def unsupported(op: str, what: str = "") -> ClassifierError:
-    """The error for an operator, or a use of an operator, whose gradient is not known here."""
+    """The error for an operator whose gradient doldrum cannot compute. If `what` is given, the error is only about this
+    use of the operator."""
     named = f"'{visible(op, most=60)}'{f' with {visible(what, most=120)}' if what else ''}"
     return ClassifierError(
         f"expected ONNX operators whose gradients doldrum knows, got {named}; give the model as a torch module, or use methods that need "

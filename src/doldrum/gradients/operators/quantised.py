@@ -18,8 +18,8 @@ _RANGES = {torch.uint8: (0, 255), torch.int8: (-128, 127), torch.int16: (-32768,
 
 
 def _along(values: Value, x: Tensor, axis: int) -> Tensor:
-    """Reshape `values`, scales or zero points, so that they broadcast against `x`. There is one value for the whole
-    tensor, or one value for each index along `axis`."""
+    """Reshape `values` so that they broadcast against `x`. `values` are scales or zero points: one for the whole tensor
+    `x`, or one for each index along `axis`."""
     if values is None:
         return torch.zeros((), device=x.device)
     if values.numel() == 1:

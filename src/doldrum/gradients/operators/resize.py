@@ -52,8 +52,8 @@ def _resize(node: Node, x: Tensor, *given: Value) -> Tensor:
 def matrix(
     old: int, new: int, scale: float, mode: str, coordinates: str, rounding: str, a: float, exclude: bool
 ) -> np.ndarray | None:
-    """The matrix (new, old) of weights that resizes an axis. The result is None if `mode`, `coordinates` or `rounding`
-    has an unknown value.
+    """The matrix of weights that resizes an axis from `old` to `new` pixels; the shape of the matrix is (new, old). The
+    result is None if `mode`, `coordinates` or `rounding` has an unknown value.
 
     Source: ONNX operator Resize, "coordinate_transformation_mode", "nearest_mode", and the cubic kernel of Keys (1981) with coefficient `a`.
 
