@@ -228,8 +228,8 @@ def test_options_are_checked_before_any_process_starts(onnx_file, options, match
             "/dev/zero",
             "expected the path of a model file or folder, got the path /dev/zero, which is a device, pipe or socket",
         ),
-        ("no\0such", r"got no\\x00such, which is not there"),
-        ("", "got '', which is not there"),
+        ("no\0such", r"got the path no\\x00such, which is not there"),
+        ("", "got the path '', which is not there"),
     ],
     ids=["none", "module", "bytes", "device", "name", "empty"],
 )
