@@ -130,7 +130,10 @@ class OfLength(torch.utils.data.Dataset):
         (torch.zeros(2, 1, 8, 8).to_sparse(), r"gives no array .*; convert it, such as with \.to_dense\(\)"),
         ([torch.zeros(1, 8, 8).to_sparse()], r"gives no array .*; convert it"),
         (torch.zeros(2, 1, 8, 8, device="meta"), "meta device, which has none; load its values first"),
-        (OfLength(), r"len\(\) of the OfLength to give the number of items, got the error ValueError: .*; fix its __len__"),
+        (
+            OfLength(),
+            r"len\(\) of the OfLength to give the number of items, got the error ValueError: .*; fix its __len__",
+        ),
     ],
     ids=["sparse", "list of sparse", "meta", "negative length"],
 )
