@@ -193,7 +193,7 @@ def test_every_command_takes_json_and_out(command, helps) -> None:
 
 def test_help_names_every_command_and_the_exit_codes() -> None:
     text = " ".join(run("--help").stdout.split())
-    for word in ("demo", "measure", "datasets", "doctor", "130 interrupted"):
+    for word in ("demo", "measure", "datasets", "doctor", "130 Interrupted"):
         assert word in text
     assert run("--version").stdout == f"doldrum {dd.__version__}\n"
 

@@ -168,7 +168,7 @@ def test_images_of_another_shape_are_refused_by_every_step(det, clf, pool):
     for step in (det.scan, det.score_samples, det.calibrate, lambda x: det.fit(clf, x)):
         with pytest.raises(InputError, match=r"images of shape \(1, 8, 8\).*transpose\(0, 3, 1, 2\)"):
             step(other)
-    with pytest.raises(InputError, match=r"got \(1, 9, 9\); resize"):
+    with pytest.raises(InputError, match=r"got images of shape \(1, 9, 9\); resize"):
         det.scan(np.zeros((2, 1, 9, 9), np.float32))
     assert len(det.scan(pool[300:])) == 100  # a refused `fit` left it as it was
 
