@@ -25,7 +25,7 @@ __all__ = [
 
 def write_whole(path: str | os.PathLike[str], write: Callable[[Path], Any]) -> Path:
     """Let `write` fill a draft file next to `path`, then rename the draft to `path`. If the process is killed, `path`
-    has the old file or the new one.
+    holds the old file or the new one.
 
     Missing folders are made. The draft is removed if `write` fails. If the disk is full, the OSError names the file.
 

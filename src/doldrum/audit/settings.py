@@ -123,7 +123,7 @@ class AuditSettings(JobSettings):
 
     @property
     def inspects(self) -> bool:
-        """Whether the model itself is inspected too."""
+        """Whether the audit also inspects the model itself."""
         by_default = not self.remote or self.references is not None
         return self.clean is not None and (by_default if self.inspect is None else self.inspect)
 

@@ -30,7 +30,8 @@ class Effort:
         Number of clean images on which the size of the pattern is chosen. The number `choose` includes the images of
         `search`.
     held : int
-        Number of clean images on which the chosen pattern is tested. The test images are used for nothing else.
+        Number of clean images on which the chosen pattern is tested. These images are not used to search for a pattern
+        or to choose its size.
     controls : int
         Number of trusted images of the flagged image's class that are searched in the same way as the flagged image.
     """

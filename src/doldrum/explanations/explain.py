@@ -151,7 +151,7 @@ def explained(
 ) -> Explanations:
     """Do the work of `explain` for two ImageSets, and keep the results in a file.
 
-    If the file `kept` has results of an earlier run, this run continues from these results. The run stops when the
+    If the file `kept` holds results of an earlier run, this run continues from these results. The run stops when the
     function `over` returns true. `bar` takes the number of steps, and gives a function that is called after each step.
     """
     if not (is_number(alpha) and 0 < alpha < 1):

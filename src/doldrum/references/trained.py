@@ -133,7 +133,7 @@ def _begin(folder: Path, wanted: ReferencesManifest) -> int:
     found = read_references_manifest(folder)
     if found is None and holds_files(folder):
         raise InputError(
-            f"expected a new or empty folder, or one of reference models, got {folder}, which holds something else; name another with --out"
+            f"expected a new or empty folder, or a folder of reference models, got {folder}, which holds something else; name another with --out"
         )
     if found is not None and (differs := found.differences(wanted)):
         raise InputError(

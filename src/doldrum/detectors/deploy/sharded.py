@@ -81,8 +81,8 @@ def scan_shards(
         path or an address.
     out : str or path
         The folder or address (s3://, gs://) for the results. The rows of `a/b.tar` are in `a/b.tar.parquet`: id, label,
-        score, p_value, flag. The metadata of the Parquet file has the version of the shard that was scanned (its ETag),
-        and what could not be read.
+        score, p_value, flag. The metadata of the Parquet file records the version of the shard that was scanned (its
+        ETag), and what could not be read.
     workers, ray
         `workers` and `ray` mean the same as in :func:`~doldrum.detectors.deploy.scanning.scan_to`. Verdicts are bit for
         bit the same for any number of workers. Each worker reads shards and writes results itself, with the credentials

@@ -51,8 +51,8 @@ class Rates:
     labels : int16 (N,)
     num_classes : int
     shapes : sequence of (strengths, draws)
-        For each family, the number of strengths and the number of draws per strength. The columns of `places` have the
-        families in the order of `shapes`.
+        For each family, the number of strengths and the number of draws per strength. The columns of `places` belong to
+        the families in the order of `shapes`.
     """
 
     def __init__(
