@@ -29,8 +29,8 @@ _RIGHT = 0.5  # of the labels given, at least: the repair would teach the others
 @dataclass(frozen=True, eq=False)
 class Halves:
     """The clean images, divided into images for training and images for tests. `fit` holds the training images with
-    labels. `test` (N, C, H, W) has the held-back images. `labels` holds the given labels of the held-back images, or is
-    None.
+    labels. `test` (N, C, H, W) holds the held-back images. `labels` holds the given labels of the held-back images, or
+    is None.
     """
 
     fit: ImageSet

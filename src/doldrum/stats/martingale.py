@@ -118,7 +118,7 @@ class ConformalMartingale:
         """Add m scores, and return the logarithm of the capital after each score (m,).
 
         Except for rounding, the result does not depend on how a stream is split into calls. `bins` (m,) are in [0, B).
-        `groups` (m,) in [0, G) are needed if there is more than one group. `places` (m,) has a number for each score,
+        `groups` (m,) in [0, G) are needed if there is more than one group. `places` (m,) holds a number for each score,
         and the numbers must increase. The attributes `alarm` and `since` are set to numbers from `places`. By default,
         the place of a score is its number in the stream, counted from 1. Raises InputError for arrays of different
         lengths, a bin or group out of range, or a bin without cells.

@@ -101,7 +101,7 @@ class Curves:
         """Three arrays (families, N, R) of log likelihoods of the draws: without a trigger, with a trigger (averaged
         over all curves), and for an outlier.
 
-        `seen` (N, R, draws) has the probability of each returned label under each component. `hit` (N, 1, draws) is
+        `seen` (N, R, draws) holds the probability of each returned label under each component. `hit` (N, 1, draws) is
         true for draws that returned the input's own label. `lost` (N, 1, draws) is true for draws without a label.
         Draws without a label are ignored, and have a value of 1 in `seen`.
         """

@@ -167,7 +167,7 @@ def any_label(places: NDArray[np.int16], columns: NDArray[np.int64], weights: Ar
 
 
 def tally(places: NDArray[np.int16], weights: Array, num_classes: int) -> Array:
-    """Count how often each of the K labels occurs at each place, for R sets of weights. `weights` (N, R) has the R
+    """Count how often each of the K labels occurs at each place, for R sets of weights. `weights` (N, R) holds the R
     weights of each input, and the result is (R, places, K).
 
     >>> tally(np.array([[0, 1], [0, -1]], dtype=np.int16), np.ones((2, 1)), 2).tolist()

@@ -36,7 +36,7 @@ class Route:
             )
 
     def starts(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
-        """Say which images a trigger of this route has to change. `labels` (N,) has the model's labels for these
+        """Say which images a trigger of this route has to change. `labels` (N,) holds the model's labels for these
         images."""
         valid = labels >= 0
         if self.source is not None:

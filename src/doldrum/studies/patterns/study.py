@@ -179,7 +179,7 @@ def _judge(
     responses: dict[str, Responses],
     sigma: float,
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """The results of the detectors W and STRIP, calibrated on clean test images that are used for nothing else."""
+    """The results of the detectors W and STRIP, calibrated on clean test images that are used only for calibration."""
     test = datasets(cell.data)[1]
     unused = np.flatnonzero(~np.isin(test.ids, [*inputs.pick.ids, *inputs.chosen.ids]))
     spare = test.take(rng(cell.seed, "study", "calibration").permutation(unused)[: cell.calibration])
