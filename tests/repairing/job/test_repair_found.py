@@ -37,7 +37,7 @@ def test_what_an_explanation_proved_is_unlearned_and_said_in_its_words(folder: P
     assert "--explanation" in record.command
     page = write_repair_page(folder / "good-report").read_text()
     assert "proven by the explanation, from any class to 2" in page
-    assert "The explanation's search for a trigger did not use the held-back images" in page
+    assert "search for a trigger did not use the held-back images" in page
     assert "the search of the inspection" not in page
 
 
