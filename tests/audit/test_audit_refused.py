@@ -40,7 +40,7 @@ def text(folder):
 
 
 BAD = {
-    "empty": (empty, r"got an empty source; check the path"),
+    "bare": (empty, r"got an empty source; check the path"),
     "text": (text, r"got only skipped files \(1\); the first: a\.txt: expected an image"),
     "none.npy": (lambda p: np.save(p, np.zeros((0, 1, 8, 8), np.uint8)), r"at least one image, got none: shape \(0, "),
     "flat.npy": (lambda p: np.save(p, np.zeros((300, 8), np.uint8)), r"\(N, H, W\), got shape \(300, 8\); reshape"),

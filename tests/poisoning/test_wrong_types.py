@@ -42,14 +42,14 @@ def test_a_plan_of_numpy_numbers_is_a_plan_of_plain_ones() -> None:
     ("kind", "field"), [(Patch, "size"), (Patch, "margin"), (LowFrequency, "cutoff"), (Warp, "k"), (Warp, "field_seed")]
 )
 def test_a_whole_setting_of_a_trigger(kind: Any, field: str, bad: Any) -> None:
-    with pytest.raises(InputError, match=f"expected a whole number as {field}"):
+    with pytest.raises(InputError, match=f"expected a whole number as the setting {field} of trigger "):
         kind(**{field: bad})
 
 
 @pytest.mark.parametrize("bad", ["abc", None, [1], float("nan"), True])
 @pytest.mark.parametrize(("kind", "field"), [(Warp, "s"), (Sinusoid, "delta"), (FTrojan, "magnitude")])
 def test_a_number_of_a_trigger(kind: Any, field: str, bad: Any) -> None:
-    with pytest.raises(InputError, match=f"expected a number as {field}"):
+    with pytest.raises(InputError, match=f"expected a number as the setting {field} of trigger "):
         kind(**{field: bad})
 
 

@@ -59,7 +59,7 @@ def test_from_calibrate_to_scan_at_addresses(s3, bucket, there, call, tmp_path) 
     code, out, err = call(*words, "--out", "by-shard")
     assert code == 1
     assert f"could not read s-2.tar: expected a file or folder at {there}/new/s-2.tar, got nothing there" in err
-    assert "expected 4 readable shards, got 1 that could not be read" in err
+    assert "expected 4 readable shards, got 1 shard that could not be read" in err
     assert out["inputs"] == 75
     signed = s3.client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "new/s-0.tar"})
     code, out, err = call("scan", "m.onnx", signed, "--detector", "guard.doldrum", "--out", "signed", "--json")
@@ -103,7 +103,7 @@ def test_what_goes_wrong_is_one_line_with_its_exit_code_and_no_secret(
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3.address)
     enforce(s3, True)
     code, line, _ = scan()
-    assert (code, line.partition(", but")[0]) == (2, f"doldrum: expected access to {there}/new/")
+    assert (code, line.partition(", got")[0]) == (2, f"doldrum: expected access to {there}/new/")
     assert line.endswith("check the credentials, and what they allow")
 
     put, at = addressed.AddressedStore.put, addressed.AddressedStore.fetched
@@ -118,7 +118,7 @@ def test_what_goes_wrong_is_one_line_with_its_exit_code_and_no_secret(
 
     monkeypatch.setattr(addressed.AddressedStore, "put", denied)
     code, line, made = scan()
-    assert (code, line.partition(", but")[0]) == (2, f"doldrum: expected access to {out}/s-2.tar.parquet")
+    assert (code, line.partition(", got")[0]) == (2, f"doldrum: expected access to {out}/s-2.tar.parquet")
     assert made == ["s-0.tar.parquet", "s-1.tar.parquet"]
     monkeypatch.setattr(addressed.AddressedStore, "put", put)
 
@@ -130,8 +130,8 @@ def test_what_goes_wrong_is_one_line_with_its_exit_code_and_no_secret(
 
     monkeypatch.setattr(addressed.AddressedStore, "fetched", changed)
     code, line, made = scan()
-    assert f"could not read s-2.tar: expected {there}/new/s-2.tar to stay unchanged (ETag" in told[-1]
-    assert (code, "expected 4 readable shards, got 1 that could not be read" in line) == (1, True)
+    assert f"could not read s-2.tar: expected the shard {there}/new/s-2.tar to stay unchanged (ETag" in told[-1]
+    assert (code, "expected 4 readable shards, got 1 shard that could not be read" in line) == (1, True)
     assert made == ["s-0.tar.parquet", "s-1.tar.parquet", "s-3.tar.parquet"]
     monkeypatch.setattr(addressed.AddressedStore, "fetched", at)
 

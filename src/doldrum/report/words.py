@@ -130,7 +130,7 @@ def taken_away(effect: Effect, p_corrected: float, tests: int) -> str:
     """A note for an effect that is significant only before the correction for several tests; empty for other effects.
 
     >>> taken_away(Effect(0.1, 0.01, 0.19, 0.03, 10, "t"), 0.18, 6)
-    '; the interval does not contain 0, but p = 0.180 after the correction for 6 tests'
+    '; the interval does not contain 0, but the p-value is 0.180 after correction for 6 tests'
     >>> taken_away(Effect(0.1, -0.01, 0.2, 0.06, 10, "t"), 0.3, 6), taken_away(Effect(0.1, 0.01, 0.2, 0.01, 9, "t"), 0.02, 2)
     ('', '')
     """

@@ -102,7 +102,7 @@ def test_correction_can_take_a_verdict_away():
     assert all(a.p_holm == pytest.approx(0.18, abs=6e-3) for a in found)
     assert all(a.verdict == "not shown" for a in found)
     assert (
-        "10 models; the interval does not contain 0, but p = 0.180 after the correction for 6 tests)"
+        "10 models; the interval does not contain 0, but the p-value is 0.180 after correction for 6 tests)"
         in study_page(study_of("smoothing", weak)).lede[0]
     )
     assert attack_rows(model_rows(weak[:10]))[0].verdict == "smooths"

@@ -231,7 +231,7 @@ def scan(
     emit({"out": redacted(out), **summary}, as_json=json)
     if failed := summary.get("failed"):
         raise StorageError(
-            f"expected {summary['shards']:,} readable shards, got {len(failed):,} shards that could not be read (named above); the other shards are done: run "
+            f"expected {summary['shards']:,} readable shards, got {len(failed):,} {'shard' if len(failed) == 1 else 'shards'} that could not be read (named above); the other shards are done: run "
             "the same command again to scan only the shards named above"
         )
     results.write(

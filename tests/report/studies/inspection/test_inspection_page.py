@@ -103,7 +103,7 @@ def test_wrong_labels_are_no_backdoor() -> None:
     wrong = replace(wrong, key="wrong", cell={**wrong.cell, "settings": {"alpha": 0.0}})
     made, before = page(records([*cells, wrong])), page(records(cells))
     assert made.numbers["inspectors"] == before.numbers["inspectors"]
-    section = next(s for s in made.sections if "Wrong labels" in s.title)
+    section = next(s for s in made.sections if "wrong labels" in s.title)
     row = section.tables[0].rows[0]
     smaller = math.exp(
         models_of([wrong])[0].values["mask", None, int(_most(made))]
