@@ -72,7 +72,9 @@ def test_sigma_half_names_the_strengths_without_a_label(bad) -> None:
     draws = np.array([[[0, 0, 0, 1], [0, 1, 0, 1], [0, 0, 0, 1]]])
     draws[:, bad] = -1
     r = Responses(draws, np.zeros(1, int), [0.1, 0.2, 0.3], 2)
-    with pytest.raises(InputError, match=f"only invalid draws at strength {', '.join(f'{0.1 + 0.1 * b:g}' for b in bad)};"):
+    with pytest.raises(
+        InputError, match=f"only invalid draws at strength {', '.join(f'{0.1 + 0.1 * b:g}' for b in bad)};"
+    ):
         dd.sigma_half(dd.smoothness(r))
 
 

@@ -93,7 +93,10 @@ def test_a_ranking_ends_with_the_budget_too(material, tmp_path, monkeypatch, clo
     assert len(rows) == record.images["scanned"] == 1000 + batch(1400)
     late = [s["id"] for s in record.images["skipped"]]
     assert sorted([*rows["id"], *late]) == [f"{i:06d}" for i in range(1400)]
-    assert any(f"{len(late)} of 1,400 images were not scanned, because the time given by --budget ran out" in s for s in record.verdict["sentences"])
+    assert any(
+        f"{len(late)} of 1,400 images were not scanned, because the time given by --budget ran out" in s
+        for s in record.verdict["sentences"]
+    )
     shown = rows[rows["picture"].notna()]
     assert len(shown) == 200
     for name, picture in zip(shown["id"], shown["picture"], strict=True):

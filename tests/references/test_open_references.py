@@ -86,7 +86,10 @@ def test_copies_are_no_evidence(tmp_path):
 def test_the_one_that_differs_is_named(tmp_path, other):
     save(tmp_path / "a.safetensors", 0)
     save(tmp_path / "b.safetensors", 1, **other)
-    with pytest.raises(InputError, match=r"got shape \(1, [89], 8\) and \d+ classes in b.safetensors, but shape \(1, 8, 8\) and 10 classes in a.safetensors"):
+    with pytest.raises(
+        InputError,
+        match=r"got shape \(1, [89], 8\) and \d+ classes in b.safetensors, but shape \(1, 8, 8\) and 10 classes in a.safetensors",
+    ):
         dd.open_references(tmp_path)
 
 

@@ -139,6 +139,8 @@ def _finding(found: dict[str, Any], classes: int) -> dict[str, Any]:
     text(found["inspector"], "inspector", 100)
     for name in ("source", "target"):
         _class(found[name], name, classes)
+    if found["source"] is not None and found["source"] == found["target"]:
+        raise InputError(f"expected different classes as source and target, got {found['source']} twice; inspect again")
     if found["score"] is not None:
         number(found["score"], "score")
     for name in ("p_value", "anomaly"):

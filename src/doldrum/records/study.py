@@ -161,7 +161,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 return
             try:
                 found = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise InputError(
                     f"expected JSON in line {number_} of {path}, got {error}; remove that line, and the study runs its cell again"
                 ) from error

@@ -338,7 +338,7 @@ def _check_place(place: Store, manifest: dict[str, Any]) -> set[str]:
 def _manifest(place: Store) -> dict[str, Any] | None:
     try:
         found = json.loads(place.read(_MANIFEST) or b"null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if is_object(found) and found.get("format") == FORMAT else None
 

@@ -81,7 +81,7 @@ class Masked(nn.Module):
         self.names = model.channels()
         if not self.names:
             raise ClassifierError(
-                "expected a model with channels to prune, got a model without such channels; use another method"
+                "expected a model with channels to prune, got a model without such channels; use another method, such as unlearn or fine-tune"
             )
         self.weights = [names[weight] for weight, _ in self.names]
         self.biases = [names.get(bias) for _, bias in self.names]
