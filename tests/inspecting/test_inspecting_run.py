@@ -113,7 +113,7 @@ def test_references_of_another_kind_are_refused(toys, tmp_path):
     other.mkdir()
     for i in range(4):
         toy_file(other / f"{i}.onnx", i, classes=4)
-    with pytest.raises(InputError, match=r"3 classes, like the model, got .* 4 in"):
+    with pytest.raises(InputError, match=r"3 classes, like the model, got .* 4 classes in"):
         run_inspection(
             settings(toys / "bad.onnx", toys / "clean.npy", tmp_path / "out", references=str(other), fpr=0.2)
         )

@@ -204,7 +204,7 @@ def test_the_anomaly_index_by_hand() -> None:
         ({"seed": -1}, "whole number of at least 0 as seed=, got -1; e.g. 0"),
         ({"inspectors": "mask"}, r"inspectors= as a list of inspectors' names, got 'mask'; write \['mask'\]"),
         ({"inspectors": 3}, r"inspectors= as a list of inspectors' names, got int; pass a list such as \['mask'\]"),
-        ({"inspectors": [[]]}, r"inspectors among mask, .*got \[\]; pick some"),
+        ({"inspectors": [[]]}, r"inspectors among mask, .*got the name \[\]; pick names from this list"),
         ({"references": [toy(1), toy(2)], "fpr": 0.33}, r"got 2; give more, or ask for fpr=0\.34"),
     ],
 )

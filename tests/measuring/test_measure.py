@@ -104,7 +104,7 @@ def test_scores_that_turn_nan_mark_their_draws_and_the_run_goes_on(images) -> No
         return scores
 
     clf = dd.as_classifier(brittle, input_shape=(1, 8, 8), num_classes=3)
-    with pytest.warns(UserWarning, match="NaN or infinities"):
+    with pytest.warns(UserWarning, match="NaN or infinite scores for"):
         r = dd.measure(clf, images, PROBE)
     assert r.num_invalid == (r.draws == INVALID).sum() + (r.labels == INVALID).sum() > 0
     assert ((r.labels == INVALID) == (images[:, 0, 0, 0] > 0.9)).all()

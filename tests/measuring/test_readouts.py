@@ -68,7 +68,7 @@ def test_invalid_draws_read_nan(images) -> None:
         return scores
 
     clf = dd.as_classifier(brittle, input_shape=(1, 8, 8), num_classes=3)
-    with pytest.warns(UserWarning, match="NaN or infinities"):
+    with pytest.warns(UserWarning, match="NaN or infinite scores for"):
         r = dd.measure(clf, images, PROBE, readouts=NAMES)
     bad, lost = r.draws < 0, r.labels < 0
     assert bad.any()

@@ -135,7 +135,7 @@ def test_timm_is_asked_for_by_name_where_it_is_absent(monkeypatch):
 @pytest.mark.parametrize("name", ["timm/hf-hub:a/b", "timm/hf_hub:x", "timm/../x", "timm/", "timm/A", 3, None])
 def test_hub_names_and_paths_are_no_networks(name, monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", _FakeTimm)
-    with pytest.raises(InputError, match="expected a network"):
+    with pytest.raises(InputError, match="expected the name of a network"):
         build(name, input_shape=(3, 8, 8), num_classes=4)
 
 

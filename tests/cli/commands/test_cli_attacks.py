@@ -247,4 +247,4 @@ def test_a_resume_file_that_is_none_is_named_with_what_to_do(call, tmp_path) -> 
         code, _, err = call("train", "digits", *MLP, "--out", out)
         assert code == 2
         assert "m.safetensors.resume" in err
-        assert "remove it" in err
+        assert "remove this file" in err

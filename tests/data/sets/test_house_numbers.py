@@ -56,16 +56,16 @@ def test_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
-    ({"X": None}, "expected X"),
-    ({"y": None}, "expected y"),
-    ({"y": Y[:3]}, "expected y"),
+    ({"X": None}, "expected an array X"),
+    ({"y": None}, "expected an array y"),
+    ({"y": Y[:3]}, "expected an array y"),
     ({"y": Y + 1}, "1 to 10"),
     ({"y": np.array([[1.5], [1], [1], [1]])}, "1 to 10"),
     ({"X": X.astype(float)}, "uint8"),
-    ({"X": X[:16]}, "expected X"),
-    ({"X": X[..., :0]}, "expected X"),
-    ({"X": "text"}, "expected X"),
-    ({"y": np.array(["a", "b", "c", "d"], object)}, "expected y"),
+    ({"X": X[:16]}, "expected an array X"),
+    ({"X": X[..., :0]}, "expected an array X"),
+    ({"X": "text"}, "expected an array X"),
+    ({"y": np.array(["a", "b", "c", "d"], object)}, "expected an array y"),
     ({"y": Y.astype(np.int32)}, r"y \(4, 1\) of uint8 or double .* of int32"),
 ]
 
@@ -80,7 +80,7 @@ def test_other_contents(tmp_path: Path, change: dict[str, Any], why: str) -> Non
 def test_a_large_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path)
     monkeypatch.setattr(sys.modules[svhn.__module__], "_MOST_IMAGES", 3)
-    with pytest.raises(InputError, match="expected X"):
+    with pytest.raises(InputError, match="expected an array X"):
         svhn("test", folder=tmp_path, check=False)
 
 
