@@ -30,7 +30,7 @@ def test_names_options_and_splits() -> None:
         ("textures,size=225", "expected the option size of textures from 32 to 224, got '225'; e.g. textures,size=32"),
         ("textures,size=-32", "got '-32'"),
         ("textures,size=1e2", "got '1e2'"),
-        ("textures,size=９９", "expected size"),
+        ("textures,size=９９", "expected the option size"),
         ("textures,size=64,size=64", "expected the option size of textures once"),
         ("textures:train,size=64", "expected a split among train, test for textures, got 'train,size=64'"),
         ("textures:", "expected a split"),

@@ -135,7 +135,7 @@ def check_attack(
     >>> check_attack("sig", few, rate=0.5)
     Traceback (most recent call last):
     ...
-    doldrum.errors.InputError: expected rate of at most 0.25 (1 of 4 samples may be chosen under this plan), got 0.5 (2 samples); lower it
+    doldrum.errors.InputError: expected rate of at most 0.25 (1 of 4 samples may be chosen under this plan), got 0.5 (2 samples); lower rate
     """
 
     def enough(plan: PoisonPlan) -> None:

@@ -44,7 +44,7 @@ class JobSettings(ModelSettings):
 
     >>> JobSettings(model=".", out="new", hours=-1)
     Traceback (most recent call last):
-    doldrum.errors.InputError: expected a positive hours=, got -1; pass one
+    doldrum.errors.InputError: expected a positive hours=, got -1; pass a number above 0
     """
 
     out: str

@@ -27,7 +27,7 @@ def check_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, Any])
 
     >>> check_same(Path("out"), {"probe": {"draws": 50}}, {"probe": {"draws": 100}})
     Traceback (most recent call last):
-    doldrum.errors.InputError: expected the settings with which the unfinished run in out began, got draws=100 (it began with draws=50); use the same settings to continue it, or name another folder with out=
+    doldrum.errors.InputError: expected the settings of the unfinished run in out, got draws=100 (it began with draws=50); use the same settings to continue the run, or name another folder with out=
     """
     found = differences(begun, asked)
     others = {name: values for name, values in found.items() if name not in ("engine", "mixes_inputs")}

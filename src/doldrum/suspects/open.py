@@ -83,7 +83,7 @@ def open_model(
     ...     _ = file.write_bytes(b"#!/bin/sh\\n")
     ...     try: open_model(file)
     ...     except InputError as error: print(str(error).replace(folder, ""))
-    expected a model as ONNX, OpenVINO, TensorFlow Lite or safetensors, got a script in /model.onnx; do not trust its source
+    expected a model as ONNX, OpenVINO, TensorFlow Lite or safetensors, got a script in /model.onnx; do not trust the source of this file
     """
     if isinstance(path, Endpoint) or str(path).startswith(("http://", "https://")):
         endpoint = path if isinstance(path, Endpoint) else Endpoint(url=str(path))
