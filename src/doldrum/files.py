@@ -74,7 +74,8 @@ def holds_files(folder: str | os.PathLike[str]) -> bool:
 
 
 def remove_drafts(folder: str | os.PathLike[str]) -> None:
-    """Remove the drafts of `write_whole` (NAME.PID.part) that killed processes left in `folder` and its subfolders.
+    """Remove old drafts (NAME.PID.part) from `folder` and its subfolders. A draft stays there if a process is killed
+    while it runs `write_whole`.
 
     Call this only while the folder is locked.
     """

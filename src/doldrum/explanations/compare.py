@@ -91,10 +91,12 @@ def rank(ours: Sequence[Found], controls: Sequence[Sequence[Found]], classes: ND
 
 
 def _best_margins(founds: Sequence[Found], classes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """For each of n images, the largest margin (n,) by which its pattern is better than the best pattern of all other
-    images.
+    """For each of n images, the largest margin (n,) of its pattern over the patterns of the other images.
 
-    The largest margin of an image is taken over all levels and scopes of a method.
+    At one level and scope, the margin is the success of the image's pattern, minus the highest success of any pattern
+    of the other images. The success of a pattern is the share of choosing images that it changes to the class. For each
+    image, the largest margin over all levels and scopes of a method is returned. The margin is lowered if the scope is
+    a single class.
     """
     hits = np.stack([one.hits for one in founds])
     best = np.full(len(hits), -np.inf)

@@ -61,7 +61,7 @@ class Curves:
     ----------
     shapes : sequence of (strengths, draws)
         For each family, the number of strengths and the number of draws per strength. In the arrays of `likelihoods`,
-        the draws of all families are concatenated.
+        an input's draws of the first family come first, then its draws of the second family, and so on.
     """
 
     def __init__(self, shapes: Sequence[tuple[int, int]]) -> None:

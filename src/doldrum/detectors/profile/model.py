@@ -163,7 +163,8 @@ def _shapes(draws: Draws) -> list[tuple[int, int]]:
 
 
 def _places(draws: Draws) -> NDArray[np.int16]:
-    """Concatenate the draws of all families to one array of labels (N, places)."""
+    """Put the labels of all draws of all families into one array (N, places). Each input has one row, in which the
+    families follow one another."""
     return np.concatenate([d.reshape(len(d), -1) for d in draws.values()], axis=1)
 
 
