@@ -102,7 +102,7 @@ def run_demo(
     pick, chosen = _split(test, settings)
     inputs = {"clean": test.take(chosen), "triggered": _with_trigger(test.take(chosen), trigger)}
 
-    say("finding sigma-half, the noise strength for comparisons, on clean inputs that are used for nothing else")
+    say("finding sigma-half, the noise strength for comparisons, on clean inputs that are not used again later")
     # Another seed than the measurement's: choosing and measuring share neither inputs nor draws.
     picking = Gaussian(settings.strengths, draws=settings.draws, seed=settings.seed + 1)
     w_pick = _responses(out, "pick", models["clean"], test.take(pick), picking, settings.precision, seconds)

@@ -25,7 +25,7 @@ __all__ = [
 
 def write_whole(path: str | os.PathLike[str], write: Callable[[Path], Any]) -> Path:
     """Let `write` fill a draft file next to `path`, then rename the draft to `path`. If the process is killed, `path`
-    has the old file or the new one.
+    holds the old file or the new one.
 
     Missing folders are made. The draft is removed if `write` fails. If the disk is full, the OSError names the file.
 
@@ -74,7 +74,8 @@ def holds_files(folder: str | os.PathLike[str]) -> bool:
 
 
 def remove_drafts(folder: str | os.PathLike[str]) -> None:
-    """Remove the drafts of `write_whole` (NAME.PID.part) that killed processes left in `folder` and its subfolders.
+    """Remove old drafts (NAME.PID.part) from `folder` and its subfolders. A draft stays there if a process is killed
+    while it runs `write_whole`.
 
     Call this only while the folder is locked.
     """

@@ -25,8 +25,9 @@ def html_table(
     """Make the HTML of a heading, a line of named figures and a table of the first rows. A figure whose value is None
     is left out.
 
-    `total` is the number of all rows, if `rows` has only the first rows. All text is escaped, including invisible
-    characters, because names may come from somebody else's files. Numbers get three digits.
+    `total` is the number of rows in the complete table, of which `rows` may hold only the first rows. All text is
+    escaped, including invisible characters, because names may come from somebody else's files. Numbers get three
+    digits.
 
     >>> html_table("1 of 2 flagged", {"rate": 0.01, "limit": None}, columns=["id"], rows=[["<b>"]])
     '<div><b>1 of 2 flagged</b><br>rate: 0.01<table><tr><th>id</th></tr><tr><td>&lt;b&gt;</td></tr></table></div>'

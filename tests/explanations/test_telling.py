@@ -20,7 +20,7 @@ PROVEN = Explanation(
 def test_a_claim_about_one_class_says_that_there_may_be_more():
     one = why(PROVEN, alpha=0.05)
     assert "held-back clean images of class 4" in one
-    assert one.endswith("gave the clearest proof. The trigger may work on images of other classes too.")
+    assert one.endswith("gave the clearest proof. The trigger may also work on images of other classes.")
     assert "gave the clearest proof" not in why(replace(PROVEN, scope=None), alpha=0.05)
     assert "gave the clearest proof" not in why(replace(PROVEN, proven=False), alpha=0.05)
 

@@ -65,8 +65,8 @@ def test_without_a_trigger_no_picture_is_to_be_looked_at():
 
 
 def test_other_training_than_that_of_references_is_named_where_there_are_some():
-    assert "training that differs from the training of the references" in say("suspicious", p_value=1 / 6)[0]
-    assert "training that differs" not in say("suspicious", references=None)[0]
+    assert "Training that differs from the training of the references" in say("suspicious", p_value=1 / 6)[0]
+    assert "Training that differs" not in say("suspicious", references=None)[0]
 
 
 def test_each_usual_inspector_that_was_not_run_has_a_line():

@@ -294,7 +294,7 @@ def test_a_full_queue_is_said_with_how_long_to_wait(gate, image) -> None:
 
 
 def test_an_answer_that_takes_too_long_is_504_and_its_images_are_dropped(gate, image) -> None:
-    with serving(gate, answer_seconds=0.3, batch=1) as one:
+    with serving(gate, answer_seconds=2, batch=1) as one:
         late = one.classify([("a.png", image)] * 3)
         assert late.status == 504
         assert one.service.load.images == 0

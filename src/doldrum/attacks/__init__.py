@@ -1,7 +1,7 @@
 """Backdoor attacks: the list of attacks, the functions that make each of them, and a cache of attacked models.
 
-An attack consists of a trigger, a poisoning plan and, for some attacks, a hook in the training loop. `methods` has the
-code that only one attack needs. Triggers that need no training are in `triggers`, and detectors in `detectors`.
+An attack consists of a trigger, a poisoning plan and, for some attacks, a hook in the training loop. `methods` contains
+the code that only one attack needs. Triggers that need no training are in `triggers`, and detectors in `detectors`.
 """
 
 from __future__ import annotations

@@ -233,7 +233,7 @@ def run_attack(
     rate, target
         The poison rate as a share of the whole training set, and the class that the attacker wants.
     settings
-        Changes to the attack's own settings (`ATTACKS[id].settings` has the defaults).
+        Changes to the attack's own settings (`ATTACKS[id].settings` holds the defaults).
     checkpoint
         A resume file for the training of the attacked model, as in `train`. If the attack trains a surrogate, the
         surrogate's resume file is in the same folder, and its name is the same with `.surrogate` at the end.

@@ -1,6 +1,7 @@
 """Audit somebody else's model and images in a confined process: settings, work, verdict, pictures and record.
 
-Code that all jobs on somebody else's files share is in `doldrum.confined`. The report page is in `doldrum.report.audit`.
+An audit is one kind of job that works on somebody else's files. Code for all such jobs is in `doldrum.confined`. The
+report page is in `doldrum.report.audit`.
 """
 
 from __future__ import annotations

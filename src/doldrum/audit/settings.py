@@ -34,7 +34,7 @@ class AuditSettings(JobSettings):
     images : str
         The images to scan, in any form that `doldrum.intake.open_images` takes.
     clean : str, optional
-        Clean images that were not picked by hand and are used for nothing else. A name such as "fashion-mnist:test"
+        Clean images that were not picked by hand and serve no other purpose. A name such as "fashion-mnist:test"
         selects a split of a data set that doldrum knows. Without clean images, the scanned images are ranked by
         suspicion but not flagged.
     fpr, fdr : float in (0, 1)
@@ -123,7 +123,7 @@ class AuditSettings(JobSettings):
 
     @property
     def inspects(self) -> bool:
-        """Whether the model itself is inspected too."""
+        """Whether the audit also inspects the model itself."""
         by_default = not self.remote or self.references is not None
         return self.clean is not None and (by_default if self.inspect is None else self.inspect)
 

@@ -100,7 +100,7 @@ def _counted(flags: Mapping[str, Any], scanned: int) -> str:
 
 
 def _discovered(flags: Mapping[str, Any]) -> str:
-    """Say whether all discoveries are flagged images, or whether images without a flag are discoveries too."""
+    """Say whether all discoveries are flagged images, or whether some discoveries are images without a flag."""
     count, flagged = flags["discoveries"], flags["count"]
     far = f"on average, at most {flags['fdr']:.0%} of discoveries are clean images (Benjamini-Hochberg)"
     if count == 1 <= flagged:
@@ -149,7 +149,7 @@ def _concentrated(
         return f"{start}. For these flagged images, the model gives no valid scores. So the flags do not show a target class."
     if more:
         return f"{start}. A backdoor with this target class would look like this."
-    return f"{start}. False alarms may concentrate on one class too. There are no more flags than false alarms explain, so this concentration says little."
+    return f"{start}. False alarms may also concentrate on one class. There are no more flags than false alarms explain, so this concentration says little."
 
 
 def _small(p: float) -> str:
@@ -177,7 +177,7 @@ def ranked(*, scanned: int, doubts: Sequence[str], remarks: Sequence[str], unrea
         *_unreached(unreached, scanned),
         f"The {scanned:,} images are sorted: the most suspicious image comes first. No image is flagged, and no false-alarm rate is promised: every "
         "sorted list has a first image, even if all images are clean.",
-        "Each image was compared with all other images, and some of these may carry a trigger too. If many images carry the same trigger, these images "
+        "Each image was compared with all other images, and some of these other images may carry a trigger. If many images carry the same trigger, these images "
         "look normal compared with one another. If half of the images or more carry the same trigger, the order means nothing.",
         "So the list only says where to look first. The list does not say whether or how many images are triggered, and says nothing about the model.",
         "To get flags with a promised rate of false alarms, give a few hundred images that you trust with --clean.",

@@ -39,7 +39,7 @@ _MOST_FIT, _MOST_CALIBRATION = 700, 2000
 def work(job: dict[str, Any], tell: Tell, ask: Ask | None = None) -> dict[str, Any]:
     """Do the work of an audit in the confined process, and return facts about the model, the clean images and the scanned images.
 
-    `job` is a dict with the keys `settings`, `work` (a folder) and `seed`. `settings` has the values of
+    `job` is a dict with the keys `settings`, `work` (a folder) and `seed`. `settings` holds the values of
     `AuditSettings.to_dict()`, and also the value `share`, which is the scan's share of the time budget. The function
     `ask`, if given, sends batches of images to workers.
 
@@ -132,7 +132,7 @@ def split_clean(count: int, fpr: float, seed: int) -> tuple[NDArray[np.int64], N
         other = f", or ask for --fpr {smallest_fpr_text(count - FEWEST_FIT)}" if count > FEWEST_FIT + 2 else ""
         raise InputError(
             f"expected at least {FEWEST_FIT + needed} clean images for --fpr {fpr:g} ({FEWEST_FIT} to fit and {needed} "
-            f"to calibrate), got {count}; add more{other}, or leave out --clean to rank the images only"
+            f"to calibrate), got {count}; add more{other}, or leave out --clean, so that images are ranked but not flagged"
         )
     order = rng(seed, "audit", "clean").permutation(count)
     fit = min(_MOST_FIT, max(FEWEST_FIT, min(count // 2, count - needed)))

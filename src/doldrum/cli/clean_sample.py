@@ -28,8 +28,9 @@ Resize = Literal["stretch", "crop"]
 class CleanSample:
     """A sample of clean images, with class numbers if the classes are known.
 
-    `images` has one uint8 array (N, C, H, W) for each way to resize. `labels` has the class numbers (-1: none), or is None. `how` says how
-    the classes were found, or why they were not. `names` has the images' labels in the form that the source uses.
+    `images` holds one uint8 array (N, C, H, W) for each way to resize. `labels` holds the class numbers (-1: none), or
+    is None. `how` says how the classes were found, or why they were not. `names` holds the images' labels in the form
+    that the source uses.
     """
 
     images: dict[Resize, NDArray[np.uint8]]

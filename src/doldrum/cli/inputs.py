@@ -139,9 +139,9 @@ def stored_images(
     doesn't grow with the number of images. A run that ends deletes the folder images.part. If a run is interrupted and
     can be continued, the folder images.part is kept. Files at an address are copied one at a time.
 
-    The function `check` raises InputError if `out` holds files that are not from such a run. `unfinished` says whether
-    `out` holds a run that can be continued. The default functions `check` and `unfinished` are those for a run of
-    `measure_to`.
+    The function `check` raises InputError if `out` holds files that no earlier run of the command wrote. `unfinished`
+    says whether `out` holds a run that can be continued. The default functions `check` and `unfinished` are those for a
+    run of `measure_to`.
     """
     remote = is_address(source) or is_pattern(source)
     if (not remote and not os.path.exists(source)) or (

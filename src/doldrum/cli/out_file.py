@@ -1,4 +1,5 @@
-"""Check the file that a command will write, before any work. The file must not replace an input of the command, or a file of another kind."""
+"""Check the file that a command will write, before any work. The file must not replace an input of the
+command. It may replace an existing file only if this file is of the kind that the command writes."""
 
 from __future__ import annotations
 

@@ -36,8 +36,8 @@ def check_class_order(
     Parameters
     ----------
     predicted, labels : (N,)
-        `predicted` has the class that the model predicts for each image. `labels` has the class number of each image's
-        label (-1: no label), or is None if there are no labels.
+        `predicted` holds the class that the model predicts for each image. `labels` holds the class number of each
+        image's label (-1: no label), or is None if there are no labels.
     how : str
         Words that say how the class numbers were found (:func:`doldrum.confined.matching.class_numbers`); empty if the
         caller gave the numbers. The advice in the error message depends on `how`.

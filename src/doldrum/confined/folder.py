@@ -63,7 +63,7 @@ def _recognised(job: Job, settings: JobSettings, model_sha256: str, states: Mapp
             found = json.loads((out / f"{job.name}.json").read_text(encoding="utf-8"))
             begun_with, seed, before = dict(found["settings"]), int(found["seed"]), found["sources"]
             ours = found["format"] == kind
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             begun_with, before, ours = {}, None, False
         if not ours:
             raise InputError(

@@ -1,4 +1,4 @@
-"""Job: the description of one job (such as an audit) on somebody else's files, for the code that all jobs share."""
+"""Job: the description of one kind of job that works on somebody else's files, such as an audit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SCANNING = {
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """The properties of a job on somebody else's files.
+    """The properties of a job that works on somebody else's files.
 
     Parameters
     ----------

@@ -32,10 +32,10 @@ __all__ = [
 class Material:
     """Somebody else's images as an ImageSet without labels, and what is known about these images.
 
-    `labels` has each image's label as text, or None. `class_names` are the class names of a table. `skipped` lists the
-    files that could not be used. `kind` is the file format of the images. `note` says how images were changed to fit
-    the model's input; it is None if no image was changed. `numbered` says whether the labels are class numbers and not
-    class names.
+    `labels` holds each image's label as text, or None. `class_names` are the class names of a table. `skipped` lists
+    the files that could not be used. `kind` is the file format of the images. `note` says how images were changed to
+    fit the model's input; it is None if no image was changed. `numbered` says whether the labels are class numbers and
+    not class names.
     """
 
     images: ImageSet

@@ -1,5 +1,5 @@
-"""JobSettings: the settings that all jobs on somebody else's model share. All settings are checked before the job does
-any work."""
+"""JobSettings: the settings shared by all jobs that work on somebody else's model. All settings are checked before the
+job does any work."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ _FREE = (
 
 @dataclass(frozen=True, kw_only=True)
 class JobSettings(ModelSettings):
-    """The settings that all jobs share: those of :class:`doldrum.opening.ModelSettings` for the model, the output folder, and limits.
+    """The settings shared by all kinds of jobs: those of :class:`doldrum.opening.ModelSettings` for the model, the
+    output folder, and limits.
 
     Each kind of job has a subclass with additional settings.
 

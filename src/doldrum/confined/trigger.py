@@ -55,7 +55,10 @@ def read_trigger(path: Path) -> Trigger:
     """
     if path.is_symlink() or path.stat().st_size > _MOST_BYTES:
         raise ValueError("a link, or a file that is too large")
-    found = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("a file that is nested too deeply") from error
     if not _is_plain(found):
         raise ValueError("a trigger that is not made of arrays and numbers")
     try:

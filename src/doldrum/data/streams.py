@@ -67,7 +67,7 @@ def read_stream(source: Images, *, shape: tuple[int, int, int] | None = None, fi
     Items that cannot be read (the source raises, or a picture cannot be decoded) are listed in `skipped` as (id,
     reason). Ids number the images from 0. The result has labels if every image has a label of at least 0.
 
-    Raises InputError for sources of another kind, pixels out of range (normalisation belongs to the classifier) and
+    Raises InputError for sources of unknown kinds, pixels out of range (normalisation belongs to the classifier) and
     other shapes. Also raises InputError if nothing can be read, or if a generator or stream raises, because nothing
     after the error can be read.
 

@@ -15,10 +15,10 @@ _LEAST = 2  # rows: a batch of one has a shape of its own in too many graphs (sq
 def slice_rows(rows: int, *, weights: int, layers: Sequence[int]) -> int:
     """The number of rows per slice that causes the least memory traffic per row, for a tile of `rows` rows.
 
-    `weights` is the number of bytes of all weights, which are read from memory once per slice. `layers` has the bytes
+    `weights` is the number of bytes of all weights, which are read from memory once per slice. `layers` holds the bytes
     that go into and out of each layer for one row. If a layer's bytes for a whole slice do not fit into the cache,
     these bytes are written to memory. With slices of s rows, the memory traffic per row in bytes is weights / s, plus
-    all entries of `layers` that are larger than cache / s.
+    the sum of all entries of `layers` that are larger than cache / s.
 
     For a network with few weights, such as a small transformer, slices that fit into the cache are best. For a network
     with many weights, such as a ResNet, whole tiles are best. Among slice sizes whose traffic is at most 5% above the

@@ -43,7 +43,7 @@ def choose(found: Found, controls: Sequence[Found], classes: NDArray[np.int64]) 
     """Choose the level and scope at which the pattern is better than the best control by the largest margin on the
     choosing images.
 
-    `classes` has the class of each choosing image.
+    `classes` holds the class of each choosing image.
 
     If several levels have almost the same margin, the level with the smallest pattern is chosen.
     """
@@ -77,11 +77,11 @@ def rank(ours: Sequence[Found], controls: Sequence[Sequence[Found]], classes: ND
     """A conformal p-value: the share of images that stand out from the others at least as much as the flagged image
     does.
 
-    "All images" means the flagged image and its controls. `ours` has the patterns that each method found in the flagged
-    image. `controls` has the patterns that each method found in each control. The flagged image is compared with its
-    controls. In the same way, each control is compared with the flagged image and all other controls. So if the flagged
-    image is like the controls, the p-value is valid: P(p-value <= a) <= a. The p-value is valid for any number of
-    methods, sizes and classes.
+    "All images" means the flagged image and its controls. `ours` holds the patterns that each method found in the
+    flagged image. `controls` holds the patterns that each method found in each control. The flagged image is compared
+    with its controls. In the same way, each control is compared with the flagged image and all other controls. So if
+    the flagged image is like the controls, the p-value is valid: P(p-value <= a) <= a. The p-value is valid for any
+    number of methods, sizes and classes.
     """
     scores = np.max(
         [_best_margins([one, *theirs], classes) for one, theirs in zip(ours, controls, strict=True)],
@@ -91,10 +91,12 @@ def rank(ours: Sequence[Found], controls: Sequence[Sequence[Found]], classes: ND
 
 
 def _best_margins(founds: Sequence[Found], classes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """For each of n images, the largest margin (n,) by which its pattern is better than the best pattern of all other
-    images.
+    """For each of n images, the largest margin (n,) of its pattern over the patterns of the other images.
 
-    The largest margin of an image is taken over all levels and scopes of a method.
+    At one level and scope, the margin is the success of the image's pattern, minus the highest success of any pattern
+    of the other images. The success of a pattern is the share of choosing images that it changes to the class. For each
+    image, the largest margin over all levels and scopes of a method is returned. The margin is lowered if the scope is
+    a single class.
     """
     hits = np.stack([one.hits for one in founds])
     best = np.full(len(hits), -np.inf)

@@ -27,10 +27,11 @@ class Effort:
     search : int
         Number of clean images on which each candidate pattern is tried.
     choose : int
-        Number of clean images on which the size of the pattern is chosen. The number `choose` includes the images of
-        `search`.
+        Number of clean images on which the size of the pattern is chosen. The images of `search` are among these
+        images, and are counted in `choose`.
     held : int
-        Number of clean images on which the chosen pattern is tested. The test images are used for nothing else.
+        Number of clean images on which the chosen pattern is tested. These images are not used to search for a pattern
+        or to choose its size.
     controls : int
         Number of trusted images of the flagged image's class that are searched in the same way as the flagged image.
     """

@@ -70,10 +70,12 @@ def explain(
     Second, at least 20% of the held-back images change to the class. Third, the found pattern changes at least 15
     percentage points more of the held-back images than the best control's pattern does. Fourth, of the flagged image
     and its controls, the flagged image stands out most (a conformal p-value of at most 5%). How far an image stands out
-    is the largest margin by which its pattern is better than the best pattern of all other images, over all sizes and
-    forms. A pattern that several flagged images share must meet a fifth condition. The search finds the pattern in the
-    other flagged images. The explained image must contain more of this pattern than most trusted images of its class
-    do: at most a share `alpha` of the images may contain as much.
+    is measured by its margin: the success of its pattern, minus the highest success of any pattern of the other images.
+    The success of a pattern is the share of clean images that it changes to the class. An image has a margin for each
+    size and form of a pattern, and the largest of these margins counts. A pattern that several flagged images share
+    must meet a fifth condition. The search finds the pattern in the other flagged images. The explained image must
+    contain more of this pattern than most trusted images of its class do: at most a share `alpha` of the images may
+    contain as much.
 
     Parameters
     ----------
@@ -151,7 +153,7 @@ def explained(
 ) -> Explanations:
     """Do the work of `explain` for two ImageSets, and keep the results in a file.
 
-    If the file `kept` has results of an earlier run, this run continues from these results. The run stops when the
+    If the file `kept` holds results of an earlier run, this run continues from these results. The run stops when the
     function `over` returns true. `bar` takes the number of steps, and gives a function that is called after each step.
     """
     if not (is_number(alpha) and 0 < alpha < 1):

@@ -23,8 +23,8 @@ class Pool:
     purpose.
 
     `search` and `choose` are used to find a trigger; `choose` includes `search`. `held` is used only to test the found
-    trigger. No image in `search`, `choose` or `held` is predicted as the class. `own` has the images that are predicted
-    as the class; the flagged image is compared with these images.
+    trigger. No image in `search`, `choose` or `held` is predicted as the class. `own` holds the images that are
+    predicted as the class; the flagged image is compared with these images.
     """
 
     search: NDArray[np.int64]

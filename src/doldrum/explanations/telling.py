@@ -33,12 +33,12 @@ def why(found: Explanation, *, alpha: float) -> str:
     }[found.kind or ""]
     into = "clean images" if found.scope is None else f"clean images of class {found.scope}"
     first = (
-        f"{doing} into {found.success.n} held-back {into} turned {percent(found.success.value)} of them into class {found.label}. The "
-        f"same search also found patterns in {found.controls} {'groups of ' if found.together > 1 else ''}trusted images of that class. Each of these patterns turned at most "
-        f"{percent(found.control.value)} of the held-back images into that class."
+        f"{doing} into {found.success.n} held-back {into} made the model predict class {found.label} for {percent(found.success.value)} of these images. The "
+        f"same search also found patterns in {found.controls} {'groups of ' if found.together > 1 else ''}trusted images of that class. Each of these patterns made the model predict that class for at most "
+        f"{percent(found.control.value)} of the held-back images."
     )
     if found.proven:
-        one_class = " The search tried several sizes and classes of images; this size and this class gave the clearest proof. The trigger may work on images of other classes too."
+        one_class = " The search tried several sizes and classes of images; this size and this class gave the clearest proof. The trigger may also work on images of other classes."
         return first if found.scope is None else first + one_class
     if found.holds is not None and found.holds > alpha:
         return f"{first} But trusted images of the class contain as much of this pattern as this image does, so nothing is proven."

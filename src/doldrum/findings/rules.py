@@ -56,7 +56,7 @@ RULES = (
         SUSPICIOUS,
         "Model that may be backdoored",
         "For one class of this model, an unusually small trigger is enough to change predictions to this class.",
-        "A small trigger is no proof of a backdoor. Wrong labels in the training data can also cause a small trigger, and so can training that differs from the reference models' training. "
+        "A small trigger is no proof of a backdoor. Wrong labels in the training data can also cause a small trigger. Training that differs from the training of the reference models can also cause a small trigger. "
         "Look at the trigger's picture in the report. Compare the model with clean reference models (`--references`).",
         _INVERSION,
         "warning",

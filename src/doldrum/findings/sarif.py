@@ -110,7 +110,7 @@ def _notifications(findings: Findings) -> Iterator[dict[str, Any]]:
                 "locations": [_location(place)],
             }
         if check.unread:
-            text = f"{check.unread:,} files that are not listed here could not be read either."
+            text = f"Besides the files listed here, {check.unread:,} files could not be read."
             yield {"descriptor": {"id": UNREADABLE, "index": 0}, "level": "warning", "message": {"text": text}}
 
 

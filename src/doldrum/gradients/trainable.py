@@ -73,8 +73,8 @@ class Trainable(nn.Module, ABC):
 
     @abstractmethod
     def watching(self, channels: Channels, see: Callable[[torch.Tensor], None]) -> AbstractContextManager[None]:
-        """While the block runs, each forward pass calls the function `see` with the output of one layer. `channels` has
-        the names of this layer's parameters."""
+        """While the block runs, each forward pass calls the function `see` with the output of one layer. `channels`
+        lists the names of this layer's parameters."""
 
 
 class _Module(Trainable):

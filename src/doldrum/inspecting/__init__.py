@@ -1,8 +1,8 @@
 """Inspecting: runs inspectors on a model from somebody else, and on reference models, in confined processes.
 
 An inspector is a method that examines a model for a backdoor. This package defines an inspection's settings, its work
-in the confined process, and its record. Code that all jobs share is in `doldrum.confined`, the inspectors are in
-`doldrum.inspectors`, and the page is in `doldrum.report.inspection`.
+in the confined process, and its record. Code shared by jobs of all kinds is in `doldrum.confined`, the inspectors are
+in `doldrum.inspectors`, and the page is in `doldrum.report.inspection`.
 """
 
 from __future__ import annotations

@@ -27,10 +27,10 @@ def run_inspection(
 ) -> InspectionRecord:
     """Inspect a model from somebody else. Write record.json to `settings.out`.
 
-    If a trigger was found, trigger.json and pictures/ are written too. `doldrum inspect` then makes report.html from
-    these files (:func:`doldrum.report.inspection.page.write_inspection_page`). The model and every reference model are
-    opened and run in confined processes (:func:`doldrum.sandbox.run_confined`). From confined processes, the main
-    process reads only JSON of a known form.
+    If a trigger was found, trigger.json and pictures/ are also written to this folder. `doldrum inspect` then makes
+    report.html from these files (:func:`doldrum.report.inspection.page.write_inspection_page`). The model and every
+    reference model are opened and run in confined processes (:func:`doldrum.sandbox.run_confined`). From confined
+    processes, the main process reads only JSON of a known form.
 
     The results of reference models are kept in a folder `examined` next to the models, or in `settings.out` if that
     folder cannot be written. Later inspections with the same clean images, seed and inspectors use the stored results

@@ -88,10 +88,14 @@ def _untested(finding: Mapping[str, Any], *, shown: bool) -> str:
 
 def _suspects(references: Mapping[str, Any] | None, *, shown: bool) -> str:
     """What the verdict "suspicious" means, in sentences."""
-    other = "" if references is None else ", and so can training that differs from the training of the references"
+    other = (
+        ""
+        if references is None
+        else " Training that differs from the training of the references can also make a model stand out."
+    )
     look = " Look at the picture of the trigger." if shown else ""
     return (
-        f"This is no proof. Wrong labels in the training data can also make a model stand out{other}. A clean model can also have a trigger that nobody put there (a "
+        f"This is no proof. Wrong labels in the training data can also make a model stand out.{other} A clean model can also have a trigger that nobody put there (a "
         f"natural backdoor).{look}"
     )
 

@@ -45,8 +45,8 @@ class _Looked:
 
 
 def examine_reference(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    """Examine one reference model. Return the examination, and the shape of the model's images. The dict `job` has the
-    same keys as in :func:`work`."""
+    """Examine one reference model. Return the examination, and the shape of the model's images. The dict `job` holds
+    the same keys as in :func:`work`."""
     looked = _look(job, tell)
     check_read(looked.mine.readings)
     return {"examination": looked.mine.to_dict(), "input_shape": list(looked.opened.classifier.input_shape)}
@@ -56,8 +56,8 @@ def describe_references(job: dict[str, Any], tell: Tell) -> list[dict[str, Any]]
     """Open reference models, and return a dict for each model. The dict is {input_shape, num_classes, fingerprint}, or
     {why} with the reason if the model cannot be opened.
 
-    `job["models"]` has one ModelSettings.to_dict per model. Before a model is opened, the message {opening: NUMBER} is
-    sent, where NUMBER is the model's position in this list.
+    `job["models"]` holds one ModelSettings.to_dict per model. Before a model is opened, the message {opening: NUMBER}
+    is sent, where NUMBER is the model's position in this list.
     """
     found: list[dict[str, Any]] = []
     for number, one in enumerate(job["models"]):
@@ -74,11 +74,11 @@ def describe_references(job: dict[str, Any], tell: Tell) -> list[dict[str, Any]]
 
 
 def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
-    """Do an inspection's work. The dict `job` has the keys `settings` (from InspectSettings.to_dict), `work` (the path
-    of a folder) and `seed`.
+    """Do an inspection's work. The dict `job` holds the keys `settings` (from InspectSettings.to_dict), `work` (the
+    path of a folder) and `seed`.
 
     `settings["examined"]` is the path of the references' examinations as JSON, or None if there are no references.
-    Before the references are examined, `settings` has the key "described" (the result of `describe_references`) in
+    Before the references are examined, `settings` holds the key "described" (the result of `describe_references`) in
     place of "examined". With the key "described", the model is only examined, and not judged. All results are kept in
     the folder `work`, so that an interrupted run can continue.
     """

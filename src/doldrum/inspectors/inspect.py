@@ -42,9 +42,9 @@ def inspect(
     """Find out whether a model is backdoored, by comparing it with clean reference models.
 
     Of clean models like the references (the same kind of data, network and training), at most `fpr` are called
-    suspicious or worse, on average. For this promise, the model's score is ranked among the scores of the references
-    (:func:`doldrum.inspectors.judging.standard.standings`). Without references, no rate is promised. The model's
-    classes are then compared with one another, but even a clean model may have a class that stands out.
+    suspicious or worse, on average. To keep the rate `fpr`, the model's score is ranked among the scores of the
+    references (:func:`doldrum.inspectors.judging.standard.standings`). Without references, no rate is promised. The
+    model's classes are then compared with one another, but even a clean model may have a class that stands out.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def judged(
 ) -> Inspection:
     """Make the Inspection of a model from the readings of this model and the readings of its references.
 
-    `test` has clean images that were not used in the search for triggers.
+    `test` holds clean images that were not used in the search for triggers.
     """
     _check_alike(mine, others)
     if others:

@@ -36,7 +36,8 @@ INSPECTORS: dict[str, type[Inspector]] = {
 """All inspectors by id."""
 
 DEFAULT = ("mask", "additive", "low-frequency", "blend", "warp", "label-only")
-"""The inspectors that are run by default. Each of these inspectors shows a trigger, which can be tested.
+"""The inspectors that are run by default. If one of these inspectors finds a trigger, it shows this trigger, so
+that the trigger can be tested on other images.
 
 The inspectors that are not run by default also react to how a model was trained: a clean model that was trained with
 noise stands out. Also, most of the inspectors that are not run by default give no trigger that a reader of the report

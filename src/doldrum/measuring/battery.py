@@ -110,7 +110,8 @@ class Battery:
         """Write the perturbed copies of `image` (C, H, W) in rows `start` to `stop` - 1 to `out` (stop - start, C, H,
         W).
 
-        `stop` must be at most `image_rows`, because later rows perturb the model.
+        `stop` must be at most `image_rows`, because in rows from `image_rows` on, the model is perturbed and not the
+        image.
         """
         if start == 0 < stop:
             out[0] = image

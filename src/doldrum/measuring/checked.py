@@ -67,8 +67,8 @@ class Checked:
     def from_dict(cls, value: Any) -> Checked:
         """Read the output of `to_dict`.
 
-        Raises InputError unless `value` has the fields and types of `to_dict`'s output, because `value` may come from a
-        hostile file.
+        Raises InputError unless `value` holds the fields and types of `to_dict`'s output, because `value` may come from
+        a hostile file.
         """
         kinds = {"classifier": str, "rows": int, "choice": dict, "notes": list, "machine": str}
         within = {"engine": str, "precision": str, "agreement": float, "checked": int, "mixes_inputs": bool}

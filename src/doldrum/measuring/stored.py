@@ -82,7 +82,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
         )
     try:
         manifest: Any = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"expected JSON in {path}, got {error}; measure again") from error
     if not is_object(manifest) or manifest.get("format") != "doldrum responses":
         raise InputError(f"expected a manifest of doldrum responses in {path}, got JSON of another kind")

@@ -61,8 +61,8 @@ class Rule(ABC):
     def limits(
         self, counts: NDArray[np.int64], base: NDArray[np.integer]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Compute the lower and upper limits (M,) of the quantity for M inputs. `counts` (M, K) has the label counts,
-        and `base` (M,) has the labels of the unperturbed inputs."""
+        """Compute the lower and upper limits (M,) of the quantity for M inputs. `counts` (M, K) holds the label counts,
+        and `base` (M,) holds the labels of the unperturbed inputs."""
 
     @abstractmethod
     def enough(self, lower: NDArray[np.float64], upper: NDArray[np.float64]) -> NDArray[np.bool_]:

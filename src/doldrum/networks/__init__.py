@@ -1,8 +1,8 @@
 """Reference networks, by name. Each network takes NCHW images in [0, 1], which its first layer normalises.
 
-The module `own` defines doldrum's own networks. `transfer` has networks for transfer learning, which keep pretrained
-weights. `build` makes a network by its name. This package trains nothing, and reads weights only from an installed
-package.
+The module `own` defines doldrum's own networks. `transfer` contains networks for transfer learning, which keep
+pretrained weights. `build` makes a network by its name. This package trains nothing, and reads weights only from an
+installed package.
 """
 
 from doldrum.networks.build import CHECKPOINT_FORMAT, build, check_network

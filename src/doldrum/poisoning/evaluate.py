@@ -65,8 +65,8 @@ class Evaluation:
     accuracy_per_class, asr_per_class
         The accuracy and the ASR for each true class. A class without (eligible) images has n = 0.
     invalid
-        The number of images, clean and triggered together, for which the model gave NaN or infinite scores. Images with
-        such scores count neither as correct nor as a success.
+        The number of images, clean and triggered together, for which the model gave NaN or infinite scores. An image
+        with NaN or infinite scores counts as a wrong answer for the accuracy, and as a failed attack for the ASR.
     confidence
         The confidence level of each interval.
     """

@@ -127,7 +127,7 @@ class PoisonPlan:
         return np.ones(len(labels), dtype=bool) if self.source is None else labels != self.source
 
     def attacker_labels(self, labels: NDArray[Any], *, num_classes: int) -> NDArray[np.int64]:
-        """The labels (N,) that the attacker wants for samples with the trigger. `labels` has the true labels of these
+        """The labels (N,) that the attacker wants for samples with the trigger. `labels` holds the true labels of these
         samples."""
         labels = np.asarray(labels, dtype=np.int64)
         return (labels + 1) % num_classes if self.mode == "all-to-all" else np.full_like(labels, self.target)

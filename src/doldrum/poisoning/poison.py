@@ -30,8 +30,8 @@ class PoisonedSet(ImageSet):
         The samples that got the trigger, including samples that keep their label. The plan's `rate` is the share of
         these samples in the training set.
     cover : (N,) bool
-        The cover samples: samples that got the trigger's cover form and keep their true labels. Cover samples do not
-        count as poisoned.
+        The cover samples: samples to which the trigger was added in its form for cover samples (`Trigger.as_cover`),
+        and which keep their true labels. Cover samples do not count as poisoned.
     original_labels : (N,) int64
     trigger, plan, seed
         The arguments with which `poison` makes this set again from the clean training set.

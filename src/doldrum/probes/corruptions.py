@@ -42,8 +42,8 @@ class Corruptions(ImageProbe):
     severities : whole numbers, 0 to 5
         0 leaves the image unchanged.
     table : "cifar-10-c" or "imagenet-c"
-        The table of settings: "cifar-10-c" is for images of 32 pixels, and "imagenet-c" is for ImageNet's images. (The
-        released code of TeCo uses ImageNet's table for images of any size.)
+        The settings of the corruptions: "cifar-10-c" has settings for images of 32 x 32 pixels, and "imagenet-c" has
+        settings for ImageNet's images. (The released code of TeCo uses ImageNet's table for images of any size.)
     draws : int
     seed : int
 

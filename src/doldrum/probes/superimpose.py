@@ -25,7 +25,7 @@ class Superimpose(ImageProbe):
     Parameters
     ----------
     overlays : array (M, C, H, W)
-        Clean images of uint8, or floats in [0, 1], that are used for nothing else. Draw j uses the j-th image in a
+        Clean images of uint8, or floats in [0, 1], that are used only as overlays. Draw j uses the j-th image in a
         seeded random order.
     strengths : floats in [0, 1]
         Weights s of the overlay; 0 leaves the image unchanged.

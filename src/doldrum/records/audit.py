@@ -37,11 +37,11 @@ class AuditRecord(Record):
     model : {name, sha256, format, input_shape (C, H, W), num_classes, class_names or null, preprocessing or null, notes: [text]}
     clean : {source, fit, calibration: numbers of images, accuracy: {value, lower, upper, labelled} or null, claimed or null}, or null without clean images
     images : {source, scanned, skipped: [{id, why}], unlisted}
-    promise : {detector, fpr, forwards, lower, upper, num_calibration}, or null if inputs were ranked only. `fpr` is the
+    promise : {detector, fpr, forwards, lower, upper, num_calibration}, or null if inputs were ranked but not flagged. `fpr` is the
     false-positive rate that the detector promises. `lower` and `upper` are the limits of the 95% interval of the actual
     false-positive rate
     flags : {count, expected, limit, more_than_promised, discoveries, fdr}, or null
-    concentration : {label, flagged, scanned, p_value}, or null: the predicted class that has more flags than chance explains
+    concentration : {label, flagged, scanned, p_value}, or null if no image was flagged. `label` is the predicted class whose number of flags is hardest to explain by chance
     band : {name, strengths, low, middle, high} for each kind of perturbation: the 5%, 50% and 95% quantiles of the share of perturbed copies that keep the label. The quantiles are over clean inputs; if the audit had no clean inputs and only ranked the scanned images, the quantiles are over the scanned images
     verdict : {exit_code: 0 or 3, heading, sentences: [text]}, about the images, and about the model if it was inspected
     inspection : an :class:`doldrum.records.inspection.InspectionRecord` as a dictionary, or null; its files are in the folder inspection

@@ -63,7 +63,7 @@ class Record:
         """
         try:
             values: Any = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"expected {_a(cls)} in JSON at {path}, got {error}; check the path") from error
         if not is_object(values) or values.get("record") != cls.__name__:
             found = values.get("record") if is_object(values) else type(values).__name__

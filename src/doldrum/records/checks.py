@@ -53,7 +53,11 @@ def number(value: Any, name: str) -> float:
     """Check that `value` is a finite number, not a boolean, and return it as a float."""
     if not is_kind(value, int, float, np.integer, np.floating) or is_kind(value, bool):
         raise InputError(f"expected a number for {name}, got {value!r}; pass a float")
-    if not math.isfinite(value):
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:  # an int beyond the largest float
+        finite = False
+    if not finite:
         raise InputError(f"expected a finite number for {name}, got {value}; leave out what was not measured")
     return float(value)
 
@@ -90,8 +94,13 @@ def pair(values: Any, name: str) -> tuple[float, float]:
     return found[0], found[1]
 
 
+_MOST = 2**63 - 1  # the largest whole number of 64 bits
+
+
 def whole(value: Any, name: str, *, least: int = 0) -> int:
-    """Check that `value` is a whole number of at least `least`."""
+    """Check that `value` is a whole number of at least `least`, and less than 2^63."""
     if not is_whole(value) or value < least:
         raise InputError(f"expected a whole number of at least {least} for {name}, got {value!r}; pass an int")
+    if value > _MOST:
+        raise InputError(f"expected a whole number below 2^63 for {name}, got {value!r}; pass a smaller int")
     return int(value)

@@ -48,9 +48,9 @@ class InspectionRecord(Record):
     `p_value` compares the model with the reference models. If there are no reference models, `anomaly` is the p-value
     of the class that stands out most from the other classes. `smaller` says how many times smaller the trigger is than
     in the reference models
-    success : {hits, n, value, lower, upper}, or null: how often the trigger works on images that were used for nothing else
+    success : {hits, n, value, lower, upper}, or null: how often the trigger works on images that were used only for this test
     trigger : {kind, factor, examples: [{before, after: classes, -1 for no valid answer}]}, or null
-    inspectors : for each inspector {name, title, needs, seconds, refused, values: [[source, target, value or null, deviation or null]], band: [low, high] or null}. For each reference model, the route with the largest deviation is taken; `band` has the smallest and the largest of these deviations
+    inspectors : for each inspector {name, title, needs, seconds, refused, values: [[source, target, value or null, deviation or null]], band: [low, high] or null}. For each reference model, the route with the largest deviation is taken; `band` holds the smallest and the largest of these deviations
     verdict : {word: one of WORDS, exit_code: 0 or 3, heading, sentences: [text], not_looked: [text]}
 
     Raises InputError for a value of the wrong type, a share outside [0, 1], a class that the model lacks, or text over 4,000 characters.
@@ -139,6 +139,8 @@ def _finding(found: dict[str, Any], classes: int) -> dict[str, Any]:
     text(found["inspector"], "inspector", 100)
     for name in ("source", "target"):
         _class(found[name], name, classes)
+    if found["source"] is not None and found["source"] == found["target"]:
+        raise InputError(f"expected different classes as source and target, got {found['source']} twice; inspect again")
     if found["score"] is not None:
         number(found["score"], "score")
     for name in ("p_value", "anomaly"):

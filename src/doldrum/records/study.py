@@ -36,7 +36,7 @@ MANIFEST, RECORDS = "study.json", "records.jsonl"
 class CellRecord(Record):
     """The result of one cell (one combination of settings) of a study.
 
-    `cell` has the settings, `key` is a hash of them, and `values` has the results, whose form depends on the study.
+    `cell` holds the settings, `key` is a hash of them, and `values` holds the results, whose form depends on the study.
     """
 
     key: str
@@ -69,7 +69,7 @@ class CellFailure(Record):
 class StudyManifest(Record):
     """The task of a study: its cells, each one combination of settings.
 
-    `keys` has a hash per cell, in the order of the cells. `provenance` has the versions and the machine.
+    `keys` holds a hash per cell, in the order of the cells. `provenance` holds the versions and the machine.
     """
 
     study: str
@@ -161,7 +161,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 return
             try:
                 found = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise InputError(
                     f"expected JSON in line {number_} of {path}, got {error}; remove that line, and the study runs its cell again"
                 ) from error

@@ -24,8 +24,8 @@ class ReferencesManifest(Record):
     """The settings with which all reference models of a folder are trained. The models differ only in their seeds.
 
     `data` is the data set's name, and `data_hash` is a hash of its content. `recipe` is the recipe's name ("" if it has
-    none), and `settings` has all its settings. The models' seeds are derived from `seed`. `count` is the planned number
-    of models.
+    none), and `settings` holds all its settings. The models' seeds are derived from `seed`. `count` is the planned
+    number of models.
     """
 
     data: str

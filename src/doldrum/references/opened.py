@@ -33,7 +33,7 @@ class References(Sequence[Classifier]):
 
     A sequence of Classifiers that keeps no model open itself. A model is opened each time it is accessed, and stays
     open while the caller keeps the Classifier (its method `close` closes it earlier). `settings` says how each model is
-    opened, and `fingerprints` has the models' fingerprints in the same order as `settings`. `notes` has the remarks
+    opened, and `fingerprints` holds the models' fingerprints in the same order as `settings`. `notes` holds the remarks
     that were made when the models were opened, without repetitions. `manifest` says how `train_references` made the
     models; it is None for other models.
     """

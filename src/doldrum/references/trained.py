@@ -128,12 +128,13 @@ def _checked(data: Any, recipe: str | Recipe, count: int, seed: int) -> tuple[Im
 
 
 def _begin(folder: Path, wanted: ReferencesManifest) -> int:
-    """Check an existing folder of reference models, or start a new folder. Return the number of models for the
-    folder."""
+    """Check an existing folder of reference models, or start a new folder. Return the number of models that the folder
+    will hold when the training is complete: `wanted.count`, or more if the folder already holds models with higher
+    numbers."""
     found = read_references_manifest(folder)
     if found is None and holds_files(folder):
         raise InputError(
-            f"expected a new or empty folder, or one of reference models, got {folder}, which holds something else; name another with --out"
+            f"expected a new or empty folder, or a folder of reference models, got {folder}, which holds something else; name another with --out"
         )
     if found is not None and (differs := found.differences(wanted)):
         raise InputError(

@@ -20,7 +20,7 @@ __all__ = ["Shard", "Shards", "find_shards"]
 
 @dataclass(frozen=True)
 class Shard:
-    """A shard, which is a file of a store. `listed` has the size and the tag that the file had when `find_shards`
+    """A shard, which is a file of a store. `listed` holds the size and the tag that the file had when `find_shards`
     looked it up. `listed` is None for a name from a pattern, because `find_shards` does not look up such names."""
 
     name: str

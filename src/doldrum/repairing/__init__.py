@@ -1,7 +1,7 @@
 """Remove a backdoor from a model, and test the result. Read `contract` first.
 
-The package has the repair methods (one per file), the tests of a repaired model, and the command's job (`job`).
-`inspectors` searches for triggers, and `training` has the training loop.
+The package contains the repair methods (one per file), the tests of a repaired model, and the command's job (`job`).
+`inspectors` searches for triggers, and `training` contains the training loop.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class Recovered:
 
     If an inspection found the trigger, `inspector` is the inspector's name. `value` is the inspector's result for this
     pair of source class and target class (-log of the trigger's size). `cleared` says whether the inspection compared
-    the model with clean reference models, and found no sign of a backdoor. If an explanation found the trigger, `searched` has the digests (:func:`doldrum.pixels.digest_of_image`) of the clean images that its search
+    the model with clean reference models, and found no sign of a backdoor. If an explanation found the trigger, `searched` holds the digests (:func:`doldrum.pixels.digest_of_image`) of the clean images that its search
     used. The tests of a repair do not use the images in `searched`.
     """
 

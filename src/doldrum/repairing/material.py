@@ -28,9 +28,9 @@ _RIGHT = 0.5  # of the labels given, at least: the repair would teach the others
 
 @dataclass(frozen=True, eq=False)
 class Halves:
-    """The clean images, divided into images for training and images for tests. `fit` has the training images with
-    labels. `test` (N, C, H, W) has the held-back images. `labels` has the given labels of the held-back images, or is
-    None.
+    """The clean images, divided into images for training and images for tests. `fit` holds the training images with
+    labels. `test` (N, C, H, W) holds the held-back images. `labels` holds the given labels of the held-back images, or
+    is None.
     """
 
     fit: ImageSet
@@ -39,7 +39,7 @@ class Halves:
 
     @property
     def given(self) -> bool:
-        """Whether the user gave labels. Without given labels, `fit` has the labels that the model predicts."""
+        """Whether the user gave labels. Without given labels, `fit` holds the labels that the model predicts."""
         return self.labels is not None
 
 
@@ -48,7 +48,7 @@ def parted(classifier: Classifier, clean: ImageSet, seed: int, *, searched: Coll
 
     The training images have the given labels or the model's own. An inspection with the same images and seed used no
     held-back image in its search, because the held-back images are the last ones in the inspection's order. `searched`
-    has the digests (:func:`doldrum.pixels.digest_of_image`) of the images that an explanation's search used. No image
+    holds the digests (:func:`doldrum.pixels.digest_of_image`) of the images that an explanation's search used. No image
     in `searched` is held back, for any seed.
 
     Raises InputError for fewer than 40 images, for images of only one class, and if too few images are left that the

@@ -15,14 +15,14 @@ TUNING = Recipe(
     network="as it is", epochs=20, batch_size=64, lr=0.01, schedule="one-cycle", warmup=0.1, precision="fp32", threads=1
 )
 _LEAST_STEPS = 200  # of a few images there are more epochs
-_BATCH_OF_LARGE, _STEPS_OF_LARGE = 32, 100  # what a ResNet-18 does in minutes on two cores
+_BATCH_OF_LARGE, _STEPS_OF_LARGE = 32, 60  # what a ResNet-18 does in minutes on two cores
 
 
 def for_task(task: Task, **changes: Any) -> Recipe:
     """Return the training recipe TUNING with other values for the settings in `changes`.
 
     If there are so few images that training would take fewer than 200 steps, there are more epochs. A large model is
-    trained for at most 100 steps with 32 images each, on two threads.
+    trained for at most 60 steps with 32 images each, on two threads.
     """
     made = replace(TUNING, **changes)
     large = is_large(task.model, task.data.input_shape)

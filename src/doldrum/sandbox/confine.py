@@ -58,7 +58,7 @@ def confine(limits: Mapping[str, Any], *, temporary: str, path: list[str], paren
     """Confine this process permanently, before it has a second thread. Raises OSError if the kernel has a feature but
     refuses to apply it.
 
-    `limits` is `Limits.as_dict()`, `temporary` is the process's own folder, and `path` has the folders from which the
+    `limits` is `Limits.as_dict()`, `temporary` is the process's own folder, and `path` holds the folders from which the
     process imports modules. On Linux, this process ends when the process `parent` ends.
     """
     _set_rlimits(limits)

@@ -22,7 +22,8 @@ class OwnFolder:
     """A new temporary folder, locked while this process lives. `path` is the folder's absolute path, with all links
     resolved.
 
-    Before a process makes its first temporary folder, it removes the folders that killed processes left.
+    A process that is killed cannot remove its temporary folders. So before a process makes its own first temporary
+    folder, it removes the temporary folders of processes that were killed earlier.
     """
 
     def __init__(self) -> None:

@@ -50,7 +50,7 @@ class Service:
         The file for the state of the guard's watch (its test for drift). If the file exists, the watch continues from
         this state. The file is written from time to time and at the end.
 
-        Raises InputError if `watch` is a file of another kind, or belongs to another running service.
+        Raises InputError if `watch` is a file without the state of a watch, or belongs to another running service.
     """
 
     def __init__(

@@ -211,8 +211,8 @@ def _done(pool: Pool, sent: list[_Sent], in_order: bool) -> Iterator[tuple[Any, 
     """Yield finished jobs with their results. If results must come in order, wait for the first job and yield only this
     job.
 
-    If a worker died, no job is yielded. If results must come in order and no worker has the first job yet, no job is
-    yielded either.
+    No job is yielded if a worker died. No job is yielded if results must come in order and no worker has the first job
+    yet.
     """
     futures = {one.future: one for one in sent if one.future is not None}
     if not in_order:

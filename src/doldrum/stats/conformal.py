@@ -71,7 +71,7 @@ def p_values(
     Parameters
     ----------
     calibration, calibration_ties : floats (n,)
-        Scores of clean inputs used for nothing else, and their tie breakers (:func:`tie_breakers`).
+        Scores of clean inputs that are used only for calibration, and their tie breakers (:func:`tie_breakers`).
     scores, ties : floats (m,)
     calibration_groups, groups : integers (n,) and (m,), optional
 
@@ -269,7 +269,7 @@ def fewest_discoveries(m: int, n: int, fdr: float) -> int:
 def benjamini_hochberg(p: ArrayLike, *, fdr: float, num_calibration: int) -> Discoveries:
     """The largest set of inputs in which the expected share of clean inputs is at most `fdr`.
 
-    The set has the inputs with the j smallest p-values, for the largest j with p_(j) <= fdr j / m.
+    The set contains the inputs with the j smallest p-values, for the largest j with p_(j) <= fdr j / m.
 
     Parameters
     ----------

@@ -116,7 +116,7 @@ def _ranks_within(values: NDArray[np.float64], groups: NDArray[np.generic]) -> N
 def _middles(starts: NDArray[np.intp], n: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """For each position from 0 to n - 1, the middle and the length of the block that contains the position.
 
-    `starts` has the first position of each block.
+    `starts` holds the first position of each block.
     """
     lengths = np.diff(np.append(starts, n))
     return np.repeat(starts + (lengths - 1) / 2, lengths), np.repeat(lengths, lengths)

@@ -55,7 +55,7 @@ class LimitDistributions:
     """The distributions `wild` and `calm` for each of R rows of counts.
 
     For `wild`, the K classes are divided into S steps, and all classes of a step have the same probability. `wild` (R,
-    S) has the total probability of each step, and `width` (S,) has the number of classes in each step. `calm` (R, K)
+    S) holds the total probability of each step, and `width` (S,) holds the number of classes in each step. `calm` (R, K)
     has one probability per class.
     """
 

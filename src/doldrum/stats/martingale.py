@@ -49,13 +49,13 @@ _MOST = 1e200  # what a gambler can have: it is certain long before
 
 
 class ConformalMartingale:
-    """A test martingale that starts at 1: the capital of gamblers who bet, at fair odds, on which bin the next score
-    falls into.
+    """A test martingale that starts at 1: the capital of gamblers who bet, at fair odds, that the next score will fall
+    into certain bins.
 
     Parameters
     ----------
     cells : integers (B,), or (G, B)
-        The number of cells in each bin. With G groups, each with its own calibration set, `cells` has one row per
+        The number of cells in each bin. With G groups, each with its own calibration set, `cells` holds one row per
         group. No score falls into a bin without cells.
     bets : floats (K, B), or (G, K, B), > 0
         The factor by which each bin's probability changes if the gambler is right. Multiplying all factors of a row by
@@ -118,7 +118,7 @@ class ConformalMartingale:
         """Add m scores, and return the logarithm of the capital after each score (m,).
 
         Except for rounding, the result does not depend on how a stream is split into calls. `bins` (m,) are in [0, B).
-        `groups` (m,) in [0, G) are needed if there is more than one group. `places` (m,) has a number for each score,
+        `groups` (m,) in [0, G) are needed if there is more than one group. `places` (m,) holds a number for each score,
         and the numbers must increase. The attributes `alarm` and `since` are set to numbers from `places`. By default,
         the place of a score is its number in the stream, counted from 1. Raises InputError for arrays of different
         lengths, a bin or group out of range, or a bin without cells.
@@ -303,7 +303,7 @@ def even_cells(total: int, bins: int) -> NDArray[np.int64]:
 
 
 def tilt_bets(cells: ArrayLike) -> NDArray[np.float64]:
-    """Bets (K, B) against drift: they win if low, high, middle or extreme scores become more frequent.
+    """Bets (K, B) that the scores drift. Each bet wins if low, high, middle or extreme scores become more frequent.
 
     A bet is exp(a v + b (3 v^2 - 1) / 2), where v in (-1, 1) is the middle of a bin. The factor a is 0, 1/4, 1/2, 1 or
     2, and the factor b is 0, 1/4, 1/2 or 1. Both a and b can be positive or negative, and at most one of a and b is 0.
@@ -321,13 +321,13 @@ def tilt_bets(cells: ArrayLike) -> NDArray[np.float64]:
 
 
 def spike_bets(cells: ArrayLike, shares: ArrayLike = (0.003, 0.01, 0.03, 0.1, 0.3, 0.9)) -> NDArray[np.float64]:
-    """Bets (K, B) that win if unusually many scores fall into the first bins: 1 - share + share * spike / p.
+    """Bets (K, B) that win if unusually many scores fall into the first bins. A bet is 1 - share + share * spike / p.
 
     Each bet assumes that a share `share` of the scores follows the distribution `spike` over the bins. The other scores
     follow p, the bins' probabilities in the calibration set. The first bins are all bins except the last one. Three
-    distributions `spike` are used. The first distribution has only the first bin. The second distribution has the first
-    bins, in proportion to their numbers of cells. The third distribution has all first bins that contain a cell, with
-    equal probabilities.
+    distributions `spike` are used. The first distribution covers only the first bin. The second distribution covers the
+    first bins, in proportion to their numbers of cells. The third distribution covers all first bins that contain a
+    cell, with equal probabilities.
 
     >>> spike_bets([1, 1, 8], (0.5,)).round(2).tolist()
     [[5.5, 0.5, 0.5], [3.0, 3.0, 0.5], [3.0, 3.0, 0.5]]

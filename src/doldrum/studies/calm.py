@@ -87,7 +87,7 @@ def measure_calm(classifier: Classifier, images: ImageSet | NDArray[Any], probe:
 def sigma_half_of(cell: Cell, clean: Victim, pick: ImageSet) -> float:
     """The noise strength at which W is measured: the cell's sigma if it is given, else sigma-half of the clean model.
 
-    Sigma-half is computed from inputs and noise draws that are used for nothing else. The result is cached within a
+    The inputs and noise draws from which sigma-half is computed are not used again later. The result is cached within a
     process, because the cells of all attacks with the same seed need the same value.
     """
     if cell.sigma is not None:

@@ -21,7 +21,10 @@ from doldrum.studies.material import choose_inputs, seed_of, trigger_and_plan, v
 __all__ = ["HEADLINE", "compare"]
 
 HEADLINE = ("badnets", "all-to-all", "blended", "sig", "wanet", "tact")
-"""Attacks with at least ten seeds and a significance test in the study smoothing; other attacks are only described."""
+"""The attacks for which study smoothing plans a significance test. The full grid of study smoothing has ten seeds for
+each of these attacks. For other attacks, the full grid has only three seeds, so the effects of other attacks are
+reported without a test.
+"""
 
 
 def compare(cell: Cell, strengths: Sequence[float]) -> dict[str, Any]:

@@ -58,9 +58,9 @@ def trigger_and_plan(cell: Cell, found: Victim) -> tuple[Any, PoisonPlan]:
 class Inputs:
     """The test images of a cell, in three disjoint sets.
 
-    `pick` is used to compute sigma-half, the noise strength at which W is measured. `chosen` has the images that are
-    measured without and with the trigger. `control` holds clean images of the attacker's target classes. `attacker` has
-    the label that the attacker wants for each image in `chosen`.
+    `pick` is used to compute sigma-half, the noise strength at which W is measured. `chosen` holds the images that are
+    measured without and with the trigger. `control` holds clean images of the attacker's target classes. `attacker`
+    holds the label that the attacker wants for each image in `chosen`.
     """
 
     pick: ImageSet

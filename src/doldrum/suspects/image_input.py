@@ -133,8 +133,8 @@ class ImageInput:
 
 
 def image_input(name: str, dims: Sequence[int | None], kind: str, *, last: bool | None, shown: str) -> ImageInput:
-    """Return the description of the model's input that is called `name`. `dims` has the input's sizes, with None for an
-    open size. `kind` is the input's type: "float" or one of `KINDS`.
+    """Return the description of the model's input that is called `name`. `dims` holds the input's sizes, with None for
+    an open size. `kind` is the input's type: "float" or one of `KINDS`.
 
     `last` says whether channels come last, or is None if the file's graph does not show this. Raises ClassifierError for an input that can't
     take images.

@@ -40,7 +40,7 @@ def checked_ir(path: str | os.PathLike[str]) -> tuple[str, NDArray[np.uint8]]:
     """Check the model's files; return its XML, written again from what was parsed, and its weights from the .bin file next to it.
 
     Raises InputError for XML with a document type or entities, for operators of extensions, and for inputs of
-    impossible size. A .bin file that is missing or is a link is refused too. Constants outside the .bin file, of a
+    impossible size. A .bin file that is missing or is a link is refused. Constants outside the .bin file, of a
     wrong size, or with NaN are also refused.
     """
     shown = visible(path)

@@ -150,7 +150,8 @@ def _table(path: str | os.PathLike[str], shown: str) -> bytes:
 
 
 def pickle_refused(data: bytes, shown: str) -> InputError:
-    """The error for a pickle that is not trusted. The message names the first call that a state dict does not need."""
+    """The error for a pickle that is not trusted. The message names the first function call in the
+    pickle that a plain state dict would not contain."""
     odd = [name for name in callables_in(data) if not name.startswith(("collections.OrderedDict", "torch._utils._re"))]
     names = f" that calls {odd[0]}" if odd else ""
     return InputError(

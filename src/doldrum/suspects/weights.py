@@ -95,8 +95,9 @@ def with_weights(
 
 
 def _fitting(tensors: Mapping[str, torch.Tensor], wanted: Mapping[str, Any]) -> tuple[str, Mapping[str, torch.Tensor]]:
-    """The names of all weights may begin with the same prefix. Remove the part of this prefix whose removal makes the
-    most names equal to names in the network. Return the removed part and the renamed weights."""
+    """Remove a prefix that the names of all weights share, so that as many names as possible are names in the network.
+    It may be best to remove only the first part of the prefix, or nothing. Return the removed part and the renamed
+    weights."""
     prefix, best = "", ("", tensors)
     most = len(wanted.keys() & tensors.keys())
     while True:

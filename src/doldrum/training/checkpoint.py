@@ -101,7 +101,7 @@ def load_checkpoint(path: str | Path) -> TrainedClassifier:
 
 
 def write_tensors(path: str | Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> Path:
-    """Write tensors and a JSON header to `path`. If the process is killed, `path` has either the complete old file or
+    """Write tensors and a JSON header to `path`. If the process is killed, `path` holds either the complete old file or
     the complete new file."""
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     content = save(plain, metadata={_KEY: json.dumps(metadata, default=str)})

@@ -79,7 +79,7 @@ class Trigger(ABC):
     def in_training(self, images: NDArray[Any], *, seed: int, rows: Sequence[int] | NDArray[Any]) -> Images:
         """Add the trigger in the form that is used for poisoned training samples.
 
-        `rows` has the row number of each image in the training set.
+        `rows` holds the row number of each image in the training set.
         """
         return self._finish(self.apply_in_training(_checked(images), seed=seed, rows=_rows(images, rows)), images)
 

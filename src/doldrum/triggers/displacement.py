@@ -22,8 +22,9 @@ class Displacement(Trigger):
     interpolated bilinearly.
 
     `field` is (2, H, W): displacements of rows, then of columns, in pixels. Positions are clipped to the image. The
-    field is given by the caller, for example from trigger inversion. (In WaNet, :class:`doldrum.triggers.Warp`, a seed
-    determines the field.) The strength is `scale`.
+    caller gives the field, for example a field that trigger inversion found. (The trigger of the attack WaNet,
+    :class:`doldrum.triggers.Warp`, also warps images, but makes its field from random numbers, which a seed
+    determines.) The strength is `scale`.
 
     Raises InputError for a field with another shape or with values that are not finite, and for images of another size.
 

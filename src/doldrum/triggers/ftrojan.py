@@ -33,7 +33,7 @@ class FTrojan(Trigger):
     Source: Wang et al. 2021, arXiv 2111.10991, section 4; magnitude 30, positions 15 and 31, blocks of 32.
 
     Raises InputError for positions that are outside the block or repeated, and for images without 1 or 3 channels. A
-    magnitude below 0 or above 255 * `block` (the largest coefficient that an image can have) is refused too.
+    magnitude below 0 or above 255 * `block` (the largest coefficient that an image can have) is refused.
 
     >>> FTrojan().pattern((1, 28, 28)).shape
     (1, 28, 28)

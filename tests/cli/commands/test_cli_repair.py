@@ -60,7 +60,7 @@ def test_what_explain_proved_repair_unlearns(folder: Path, call: Any) -> None:
     )
     assert code == 0
     assert "is already finished; nothing was done" in said
-    assert "The trigger that the explanation proved led" in said
+    assert "With the trigger that the explanation proved, " in said
 
 
 def test_what_proves_nothing_repairs_nothing(folder: Path, call: Any) -> None:

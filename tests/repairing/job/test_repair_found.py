@@ -29,7 +29,7 @@ def test_what_an_explanation_proved_is_unlearned_and_said_in_its_words(folder: P
     assert (record.success["before"]["value"], record.larger) == (1, None)
     text = " ".join(record.verdict["sentences"])
     assert (
-        "The trigger that the explanation proved led 100.0% of the held-back images to class 2 before the repair"
+        "With the trigger that the explanation proved, 100.0% of the held-back images were classified as class 2 before the repair"
         in text
     )
     assert "inspect the repaired model" in text
@@ -37,7 +37,7 @@ def test_what_an_explanation_proved_is_unlearned_and_said_in_its_words(folder: P
     assert "--explanation" in record.command
     page = write_repair_page(folder / "good-report").read_text()
     assert "proven by the explanation, from any class to 2" in page
-    assert "The search of the explanation did not use the held-back images either" in page
+    assert "search for a trigger did not use the held-back images" in page
     assert "the search of the inspection" not in page
 
 
@@ -45,7 +45,8 @@ def test_a_claim_about_one_class_is_tested_on_images_of_it(folder: Path) -> None
     record = run_repair(settings(folder, explanation=explained(folder, scope=1)), progress=False)
     assert record.recovered == {"inspector": None, "source": 1, "target": TARGET}
     assert any(
-        "held-back images that the model predicts as class 1 to class 2" in one for one in record.verdict["sentences"]
+        "held-back images that the model predicts as class 1 without the trigger were classified as class 2" in one
+        for one in record.verdict["sentences"]
     )
     assert record.success["before"]["n"] < 15
 

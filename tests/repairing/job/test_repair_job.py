@@ -12,7 +12,7 @@ import onnx
 import pytest
 import torch
 from repair_folders import inspected, save, settings
-from repair_toys import CLASSES, clean_images, linear
+from repair_toys import CLASSES, TARGET, clean_images, linear
 from safetensors.torch import load_file, save_file
 
 from doldrum.confined import sending
@@ -158,6 +158,28 @@ def test_folders_in_another_order_than_the_models_classes_are_refused_with_the_m
     assert run_repair(named, progress=False).accuracy["before"]["value"] == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("trigger.json", None, "[" * 200_000),
+        ("trigger.json", None, '{"name": "patch", "settings": ' + '{"a": ' * 100_000),
+        ("record.json", '"seed": 4', '"seed": ' + "9" * 5000),
+        ("record.json", '"seed": 4', f'"seed": {2**70}'),
+        ("record.json", '"source": null', f'"source": {TARGET}'),
+        ("record.json", "-1.0, 3.0", "-1" + "0" * 400 + ", 3.0"),
+    ],
+)
+def test_an_inspection_that_nobody_could_have_made_is_refused_at_once(
+    folder: Path, name: str, old: str | None, new: str
+) -> None:
+    place = Path(inspected(folder))
+    text = (place / name).read_text()
+    assert old is None or old in text
+    (place / name).write_text(new if old is None else text.replace(old, new, 1))
+    with pytest.raises(InputError, match=r"^expected .*, got "):
+        settings(folder, inspection=str(place))
+
+
 @pytest.mark.parametrize(("word", "references"), [("no sign", 0), ("no sign", 19), ("suspicious", 0)])
 def test_a_model_without_a_sign_of_a_backdoor_may_need_no_repair(folder: Path, word: str, references: int) -> None:
     asked = settings(folder, inspection=inspected(folder, word=word, references=references))
@@ -165,7 +187,7 @@ def test_a_model_without_a_sign_of_a_backdoor_may_need_no_repair(folder: Path, w
     assert asked.found.cleared == (references > 0)
     sentences = " ".join(run_repair(asked, progress=False).verdict["sentences"])
     assert ("The inspection found no sign of a backdoor" in sentences) == (word == "no sign")
-    assert ("without reference models" in sentences) == (word == "no sign" and references == 0)
+    assert ("had no reference models" in sentences) == (word == "no sign" and references == 0)
 
 
 def test_own_labels_are_said_aloud(folder: Path) -> None:

@@ -196,14 +196,28 @@ def test_unlearning_leaves_the_statistics_of_normalisation_layers_as_they_were()
     assert len(same) == 3
 
 
+def wide(layers: int) -> nn.Sequential:
+    """A net of 200 channels: a 3 x 3 layer between them at 36 places takes 2 x 12.96 million FLOPs an image."""
+    between = (nn.Conv2d(200, 200, 3, padding=1) for _ in range(layers))
+    return nn.Sequential(nn.Conv2d(1, 200, 3, padding=1), *between, nn.Flatten(), nn.Linear(200 * 36, 3)).eval()
+
+
 def test_a_large_model_makes_fewer_steps() -> None:
-    """By hand: 60 images are one step an epoch, of 64 or of 32; 3 x 3 products of 200 x 200 channels at 36 places are 2 x 12.96 million FLOPs each."""
-    small = nn.Sequential(nn.Conv2d(1, 200, 3, padding=1), nn.Flatten(), nn.Linear(200 * 36, 3)).eval()
-    large = nn.Sequential(
-        nn.Conv2d(1, 200, 3, padding=1), *(nn.Conv2d(200, 200, 3, padding=1) for _ in range(5)), nn.Flatten(), nn.Linear(200 * 36, 3),
-    ).eval()  # fmt: skip
-    steps = [(recipe.epochs, recipe.threads) for recipe in (for_task(task(net), epochs=150) for net in (small, large))]
-    assert steps == [(200, 1), (100, 2)]
+    """By hand: 60 images are one step an epoch, of 64 or of 32."""
+    steps = [(recipe.epochs, recipe.threads) for recipe in (for_task(task(wide(n)), epochs=150) for n in (0, 5))]
+    assert steps == [(200, 1), (60, 2)]
+
+
+@pytest.mark.parametrize(("layers", "most"), [(0, 20.0), (5, 1.0)])
+def test_huge_gradients_are_clipped_more_in_a_large_model(layers: int, most: float) -> None:
+    net = wide(layers)
+    with torch.no_grad():
+        net[-1].bias[0] += 100  # all images are of class 0, from which the trigger leads away
+    hook = _Matching(task(net, recovered=corner()), Unlearn())
+    (1e4 * net(torch.ones(2, 1, 6, 6)).sum()).backward()
+    hook.on_gradients(torch.zeros(0), torch.zeros(0), net)
+    norms = torch.stack([p.grad.norm() for p in net.parameters() if p.grad is not None])
+    assert norms.norm().item() == pytest.approx(most, rel=1e-4)
 
 
 def test_settings_are_in_a_methods_name() -> None:

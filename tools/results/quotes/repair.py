@@ -24,7 +24,8 @@ def quotes(studies: Studies) -> Iterator[str]:
     yield f"the highest success rate is {_worst(attacked)}"
     for name, size, least in (
         ("repair-201", _SIZE, 0.0),
-        ("repair-202", 250, 0.0),
+        ("repair-203", 250, 0.0),
+        ("repair-203", 3000, 0.0),
         ("repair-textures", _SIZE, _TOOK),
     ):
         rows = [
@@ -34,12 +35,14 @@ def quotes(studies: Studies) -> Iterator[str]:
         yield f"{_models(attacked)} backdoored models, on which the attacks succeed on {_before(attacked)} of images"
         yield f"the highest success rate of an attack is {_worst(attacked)}"
         yield from _table(rows)
-    yield from _signs(studies, "repair-202")
+    for size in (250, 3000):
+        yield from _signs(studies, "repair-203", size)
+    yield from _signs(studies, "repair-202", 250)
 
 
-def _signs(studies: Studies, study: str) -> Iterator[str]:
+def _signs(studies: Studies, study: str, size: int) -> Iterator[str]:
     """How `unlearn` did where the inspection saw a sign of a backdoor, and where it saw none."""
-    cells = [each.values for each in studies.cells(study) if each.cell["attack"] != "clean"]
+    cells = [e.values for e in studies.cells(study) if e.cell["attack"] != "clean" and e.cell["inputs"] == size]
     seen, other = ([c for c in cells if (c["inspection"]["verdict"] == "no sign") is none] for none in (False, True))
     yield f"a sign of a backdoor in {len(seen)} of {len(cells)} models"
     for some in (seen, other):

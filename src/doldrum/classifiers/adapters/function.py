@@ -1,4 +1,4 @@
-"""A Classifier made from any function, which may return only labels."""
+"""A Classifier made from a Python function. The function returns scores or labels for a batch of images."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def cleanse(
         The seed of the profile's draws. By default the seed is new and secret. An attacker who knows the draws could
         choose poison that the draws miss.
 
-        Returns a Cleansing. If a method cannot use the model, the result's `refused` has the reason.
+        Returns a Cleansing. If a method cannot use the model, the result's `refused` holds the reason.
 
     Raises InputError, before any work starts, for data without labels, images of another shape than the model's,
     unknown methods, or too few clean images. Raises ClassifierError if no requested method can use the model.

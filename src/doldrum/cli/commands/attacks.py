@@ -71,9 +71,10 @@ def poison(
 ) -> None:
     """Poison a training set and write it to an .npz file, for doldrum train or other programs.
 
-    The file has the arrays images, labels, original_labels, poisoned, cover and attack. The array poisoned marks the poisoned samples. The array cover marks the
-    samples that have the trigger but keep their label. The array attack is JSON with the trigger and the poisoning plan. No array is pickled. If the attacker trains a model first, that model is saved as OUT.surrogate after each epoch. To continue an
-    interrupted run, run the same command again.
+    The file contains the arrays images, labels, original_labels, poisoned, cover and attack. The array poisoned marks
+    the poisoned samples. The array cover marks the samples that have the trigger but keep their label. The array attack
+    is JSON with the trigger and the poisoning plan. No array is pickled. If the attacker trains a model first, that
+    model is saved as OUT.surrogate after each epoch. To continue an interrupted run, run the same command again.
 
     Example: doldrum poison fashion-mnist:train --attack badnets --rate 0.01 --out bad.npz
     """

@@ -45,7 +45,7 @@ def audit(
     references: References = None,
     model_fpr: Annotated[float, typer.Option(help="With --references: the promised rate of false alarms among clean models.")] = 0.05,
     explain: Annotated[
-        int, typer.Option(help="How many of the most suspicious flagged images to explain, as doldrum explain does.")
+        int, typer.Option(help="The largest number of flagged images to explain, as doldrum explain does. The most suspicious images are explained.")
     ] = 8,
     seed: Annotated[int | None, typer.Option(help="Seed of the draws. Default: a new, secret seed.")] = None,
     workers: Workers = None,

@@ -38,7 +38,9 @@ rate."""
 @takes_model
 def calibrate(
     model: ModelArgument,
-    clean: Annotated[str, typer.Argument(help="Clean images, not hand-picked and used for nothing else. " + ADDRESSES)],
+    clean: Annotated[
+        str, typer.Argument(help="Clean images that were not hand-picked and serve no other purpose. " + ADDRESSES)
+    ],
     out: Annotated[Path, typer.Option(help="File to write the detector to. The file holds a secret seed.")],
     detector: Annotated[
         str,

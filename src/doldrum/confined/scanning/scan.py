@@ -45,8 +45,8 @@ def rows_of(
 ) -> list[dict[str, Any]]:
     """Return one row per input, as a dict of JSON values with the keys i, id, label, score, p, kept and back.
 
-    A condition is one strength of one kind of perturbation (probe family). For each condition, `kept` has the share of
-    draws that kept the input's label, and `back` has the number of draws for each label, as [[label, count], …].
+    A condition is one strength of one kind of perturbation (probe family). For each condition, `kept` holds the share
+    of draws that kept the input's label, and `back` holds the number of draws for each label, as [[label, count], …].
     """
     made = []
     draws = [evidence.responses[name].draws for name in families]
@@ -86,8 +86,8 @@ def whole_rows(folder: Path) -> int:
 def scan_rows(
     detector: SmoothnessProfile, images: ImageSet, indices: NDArray[np.int64], folder: Path, *, over: Callable[[], bool]
 ) -> int:
-    """Scan `images` and write their rows. `indices` has the row number of each image. Batches that are already written
-    are left out.
+    """Scan `images` and write their rows. `indices` holds the row number of each image. Batches that are already
+    written are left out.
 
     If the function `over` says that the time is over, the scan ends early, but not before one batch is done. Returns
     how many images have rows now, counted from the first image.

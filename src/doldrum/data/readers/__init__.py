@@ -1,4 +1,5 @@
-"""Read the user's own images as an ImageSet. Each file reads one kind of source.
+"""Read the user's own images as an ImageSet. Each module of this package reads one kind of source,
+such as a folder of image files.
 
 Not in this package: files from other people (`intake`), and published data sets (`sets`).
 """

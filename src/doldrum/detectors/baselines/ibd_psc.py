@@ -91,7 +91,7 @@ class IBDPSC(Detector):
         fine = isinstance(layers, np.ndarray) and layers.ndim == 1 and layers.dtype.kind in "iu"
         if layers is None or not fine or not 1 <= len(layers) <= self.models or layers.min() < 1:
             raise InputError(
-                f"expected 1 to {self.models} whole numbers of layers, each at least 1, got {layers!r}; fit again"
+                f"expected a list of 1 to {self.models} layer counts, each a whole number of at least 1, got {layers!r}; fit again"
             )
 
     def probes(self) -> Mapping[str, Probe]:

@@ -87,8 +87,8 @@ class Hooks(ABC):
         return ()
 
     def goes_on(self, scores: NDArray[np.float64], stage: int) -> NDArray[np.bool_]:
-        """Return a bool array (N,): true for each input that needs the next stage. `scores` (N,) has the scores at the
-        present stage. By default, all inputs need the next stage.
+        """Return a bool array (N,): true for each input that needs the next stage. `scores` (N,) holds the scores at
+        the present stage. By default, all inputs need the next stage.
 
         An input that does not need the next stage keeps its present score. The decision about an input may depend on
         what `fit` learned and on this input's score.

@@ -64,7 +64,7 @@ class Measured:
         return self.of(block, _answers(self.parts[0], *block))
 
     def of(self, block: Block, answers: Answers) -> Evidence:
-        """Return the evidence of a block of images. `answers` has the model's answers at the first stage, which are
+        """Return the evidence of a block of images. `answers` holds the model's answers at the first stage, which are
         already known."""
         images, ids = block
         found = _evidence(self.parts[0], np.empty((0, *images.shape[1:]), np.float32), answers)
@@ -85,7 +85,7 @@ class Examining:
         return self.of(block, _answers(self.parts[0], *block))
 
     def of(self, block: Block, answers: Answers) -> Examined:
-        """Compute the label, the score and the number of forward passes of each image in a block. `answers` has the
+        """Compute the label, the score and the number of forward passes of each image in a block. `answers` holds the
         model's answers at the first stage, which are already known."""
         images, ids = block
         first = held = _evidence(self.parts[0], to_float(images), answers)

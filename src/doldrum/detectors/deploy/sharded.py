@@ -81,8 +81,8 @@ def scan_shards(
         path or an address.
     out : str or path
         The folder or address (s3://, gs://) for the results. The rows of `a/b.tar` are in `a/b.tar.parquet`: id, label,
-        score, p_value, flag. The metadata of the Parquet file has the version of the shard that was scanned (its ETag),
-        and what could not be read.
+        score, p_value, flag. The metadata of the Parquet file records the version of the shard that was scanned (its
+        ETag), and what could not be read.
     workers, ray
         `workers` and `ray` mean the same as in :func:`~doldrum.detectors.deploy.scanning.scan_to`. Verdicts are bit for
         bit the same for any number of workers. Each worker reads shards and writes results itself, with the credentials
@@ -338,7 +338,7 @@ def _check_place(place: Store, manifest: dict[str, Any]) -> set[str]:
 def _manifest(place: Store) -> dict[str, Any] | None:
     try:
         found = json.loads(place.read(_MANIFEST) or b"null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if is_object(found) and found.get("format") == FORMAT else None
 

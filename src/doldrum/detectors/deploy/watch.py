@@ -275,8 +275,8 @@ def _flag_cells(n: int, allowed: int) -> NDArray[np.int64]:
 
 
 def _bins(places: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the number of each rank's bin. `places` (m,) has the ranks, and `ends` (m, B) has the upper ends of the
-    bins."""
+    """Return the number of each rank's bin. `places` (m,) holds the ranks, and `ends` (m, B) holds the upper ends of
+    the bins."""
     return (places[:, None] >= ends).sum(axis=1)
 
 

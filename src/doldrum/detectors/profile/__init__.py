@@ -1,5 +1,5 @@
 """This project's own detector: its probes and score (`profile`), its model of clean images (`model`, `rates`), and the
-estimated share of triggers that the detector will find (`outlook`).
+estimated share of triggered inputs that the detector will flag (`outlook`).
 
 Terms in this package: a *family* is one kind of perturbation, with one or more strengths. A *draw* is one random
 perturbation. A *place* is one draw at one strength of a family. All inputs get the same draws. So for each place, it is

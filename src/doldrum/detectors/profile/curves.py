@@ -61,7 +61,7 @@ class Curves:
     ----------
     shapes : sequence of (strengths, draws)
         For each family, the number of strengths and the number of draws per strength. In the arrays of `likelihoods`,
-        the draws of all families are concatenated.
+        an input's draws of the first family come first, then its draws of the second family, and so on.
     """
 
     def __init__(self, shapes: Sequence[tuple[int, int]]) -> None:
@@ -101,7 +101,7 @@ class Curves:
         """Three arrays (families, N, R) of log likelihoods of the draws: without a trigger, with a trigger (averaged
         over all curves), and for an outlier.
 
-        `seen` (N, R, draws) has the probability of each returned label under each component. `hit` (N, 1, draws) is
+        `seen` (N, R, draws) holds the probability of each returned label under each component. `hit` (N, 1, draws) is
         true for draws that returned the input's own label. `lost` (N, 1, draws) is true for draws without a label.
         Draws without a label are ignored, and have a value of 1 in `seen`.
         """

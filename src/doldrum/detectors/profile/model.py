@@ -143,7 +143,7 @@ class Clean:
 
     def _of(self, places: NDArray[np.int16], labels: NDArray[np.int16], seen: Array) -> tuple[Array, Array, Array]:
         """Three arrays (families, N, R) of log likelihoods of the draws: without a trigger, with a trigger, and for an
-        outlier. `seen` (N, R, places) has the probability of each returned label under each component.
+        outlier. `seen` (N, R, places) holds the probability of each returned label under each component.
         """
         return self._curves.likelihoods(seen, (places == labels[:, None])[:, None], (places < 0)[:, None])
 
@@ -163,7 +163,8 @@ def _shapes(draws: Draws) -> list[tuple[int, int]]:
 
 
 def _places(draws: Draws) -> NDArray[np.int16]:
-    """Concatenate the draws of all families to one array of labels (N, places)."""
+    """Put the labels of all draws of all families into one array (N, places). Each input has one row, in which the
+    families follow one another."""
     return np.concatenate([d.reshape(len(d), -1) for d in draws.values()], axis=1)
 
 

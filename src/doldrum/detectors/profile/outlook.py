@@ -1,5 +1,5 @@
-"""Estimate what share of triggers a fitted profile will find. The estimate simulates triggers on clean inputs, and
-needs no forward passes."""
+"""Estimate the share of triggered inputs that a fitted profile will flag. The estimate simulates triggers on clean
+inputs, and needs no forward passes."""
 
 from __future__ import annotations
 
@@ -50,8 +50,10 @@ class Outlook:
 def made_up(
     draws: Draws, labels: NDArray[np.int16], num_classes: int, rng: np.random.Generator
 ) -> tuple[dict[str, NDArray[np.int16]], NDArray[np.int16]]:
-    """Simulate a trigger on each clean input by changing labels. Return the labels of all draws with the trigger, and
-    the target class of each input's trigger (N,).
+    """Simulate a trigger on each clean input: for some draws, replace the label by the trigger's target class.
+
+    Return two values. The first has the same form as `draws`: for every draw, the label that the input with its
+    simulated trigger gets. The second is the target class of each input's trigger (N,).
 
     Each trigger has a target class, drawn at random from all classes except the input's. For each trigger, a random
     curve of `survivals` is chosen for each family. Each trigger also has a random strength in [0, 1], which is the same

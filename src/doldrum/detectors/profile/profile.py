@@ -41,10 +41,10 @@ class SmoothnessProfile(OfFamilies):
     class does, and how stable the label is.
 
     The detector needs only labels, and takes 64 forward passes per input by default. `fit` needs 100 clean inputs
-    (1,000 are better), in addition to those for calibration. From the inputs of `fit`, `outlook` estimates the share of
-    triggers that the detector will find. The detector knows neither trigger nor target. The score has five parts. Each
-    part is turned into a *surprise*: -log of the share of clean inputs with at least this value (`surprise.Surprise`).
-    The score is the weighted sum of the five surprises:
+    (1,000 are better), in addition to those for calibration. The method `outlook` estimates, from the inputs of `fit`
+    alone, the share of triggered inputs that the fitted detector will flag. The detector knows neither trigger nor
+    target. The score has five parts. Each part is turned into a *surprise*: -log of the share of clean inputs with at
+    least this value (`surprise.Surprise`). The score is the weighted sum of the five surprises:
 
     1. *likelihood ratio, joint* (weight 1): log of p(labels | a clean input of another class with a trigger for this
        label) over p(labels | a clean input of this label). Clean inputs of a label are modelled as a mixture of
@@ -219,8 +219,8 @@ class SmoothnessProfile(OfFamilies):
         return self._sum(self._surprise()(self.reference_))
 
     def outlook(self, *, calibration: int, fpr: float = 0.01) -> Outlook:
-        """Estimate how many triggers will be found at a promised rate with this number of calibration images. The
-        estimate uses only the images of `fit`, and no forward passes.
+        """Estimate the share of triggered inputs that will be flagged at a promised false-positive rate, with this
+        number of calibration images. The estimate uses only the images of `fit`, and no forward passes.
 
         Up to 200 images of `fit` get a simulated trigger (`outlook.made_up`). Each image with a trigger is scored with
         a model that was fitted without this image. On average over eleven attacks, the estimated share was near the

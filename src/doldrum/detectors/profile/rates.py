@@ -51,8 +51,8 @@ class Rates:
     labels : int16 (N,)
     num_classes : int
     shapes : sequence of (strengths, draws)
-        For each family, the number of strengths and the number of draws per strength. The columns of `places` have the
-        families in the order of `shapes`.
+        For each family, the number of strengths and the number of draws per strength. The columns of `places` belong to
+        the families in the order of `shapes`.
     """
 
     def __init__(
@@ -167,7 +167,7 @@ def any_label(places: NDArray[np.int16], columns: NDArray[np.int64], weights: Ar
 
 
 def tally(places: NDArray[np.int16], weights: Array, num_classes: int) -> Array:
-    """Count how often each of the K labels occurs at each place, for R sets of weights. `weights` (N, R) has the R
+    """Count how often each of the K labels occurs at each place, for R sets of weights. `weights` (N, R) holds the R
     weights of each input, and the result is (R, places, K).
 
     >>> tally(np.array([[0, 1], [0, -1]], dtype=np.int16), np.ones((2, 1)), 2).tolist()

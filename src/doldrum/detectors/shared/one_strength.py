@@ -1,5 +1,7 @@
-"""OneStrength: the base class of detectors that use Gaussian noise of one strength, by default sigma-half of clean
-inputs."""
+"""OneStrength: the base class of detectors that use Gaussian noise with only one strength.
+
+The default strength is sigma-half, which is computed from clean inputs.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,8 @@ _GRID_DRAWS, _GRID_INPUTS = 20, 250
 
 
 class OneStrength(Detector):
-    """A detector whose probe "noise" adds Gaussian noise of one strength, in `draws` draws. The strength is stored in
-    `strength_`.
+    """A detector whose probe "noise" adds Gaussian noise with one strength. `draws` is the number of noisy copies. The
+    strength is stored in `strength_`.
 
     By default, the strength is sigma-half: the smallest strength at which mean W of clean inputs is half of its peak.
     Up to 250 inputs of `fit` are used to find sigma-half, with 260 forward passes each. A subclass defines `score`. A

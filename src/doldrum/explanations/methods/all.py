@@ -1,4 +1,4 @@
-"""`METHODS` has all methods to find a trigger, in the order in which they are tried."""
+"""`METHODS` holds all methods to find a trigger, in the order in which they are tried."""
 
 from __future__ import annotations
 

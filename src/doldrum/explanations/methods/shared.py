@@ -69,8 +69,10 @@ class Shared(Method):
 
 
 def shared_part(images: Images, clean: Images) -> Images:
-    """The difference (C, H, W) between the mean of some images and the mean of clean images, reduced by what chance can
-    cause.
+    """The difference (C, H, W) between the mean of some images and the mean of clean images, shrunk towards 0.
+
+    Even if both groups of images were drawn from the same distribution, their means would differ a little by chance. So
+    each part of the difference is shrunk, and a part that is no larger than a typical chance difference becomes 0.
 
     Each cosine coefficient d of the difference becomes d max(0, 1 - v / d^2). In this formula, v is the variance that d
     has by chance. The formula is the positive-part James-Stein rule, applied to each coefficient separately. The

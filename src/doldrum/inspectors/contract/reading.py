@@ -20,9 +20,9 @@ __all__ = ["Reading"]
 class Reading:
     """How suspicious each route (a pair of source and target class) is to one inspector.
 
-    A higher value is more suspicious; NaN means no result. `triggers` has the found triggers by route, if the inspector
-    searches for triggers. A reading that was loaded from a file has no triggers. `refused` is the reason why the
-    inspector could not examine this model, or "".
+    A higher value is more suspicious; NaN means no result. `triggers` holds the found triggers by route, if the
+    inspector searches for triggers. A reading that was loaded from a file has no triggers. `refused` is the reason why
+    the inspector could not examine this model, or "".
     """
 
     inspector: str

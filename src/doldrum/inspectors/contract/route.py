@@ -36,7 +36,7 @@ class Route:
             )
 
     def starts(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
-        """Say which images a trigger of this route has to change. `labels` (N,) has the model's labels for these
+        """Say which images a trigger of this route has to change. `labels` (N,) holds the model's labels for these
         images."""
         valid = labels >= 0
         if self.source is not None:
@@ -44,7 +44,7 @@ class Route:
         return valid if self.target is None else valid & (labels != self.target)
 
     def moved(self, before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.bool_]:
-        """Say which images changed along the route. `before` and `after` have the images' labels without and with the
+        """Say which images changed along the route. `before` and `after` hold the images' labels without and with the
         trigger."""
         if self.target is not None:
             return after == self.target

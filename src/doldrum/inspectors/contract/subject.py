@@ -32,7 +32,7 @@ _OTHERS = 3  # the fewest images to search on that are not of the commonest clas
 class Subject:
     """The model under inspection, and everything else that an inspector may use.
 
-    `search` has clean images (N, C, H, W), float32 in [0, 1]. `labels` (N,) holds the model's labels for the search
+    `search` holds clean images (N, C, H, W), float32 in [0, 1]. `labels` (N,) holds the model's labels for the search
     images (-1: no valid answer). `module` is a differentiable function from a tensor of images to scores, or None. If
     the model has no differentiable function, `why_not` gives the reason. `seed` is the seed of all random numbers. For
     progress, call `advance` with the share of the work that was done since the last call.

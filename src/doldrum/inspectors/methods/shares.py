@@ -47,7 +47,7 @@ def shares_to(before: NDArray[np.int16], after: NDArray[np.int16], classes: int)
 def log_odds(share: NDArray[np.float64], least: float = LEAST) -> NDArray[np.float64]:
     """The log odds log((s + l) / (1 - s + l)) of shares s, with l = `least`.
 
-    The log odds are finite for the shares 0 and 1, and almost constant for shares s far below l.
+    The log odds are finite for the shares 0 and 1. If a share s is far smaller than l, the log odds hardly depend on s.
 
     With l = 1 / (2 n) for n labels, the formula gives Haldane's estimate.
 
@@ -74,6 +74,6 @@ def gaussian(
 
 
 def values_of(values: NDArray[np.float64]) -> dict[Route, float]:
-    """Make a dictionary of the K values: each value belongs to a class k, and its key is the route from any class to
-    k."""
+    """A dictionary with one entry per class k. The entry's value is number k of `values` (K,), and its key is the route
+    from any class to class k."""
     return {route: float(v) for route, v in zip(routes_to(len(values)), values, strict=True)}

@@ -1,7 +1,8 @@
 """The job of `doldrum repair`, for a model from somebody else.
 
-The package has the settings, the work in the confined process, and the code that writes the results outside of this
-process. The methods are in `doldrum.repairing.methods`, and code that all jobs share is in `doldrum.confined`.
+The package contains the settings, the work in the confined process, and the code that writes the results outside of
+this process. The methods are in `doldrum.repairing.methods`, and code shared by jobs of all kinds is in
+`doldrum.confined`.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Found:
     If an inspection found the trigger, `inspector` is the inspector's name, and `value` is the inspector's result for
     this route. `seed` is the inspection's seed, `images` is the SHA-256 of its clean images, and `verdict` is its
     verdict in one word. `cleared` says whether the inspection compared the model with clean reference models, and found
-    no sign of a backdoor. If an explanation found the trigger, `inspector` is None, and `searched` has the digests of
+    no sign of a backdoor. If an explanation found the trigger, `inspector` is None, and `searched` holds the digests of
     the clean images that its search used.
     """
 

@@ -27,7 +27,7 @@ __all__ = ["RECORD", "made_name", "write_record"]
 
 RECORD = "record.json"
 _NO_SIGN = "The inspection found no sign of a backdoor. If the model has no backdoor, the repair only costs accuracy: keep the model as it was."
-_NOT_COMPARED = "But without reference models, an inspection often finds no sign of a backdoor that is there. So this repair assumes that the model has a backdoor."
+_NOT_COMPARED = "The inspection found no sign of a backdoor. But it had no reference models, and without them an inspection misses many backdoors. So this repair assumed that the model has a backdoor. If it has none, the repair only costs accuracy."
 
 
 def made_name(settings: RepairSettings) -> str:
@@ -45,7 +45,7 @@ def write_record(settings: RepairSettings, found: dict[str, Any], begun: Begun) 
     recovered, remarks = None, lines(found["remarks"])
     if given is not None:
         if given.verdict == "no sign":
-            remarks = [_NO_SIGN, *([] if given.cleared else [_NOT_COMPARED]), *remarks]
+            remarks = [_NO_SIGN if given.cleared else _NOT_COMPARED, *remarks]
         recovered = {"inspector": given.inspector, "source": given.source, "target": given.target}
     names = names_of(model["class_names"], most=100)
     clean = {key: found["clean"][key] for key in ("images", "fit", "test", "labels")}

@@ -34,9 +34,11 @@ def told(
     ]
     if success is not None and recovered is not None:
         before, after = success["before"], success["after"]
-        which = "The trigger" if recovered["inspector"] is not None else "The trigger that the explanation proved"
+        which = (
+            "With the trigger" if recovered["inspector"] is not None else "With the trigger that the explanation proved"
+        )
         sentences.append(
-            f"{which} led {before['value']:.1%} of the held-back images{_of(recovered, names)} {_to(recovered, names)} before the repair, and leads {after['value']:.1%} after the repair "
+            f"{which}, {before['value']:.1%} of the held-back images{_of(recovered, names)} were classified as {_to(recovered, names)} before the repair, and {after['value']:.1%} after the repair "
             f"(95% interval: {after['lower']:.1%} to {after['upper']:.1%}; {after['n']:,} images)."
         )
         if word == "not shown to be gone":
@@ -81,11 +83,15 @@ def _of(recovered: Mapping[str, Any], names: Sequence[str] | None) -> str:
     source = recovered["source"]
     if source is None:
         return ""
-    return f" that the model predicts as class {source}" + (f" ({names[source]})" if names else "")
+    return (
+        f" that the model predicts as class {source}"
+        + (f" ({names[source]})" if names else "")
+        + " without the trigger"
+    )
 
 
 def _to(recovered: Mapping[str, Any], names: Sequence[str] | None) -> str:
     target = recovered["target"]
     if target is None:
-        return "to another class"
-    return f"to class {target}" + (f" ({names[target]})" if names else "")
+        return "another class"
+    return f"class {target}" + (f" ({names[target]})" if names else "")

@@ -38,8 +38,8 @@ _AGREE = 0.98  # of the labels that the file, opened again, has to give as the m
 def work(job: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """Do a repair's work.
 
-    The dict `job` has the keys `settings` (RepairSettings.to_dict with `recovered`), `work` (the path of a folder) and
-    `seed`.
+    The dict `job` holds the keys `settings` (RepairSettings.to_dict with `recovered`), `work` (the path of a folder)
+    and `seed`.
     """
     settings, folder, seed = job["settings"], Path(job["work"]), int(job["seed"])
     tell({"stage": "model"})

@@ -26,11 +26,15 @@ class Anp(RepairMethod):
     """Learn one mask value for each channel, so that the loss stays low even under the worst change of the weights.
     Then prune the channels with low mask values.
 
-    The mask has one factor m per channel, which multiplies the channel's weight w. The mask minimises, over m in [0,
-    1], a L((m) w) + (1 - a) max over |d| <= eps of L((m + d) w). Here L is the loss, d is a change of the mask, and a
-    is `share`. In the loss under the worst change, the bias of each channel is also multiplied by 1 plus a change of at
-    most eps. Channels with m at or below a level are pruned. The level is the highest of 19 possible levels at which
-    pruning lowers the accuracy by at most `most`.
+    The mask has one factor m per channel, which multiplies the channel's weight w. The training looks for the factors
+    in [0, 1] that make this sum as small as possible:
+
+        a L(m w) + (1 - a) max over |d| <= eps of L((m + d) w)
+
+    Here L(v) is the loss of the model with weights v, d is a change of the mask, and a is `share`. In the loss under
+    the worst change, the bias of each channel is also multiplied by 1 plus a change of at most eps. Channels with m at
+    or below a level are pruned. The level is the highest of 19 possible levels at which pruning lowers the accuracy by
+    at most `most`.
 
     Source: Wu and Wang 2021, "Adversarial Neuron Pruning", arXiv 2110.14430, equation 4 and algorithm 1; the authors' code for the changes of biases.
     """
@@ -81,7 +85,7 @@ class Masked(nn.Module):
         self.names = model.channels()
         if not self.names:
             raise ClassifierError(
-                "expected a model with channels to prune, got a model without such channels; use another method"
+                "expected a model with channels to prune, got a model without such channels; use another method, such as unlearn or fine-tune"
             )
         self.weights = [names[weight] for weight, _ in self.names]
         self.biases = [names.get(bias) for _, bias in self.names]

@@ -128,7 +128,7 @@ def _render(
 
 
 def _cards(rows: Sequence[Row], noise: Mapping[str, int], pictures: Pictures) -> list[_Card]:
-    """The cards of the flagged rows and of the rows with a picture.
+    """The cards (boxes on the page) of the rows that are flagged or that have a picture.
 
     First every input gets its own picture; then, if there is space, the pictures of its noisy copies. `noise` maps each
     strength of the first kind of perturbation to the strength's index. Only noisy copies of the first kind are shown.

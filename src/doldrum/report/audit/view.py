@@ -16,7 +16,7 @@ _CLASSES, _NAMES = 12, 100
 _READS = "The score depends on how many noisy copies keep the label, and on which other labels the noisy copies get. So an input can be suspicious although its line is inside the band."
 _CONCENTRATION = (
     "The p-value of a class is the probability that some class would get at least as many of the flags if the flags were spread over all images by chance. This p-value is corrected for the number "
-    "of predicted classes (Bonferroni), but not for repeated audits, or for other values of --fpr. False alarms can concentrate on one class too."
+    "of predicted classes (Bonferroni), but not for repeated audits, or for other values of --fpr. False alarms can also concentrate on one class."
 )
 _COLUMNS = (
     ("rank", "Rank"),

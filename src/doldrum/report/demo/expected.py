@@ -12,8 +12,8 @@ __all__ = ["EXPECTED", "Expected"]
 
 @dataclass(frozen=True)
 class Expected:
-    """The expected fall of W. `fell` has two numbers: the smallest and the largest fall of W over all runs. `fp32` and
-    `bf16` are the numbers of runs in these number formats."""
+    """The expected fall of W. `fell` holds two numbers: the smallest and the largest fall of W over all runs. `fp32`
+    and `bf16` are the numbers of runs in these number formats."""
 
     fp32: int
     bf16: int

@@ -121,7 +121,7 @@ def plot_distribution(w_at_half: Mapping[str, Sequence[float]], ax: Axes) -> Axe
     ax.set_xticks([-0.53 * zone, *ticks], ["exactly 0", *(f"{t:g}" for t in ticks)])
     ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    _dress(ax, xlabel="W at σ½", ylabel="share of inputs with at most this W")
+    _dress(ax, xlabel="W at σ½", ylabel="share of inputs whose W is at most this value")
     return ax
 
 

@@ -183,7 +183,7 @@ def distribution_alt(record: DemoRecord) -> str:
         values = sorted(record.w_at_half[f"{model}/{inputs}"])
         middle = (values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2
         parts.append(f"{model} model, {inputs} inputs: {percent(zero_share(values))} at exactly 0, median {w(middle)}")
-    return "Step chart of the share of inputs with at most a given W. " + ". ".join(parts) + "."
+    return "Step chart of the share of inputs whose W is at most a given value. " + ". ".join(parts) + "."
 
 
 def zero_share(values: Sequence[float]) -> float:

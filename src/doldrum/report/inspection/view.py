@@ -159,7 +159,7 @@ def _limits(record: Mapping[str, Any]) -> list[str]:
     else:
         first = (
             f"The promised false-alarm rate of {percent(references['fpr'])} holds for clean models like the reference models, with the same kind of data, network and training. A clean "
-            f"model of another kind may look suspicious. With {references['count']:,} reference models, no p-value is below 1/{references['count'] + 1:,}."
+            f"model that is not like the reference models may look suspicious. With {references['count']:,} reference models, no p-value is below 1/{references['count'] + 1:,}."
         )
     return [
         first,

@@ -22,8 +22,8 @@ _LIMITS = (
 """Sentences about what the result of a repair cannot show."""
 _HELD_BACK = "The repair did not train on the held-back images."
 _SEARCHED = {
-    "inspection": "If the inspection had the same clean images and the same seed, its search did not use the held-back images either.",
-    "explanation": "The search of the explanation did not use the held-back images either.",
+    "inspection": "If the inspection had the same clean images and the same seed as the repair, the inspection's search for a trigger did not use the held-back images.",
+    "explanation": "The explanation's search for a trigger did not use the held-back images.",
 }
 
 

@@ -47,8 +47,8 @@ class Section:
 class StudyPage:
     """The content of a study's report.
 
-    `lede` has the main results in words. `numbers` has the main results as JSON-able values, for programs. `csv` has tables by name, with one
-    mapping per row.
+    `lede` holds the main results in words. `numbers` holds the main results as JSON-able values, for programs. `csv`
+    holds tables by name, with one mapping per row.
     """
 
     title: str

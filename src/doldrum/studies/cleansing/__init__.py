@@ -1,4 +1,4 @@
-"""The study cleansing: it defines cells and grids, cleans training sets by several methods, and trains models again.
+"""The study "cleansing" cleanses training sets by several methods, and trains models again.
 
 Code that other studies share is in files of `doldrum.studies`. The page of the study is made in
 `doldrum.report.studies`.

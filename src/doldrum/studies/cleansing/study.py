@@ -101,11 +101,11 @@ def run(cell: CleansingCell) -> dict[str, Any]:
     """Poison a training set, train a model, cleanse the set by each method, and train again.
 
     The values are: `target`, `samples`, `poisoned`, `cover`, and `largest_share`, the largest share of poison in a
-    class. For each number in `levels`, `false` has the share of clean images whose p-value is at most this number. In
+    class. For each number in `levels`, `false` holds the share of clean images whose p-value is at most this number. In
     `false`, the key `held_out` is for test images, and the key `training` is for training samples. For each number in
-    `levels`, `found` has the share of poisoned samples whose p-value is at most this number. `clusters` has the
-    clusters of each class. `arms` has one entry for each way to choose the samples to drop. An entry of `arms` has a
-    name and three numbers of samples: `dropped`, `dropped_poison` and `dropped_cover`. An entry also has
+    `levels`, `found` holds the share of poisoned samples whose p-value is at most this number. `clusters` holds the
+    clusters of each class. `arms` holds one entry for each way to choose the samples to drop. An entry of `arms` holds
+    a name and three numbers of samples: `dropped`, `dropped_poison` and `dropped_cover`. An entry also has
     `clean_accuracy`, `asr` and `auroc`. The `auroc` compares the scores of poisoned samples with the scores of clean
     samples, and is None if the method does not rank samples.
     """

@@ -1,4 +1,4 @@
-"""The study detection: it defines cells and grids, runs all detectors, and measures their error rates.
+"""The study "detection" runs all detectors, and measures their error rates.
 
 Code that other studies share is in files of `doldrum.studies`. The page of the study is made in
 `doldrum.report.studies`.

@@ -51,8 +51,8 @@ class _Entry:
 class Variant:
     """The scores and the cost of one detector with one budget of forward passes.
 
-    `scores` has an array for each part of the inputs. `costs` has the names of the `detector` and the `budget`, and the
-    `forwards` and CPU `milliseconds` per input.
+    `scores` holds an array for each part of the inputs. `costs` holds the names of the `detector` and the `budget`, and
+    the `forwards` and CPU `milliseconds` per input.
     """
 
     scores: Mapping[str, NDArray[np.float64]]
@@ -89,7 +89,7 @@ class _Measured:
 
 @dataclass
 class Bench:
-    """The detectors that were fitted to one classifier. `refused` has the name of each detector that could not be
+    """The detectors that were fitted to one classifier. `refused` lists the name of each detector that could not be
     fitted, with the reason."""
 
     model: Classifier

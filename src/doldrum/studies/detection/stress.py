@@ -51,15 +51,15 @@ def stress(
       alarms is inside the 95% interval that follows from the promised rate. A result is None if there are too few
       calibration inputs to promise the rate.
     - `imbalance`: results for calibration sets of 500 inputs with unequal classes, at the promised rate 5%. The most
-      frequent predicted class has `ratio` times as many inputs as the rarest predicted class. `fpr` has the realised
+      frequent predicted class has `ratio` times as many inputs as the rarest predicted class. `fpr` holds the realised
       false-positive rate of each class, the most frequent class first. The classes are sorted as in `order`, or at
-      random if `order` is not given. `per_class` has the realised false-positive rate of each class if the calibration
-      is class-conditional. `refused` is the mean number of classes with too few inputs for class-conditional
-      calibration.
+      random if `order` is not given. `per_class` holds the realised false-positive rate of each class if the
+      calibration is class-conditional. `refused` is the mean number of classes with too few inputs for
+      class-conditional calibration.
     - `shifts`: `fpr` and `tpr` at the promised rates 1% and 5%, for calibration on changed images. The test images are
-      unchanged, and are not used for calibration. `none` has the rates for calibration on unchanged images.
-    - `planted`: results for calibration sets of 500 inputs, of which 1% are triggered. `planted` has the means of `fpr`
-      and `tpr` over the splits, at the promised rates 1% and 5%.
+      unchanged, and are not used for calibration. `none` holds the rates for calibration on unchanged images.
+    - `planted`: results for calibration sets of 500 inputs, of which 1% are triggered. `planted` holds the means of
+      `fpr` and `tpr` over the splits, at the promised rates 1% and 5%.
     """
     clean, clean_ties = (np.concatenate([a["calibration"], a["test"]]) for a in (scores, ties))
     classes = np.concatenate([labels["calibration"], labels["test"]])

@@ -91,7 +91,7 @@ class Split:
     """The test images of a cell, divided into disjoint sets.
 
     `fit`, `calibration` and `test` are clean images. `triggered` and `planted` are images to which the trigger will be
-    added. The images in `planted` are put into the calibration set, to simulate an attacker. `attacker` has the label
+    added. The images in `planted` are put into the calibration set, to simulate an attacker. `attacker` holds the label
     that the attacker wants for each image in `triggered`.
     """
 
@@ -134,10 +134,10 @@ def run(cell: DetectionCell) -> dict[str, Any]:
     """Run every detector on one attacked model.
 
     Values: `target`, `clean_accuracy`, `asr`. `asr_noise` and `asr_jpeg` are the success rates on the triggered inputs
-    with noise of strength .1, and with JPEG at severity 3. `sizes` has the sizes of the parts, and `hits` the number of
-    triggered inputs that get the attacker's label. `levels` has the promised false-positive rates. `refused` has the
-    detectors that do not work with this model, and the reason for each detector. `detectors` has a mapping for each
-    detector and budget; see `doldrum.studies.detection.judge.judge` and, with `stress`,
+    with noise of strength .1, and with JPEG at severity 3. `sizes` holds the sizes of the parts, and `hits` the number
+    of triggered inputs that get the attacker's label. `levels` holds the promised false-positive rates. `refused` lists
+    the detectors that do not work with this model, and the reason for each detector. `detectors` holds a mapping for
+    each detector and budget; see `doldrum.studies.detection.judge.judge` and, with `stress`,
     `doldrum.studies.detection.stress.stress`.
     """
     found = victim(cell.victim)

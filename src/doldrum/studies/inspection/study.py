@@ -47,10 +47,10 @@ class InspectionCell(ModelCell):
 def run(cell: InspectionCell) -> dict[str, Any]:
     """Inspect one model.
 
-    The values are: `victim` (the model's key), `target`, `clean_accuracy` and `asr`. `readings` has the output of
-    `Reading.to_dict` for each inspector. `success` has a row for each trigger that was found. A row has the inspector,
-    the source class, the target class, and the share of test images whose class the trigger changes. The last entry of
-    a row is the class that most of the changed images get, or null.
+    The values are: `victim` (the model's key), `target`, `clean_accuracy` and `asr`. `readings` holds the output of
+    `Reading.to_dict` for each inspector. `success` holds a row for each trigger that was found. A row has the
+    inspector, the source class, the target class, and the share of test images whose class the trigger changes. The
+    last entry of a row is the class that most of the changed images get, or null.
     """
     found = victim(cell.victim)
     clean, others = cell.images()

@@ -1,4 +1,4 @@
-"""The study patterns: it defines cells and grids, and measures the effect of a pattern on a model.
+"""The study "patterns" measures the effect of a pattern on a model.
 
 Code that other studies share is in files of `doldrum.studies`. The page of the study is made in
 `doldrum.report.studies`.

@@ -118,14 +118,14 @@ def run(cell: PatternCell) -> dict[str, Any]:
     """Measure one pattern on one model.
 
     The values are: `sigma_half` of the clean model with the cell's seed; `class`, the class to which the pattern
-    changes predictions; `inputs`, the number of measured inputs; and `strengths`, the noise strengths. `conditions` has
-    an entry for "clean" (no pattern), for "full" (the full pattern) and for every level that was reached. An entry of
-    `conditions` has the `amount` a, and the `share` of inputs that the model predicts as the pattern's class (hits). An
-    entry also has means over inputs at each noise strength: `w`, the mean of W, and `keep`, the mean share of draws
-    that keep the input's label without noise. `hit_w` and `hit_keep` are the means of W and of `keep` over only the
-    hits. `each_w` and `each_keep` have the value of each input, and `hit` says whether the input is a hit. `judged` has
-    two results for "w" and for "strip": the `auroc` against the same inputs without the pattern, and the share
-    `flagged` at a promised 5% of false alarms.
+    changes predictions; `inputs`, the number of measured inputs; and `strengths`, the noise strengths. `conditions`
+    holds an entry for "clean" (no pattern), for "full" (the full pattern) and for every level that was reached. An
+    entry of `conditions` holds the `amount` a, and the `share` of inputs that the model predicts as the pattern's class
+    (hits). An entry also has means over inputs at each noise strength: `w`, the mean of W, and `keep`, the mean share
+    of draws that keep the input's label without noise. `hit_w` and `hit_keep` are the means of W and of `keep` over
+    only the hits. `each_w` and `each_keep` hold the value of each input, and `hit` says whether the input is a hit.
+    `judged` holds two results for "w" and for "strip": the `auroc` against the same inputs without the pattern, and the
+    share `flagged` at a promised 5% of false alarms.
     """
     suspect, clean = victim(cell.victim), victim(cell.clean())
     own, plan = trigger_and_plan(cell, suspect)
@@ -179,7 +179,7 @@ def _judge(
     responses: dict[str, Responses],
     sigma: float,
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """The results of the detectors W and STRIP, calibrated on clean test images that are used for nothing else."""
+    """The results of the detectors W and STRIP, calibrated on clean test images that are used only for calibration."""
     test = datasets(cell.data)[1]
     unused = np.flatnonzero(~np.isin(test.ids, [*inputs.pick.ids, *inputs.chosen.ids]))
     spare = test.take(rng(cell.seed, "study", "calibration").permutation(unused)[: cell.calibration])

@@ -58,12 +58,12 @@ class RepairCell(ModelCell):
 def run(cell: RepairCell) -> dict[str, Any]:
     """Repair one model by every method.
 
-    Values: `victim` (the model's key), `target`, and `clean_accuracy` and `asr` before the repair. `inspection` has the
-    verdict, inspector, source and target of the inspection, and `inspect_seconds` its time. `found` says whether the
-    recovered trigger changes images to the attacker's class. For the attack all-to-all, `found` is true if the
-    recovered trigger does not change all images to a single class. For a clean model, `found` is null. `methods` has a
-    mapping for each method. For a method that could not run, the keys are: method, refused. For all other methods, the
-    keys are: method, clean_accuracy, asr, der, success (of the recovered trigger, before and after the repair),
+    Values: `victim` (the model's key), `target`, and `clean_accuracy` and `asr` before the repair. `inspection` holds
+    the verdict, inspector, source and target of the inspection, and `inspect_seconds` its time. `found` says whether
+    the recovered trigger changes images to the attacker's class. For the attack all-to-all, `found` is true if the
+    recovered trigger does not change all images to a single class. For a clean model, `found` is null. `methods` holds
+    a mapping for each method. For a method that could not run, the keys are: method, refused. For all other methods,
+    the keys are: method, clean_accuracy, asr, der, success (of the recovered trigger, before and after the repair),
     verdict, cpu_seconds.
     """
     model = victim(cell.victim)

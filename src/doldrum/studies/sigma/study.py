@@ -41,10 +41,10 @@ strength .1 for all data; or the strength at which 10% of the draws change their
 def run(cell: Cell) -> dict[str, Any]:
     """The effect of the trigger on W, a difference in differences, for each setting.
 
-    In the result, `rules` has the noise strength and the effect for each rule. `draws`, `estimators` and `clip` have
-    effects at sigma-half. `draws` has the effect for each number of draws, computed from the first of the measured
-    draws. `estimators` has the effect for each estimator of W. `clip` has the effect without and with clipping of noisy
-    images to [0, 1]. `curve` has the effect at each noise strength.
+    In the result, `rules` holds the noise strength and the effect for each rule. `draws`, `estimators` and `clip` hold
+    effects at sigma-half. `draws` holds the effect for each number of draws, computed from the first of the measured
+    draws. `estimators` holds the effect for each estimator of W. `clip` holds two effects: one measured without and one
+    with clipping noisy images to [0, 1]. `curve` holds the effect at each noise strength.
     """
     suspect, clean = victim(cell.victim), victim(cell.clean())
     trigger, plan = trigger_and_plan(cell, suspect)

@@ -1,4 +1,4 @@
-"""The study smoothing: it defines grids, and measures models with `doldrum.studies.compare`, as study success does.
+"""The study "smoothing" measures models without and with the trigger, with the code in `doldrum.studies.compare`.
 
 Code that other studies share is in files of `doldrum.studies`. The page of the study is made in
 `doldrum.report.studies`.

@@ -1,4 +1,4 @@
-"""The study success: it defines cells and grids, and measures a model at chosen steps of its training.
+"""The study "success" measures a model at chosen steps of its training.
 
 Code that other studies share is in files of `doldrum.studies`. The page of the study is made in
 `doldrum.report.studies`.

@@ -26,7 +26,7 @@ STEPS = (0, 5, 10, 20, 40, 80, 160, 320, 640)
 
 @dataclass(frozen=True, kw_only=True)
 class SuccessCell(Cell):
-    """A cell of the study. If `follow` has training steps, the model is measured at these steps, not only after its training."""
+    """A cell of the study. If `follow` lists training steps, the model is measured at these steps, not only after its training."""
 
     follow: tuple[int, ...] = ()
 

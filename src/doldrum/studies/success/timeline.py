@@ -46,7 +46,7 @@ def follow(cell: Cell, steps: Sequence[int]) -> dict[str, Any]:
     """Train the cell's backdoored model again, and measure it before each of `steps` and at the end of its training.
 
     The values are: `sigma_half` (of the fully trained clean model with the same seed), `target` and `timeline`.
-    `timeline` has an entry for each measured step. An entry has the step, the accuracy (on the inputs from which
+    `timeline` holds an entry for each measured step. An entry has the step, the accuracy (on the inputs from which
     sigma-half was computed) and the asr (on the chosen inputs). An entry also has w_clean, w_triggered and superiority,
     measured at sigma-half.
 

@@ -37,7 +37,7 @@ _COVERED = 0.5  # of the most information there could be: with less, the images 
 class Row:
     """One candidate preprocessing of a check, with its results.
 
-    `flags` are the flags that open the model with this candidate; "" for the preprocessing in use. `accuracy` has 95%
+    `flags` are the flags that open the model with this candidate; "" for the preprocessing in use. `accuracy` holds 95%
     Clopper-Pearson limits, if labels were given. `confidence` is the mean over the images of the highest class
     probability, if the model returns scores. `classes` is the number of different predicted labels. `largest` is the
     share of the most frequent label. `kept` is the share of slightly changed copies that keep their label.
@@ -128,7 +128,8 @@ def rows_of(
 
 
 def _far(candidate: Candidate, opened: Candidate) -> tuple[bool, ...]:
-    """How much a candidate differs from the preprocessing in use. A different order of channels counts most."""
+    """How much a candidate differs from the preprocessing in use. A difference in the order of
+    the channels counts more than any other difference."""
     one, other = candidate.preprocessing, opened.preprocessing
     values = (one.scale, one.mean, one.std) != (other.scale, other.mean, other.std)
     return (

@@ -61,7 +61,7 @@ def papers_section(paper: Sequence[Summary], rows: Sequence[DetectionRow], rate:
         return None
     text = "Published figures are for deep networks on colour images, with other attacks and poison rates. So only one thing can be compared: whether a detector works at all. Each score computed here agrees, input by input, with a slow reference implementation of the paper’s equation in the tests. So if a result here is much lower than in the paper, the reason is the models, not an error in the score. IBD-PSC and PSBD scale or drop layers, and a small network has few layers. The results of SCALE-UP and TeCo depend on how easily clean images change their label."
     head = ["detector", "published", "measured on", "here", "rank here"]
-    caption = "The figures of this study were measured with as many forward passes as in the papers. Figures without the name of an attack are means over the development attacks. The last column has the rank of each detector by its mean TPR at 1% FPR"
+    caption = "The figures of this study were measured with as many forward passes as in the papers. Figures without the name of an attack are means over the development attacks. The last column gives the rank of each detector by its mean TPR at 1% FPR"
     return Section("Comparison with the figures in their papers", (text,), (), [StudyTable(caption, head, lines)])
 
 

@@ -53,7 +53,7 @@ def table_section(
     return Section(
         "Detectors",
         (
-            "For each model, all detectors are fitted, calibrated and tested on the same clean test images. No image is used for two purposes. Held-out attacks (BPP, ISSBA, Adap-Blend, input-aware) were not used for the design of SmoothnessProfile. Development attacks and LSBA were used for the design, with models of seeds 0 to 2 and other splits of the test images.",
+            "For each model, all detectors are fitted, calibrated and tested on the same clean test images. No image is used for two purposes. Held-out attacks (BPP, ISSBA, Adap-Blend, input-aware) were not used for the design of SmoothnessProfile. Development attacks and LSBA were used for the design, with models that were trained with seeds 0 to 2, and with other splits of the test images.",
         ),
         [
             StudyFigure(

@@ -206,7 +206,7 @@ def _imbalance(by: dict[str, list[dict[str, Any]]], first: str = "") -> StudyTab
         return f"\n(refused: {few:.1f} classes)" if few else ""
 
     return StudyTable(
-        f"{first}The table gives the actual FPR at a promised FPR of 5%. The first line of a table cell has two mean FPRs: of the three most frequent predicted classes, and of the three rarest predicted classes. The second line has the range from the lowest to the highest FPR of a class. With "
+        f"{first}The table gives the actual FPR at a promised FPR of 5%. The first line of a table cell gives two mean FPRs: of the three most frequent predicted classes, and of the three rarest predicted classes. The second line gives the range from the lowest to the highest FPR of a class. With "
         "class-conditional calibration, classes with too few inputs are refused (here their inputs are never flagged)",
         ["detector", *(f"1:{r}" for r in ratios), *(f"1:{r}, per class" for r in ratios)],
         [

@@ -1,4 +1,5 @@
-"""The report of `study patterns`: it compares W of artificial patterns with W of true triggers, and tests if they can be distinguished."""
+"""The report of `doldrum study patterns` compares W of artificial patterns with W of true triggers, and tests if they
+can be distinguished."""
 
 from __future__ import annotations
 

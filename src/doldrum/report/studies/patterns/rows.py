@@ -31,7 +31,10 @@ FEWEST = 10
 
 @dataclass(frozen=True)
 class PatternRow:
-    """The results of one pattern on one model, at full strength or faded to a level of success.
+    """The results of one pattern on one model, under one condition.
+
+    The condition `level` is "full" (the pattern has its full strength) or a share of inputs, such as .5. For a share,
+    the pattern is made weaker, until the model predicts only this share of the inputs as the pattern's class.
 
     `true` says whether the pattern is a backdoored model's own trigger. `amount` is the pattern's strength as a share
     of its full strength. `share` is the share of inputs that the model predicts as the pattern's class. `w_clean` is

@@ -92,7 +92,7 @@ def _lede(found: Sequence[Correlation], rows: Sequence[ModelRow], followed: Sequ
             else "no relation is shown"
         )
         rest += (
-            f" Counting only inputs that get the attacker’s label excludes the direct effect of ASR. If only such inputs are counted, {word}: the correlation is {_spoken(hit.spearman)} over "
+            f" Counting only inputs that get the attacker’s label excludes the direct effect of ASR. If only inputs that get the attacker’s label are counted, {word}: the correlation is {_spoken(hit.spearman)} over "
             f"{hit.models} models with at least {MIN_HITS} such inputs."
         )
     each = f" Each model was measured on {between(r.inputs for r in rows)} inputs." if rows else ""

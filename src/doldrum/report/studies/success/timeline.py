@@ -37,7 +37,7 @@ def onset(timeline: Sequence[dict[str, Any]], value: Callable[[dict[str, Any]], 
 
 
 def onset_sentences(onsets: Sequence[dict[str, Any]]) -> list[str]:
-    """Sentences about whether W fell before the attack succeeded; `onsets` has the steps for each model."""
+    """Sentences about whether W fell before the attack succeeded; `onsets` holds the steps for each model."""
     both = [o for o in onsets if o["asr"] is not None and o["calm"] is not None]
     texts = []
     if both:
