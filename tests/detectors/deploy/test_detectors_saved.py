@@ -166,7 +166,7 @@ def test_damaged_bytes_are_refused_wherever_they_lie(saved, tmp_path):
 WRONG_LEARNED = {
     "strip": (lambda: STRIP(draws=3), {"learned.overlays_.npy": npy(np.zeros((3, 1, 9, 9), np.float32))}, "overlay images"),
     "strip-nan": (lambda: STRIP(draws=3), {"learned.overlays_.npy": npy(np.full((3, 1, 8, 8), np.nan, np.float32))}, "overlay images"),
-    "ibd-psc": (lambda: IBDPSC(), {"learned.layers_.npy": npy(np.zeros(9, int))}, "numbers of layers"),
+    "ibd-psc": (lambda: IBDPSC(), {"learned.layers_.npy": npy(np.zeros(9, int))}, "layer counts"),
 }  # fmt: skip
 
 
