@@ -54,12 +54,12 @@ def number(value: Any, name: str) -> float:
     if not is_kind(value, int, float, np.integer, np.floating) or is_kind(value, bool):
         raise InputError(f"expected a number for {name}, got {value!r}; pass a float")
     try:
-        finite = math.isfinite(value)
+        found = float(value)
     except OverflowError:  # an int beyond the largest float
-        finite = False
-    if not finite:
+        found = math.inf
+    if not math.isfinite(found):
         raise InputError(f"expected a finite number for {name}, got {value}; leave out what was not measured")
-    return float(value)
+    return found
 
 
 def numbers(values: Any, name: str) -> tuple[float, ...]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 from doldrum.data import ImageSet
+from doldrum.gradients.cost import is_large
 from doldrum.gradients.trainable import Trainable
 from doldrum.inspectors.contract.route import Route
 from doldrum.training.hooks import TrainingHook
@@ -15,7 +17,7 @@ from doldrum.training.recipe import Recipe
 from doldrum.training.tune import tune
 from doldrum.triggers.base import Trigger
 
-__all__ = ["Recovered", "RepairMethod", "Task"]
+__all__ = ["Recovered", "RepairMethod", "Task", "clears"]
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,9 @@ class Recovered:
 
     If an inspection found the trigger, `inspector` is the inspector's name. `value` is the inspector's result for this
     pair of source class and target class (-log of the trigger's size). `cleared` says whether the inspection compared
-    the model with clean reference models, and found no sign of a backdoor. If an explanation found the trigger, `searched` holds the digests (:func:`doldrum.pixels.digest_of_image`) of the clean images that its search
-    used. The tests of a repair do not use the images in `searched`.
+    the model with clean reference models, and found no sign of a backdoor. If an explanation found the trigger,
+    `searched` holds the digests (:func:`doldrum.pixels.digest_of_image`) of the clean images that its search used. The
+    tests of a repair do not use the images in `searched`.
     """
 
     route: Route
@@ -35,6 +38,12 @@ class Recovered:
     value: float | None = None
     searched: frozenset[str] = frozenset()
     cleared: bool = False
+
+
+def clears(verdict: str, *, references: bool) -> bool:
+    """Whether an inspection with this verdict is evidence that the model has no backdoor. Without reference models, an
+    inspection misses too many backdoors to be such evidence."""
+    return references and verdict == "no sign"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +73,11 @@ class Task:
     folder: Path | None = None
     progress: bool = False
     history: list[dict[str, Any]] = field(default_factory=list)
+
+    @cached_property
+    def large(self) -> bool:
+        """Whether the model is so large (:func:`doldrum.gradients.cost.is_large`) that it is trained with fewer steps."""
+        return is_large(self.model, self.data.input_shape)
 
     def tune(
         self,

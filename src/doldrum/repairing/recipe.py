@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from doldrum.gradients.cost import is_large
 from doldrum.repairing.contract import Task
 from doldrum.training.recipe import Recipe
 
@@ -25,9 +24,8 @@ def for_task(task: Task, **changes: Any) -> Recipe:
     trained for at most 60 steps with 32 images each, on two threads.
     """
     made = replace(TUNING, **changes)
-    large = is_large(task.model, task.data.input_shape)
-    if large:
+    if task.large:
         made = replace(made, batch_size=_BATCH_OF_LARGE, threads=2)
     per_epoch = max(1, len(task.data) // min(made.batch_size, len(task.data)))
-    epochs = min(made.epochs, _STEPS_OF_LARGE / per_epoch) if large else max(made.epochs, _LEAST_STEPS / per_epoch)
+    epochs = min(made.epochs, _STEPS_OF_LARGE / per_epoch) if task.large else max(made.epochs, _LEAST_STEPS / per_epoch)
     return replace(made, epochs=epochs)

@@ -25,7 +25,7 @@ from doldrum.inspectors.kinds import INSPECTORS
 from doldrum.measuring.checks import check_shape
 from doldrum.measuring.inputs import wanted_by
 from doldrum.poisoning.evaluate import Share
-from doldrum.repairing.contract import Recovered, RepairMethod, Task
+from doldrum.repairing.contract import Recovered, RepairMethod, Task, clears
 from doldrum.repairing.kinds import DEFAULT, METHODS, WITHOUT_TRIGGER
 from doldrum.repairing.material import Halves, parted
 from doldrum.repairing.result import Repair, verdict_of
@@ -150,7 +150,7 @@ def as_recovered(inspection: Any) -> Recovered | None:
         )
     name, route = inspection.where
     reading = next(one for one in inspection.examination.readings if one.inspector == name)
-    cleared = inspection.verdict == "no sign" and inspection.references > 0
+    cleared = clears(inspection.verdict, references=inspection.references > 0)
     return Recovered(route, inspection.trigger, name, reading.values.get(route), cleared=cleared)
 
 

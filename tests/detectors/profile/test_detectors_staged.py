@@ -204,7 +204,7 @@ def test_a_changed_file_is_refused(det):
     ]:
         kept = getattr(det, name)
         setattr(det, name, value)
-        with pytest.raises(InputError, match=r"; fit (the detector )?again$"):
+        with pytest.raises(InputError, match="fit again"):
             det.check_learned((1, 8, 8), 4)
         setattr(det, name, kept)
     det.check_learned((1, 8, 8), 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def test_what_an_explanation_proved_is_unlearned_and_said_in_its_words(folder: P
     assert "--explanation" in record.command
     page = write_repair_page(folder / "good-report").read_text()
     assert "proven by the explanation, from any class to 2" in page
-    assert "search for a trigger did not use the held-back images" in page
+    assert "The explanation's search for a trigger did not use the held-back images" in html.unescape(page)
     assert "the search of the inspection" not in page
 
 

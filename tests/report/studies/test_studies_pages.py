@@ -119,7 +119,10 @@ def test_other_attacks_are_described_until_they_have_models_for_a_test():
     assert [row[:2] for row in page.sections[0].tables[1].rows] == [["LSBA", "descriptive"]]
     page = study_page(study_of("smoothing", few))
     assert page.headline == "No attack has enough models for a test"
-    assert "attacks with a planned test need 3 models, and all other attacks need 6 models." in page.lede[0]
+    assert (
+        "There is no verdict, because there are too few models: attacks with a planned test need 3 models, and all other attacks need 6 models."
+        in page.lede[0]
+    )
 
 
 def test_failures_and_unfinished_cells_are_on_the_page():
@@ -158,6 +161,7 @@ def test_success_goes_with_smoothing_where_it_was_put_in():
     assert page.headline == "The model is smoother if the attack succeeds more often"
     assert "A positive relation is shown: over 60 models of 2 attacks" in page.lede[0]
     assert page.lede[1].startswith("Within each attack separately, the correlations are: BadNets alone (+0.")
+    assert page.lede[1].endswith("These correlations are not corrected for the number of attacks.")
     assert len(page.lede) == 2
 
 

@@ -384,6 +384,6 @@ def _told(data: bytes) -> dict[str, Any] | None:
             if told["format"] != FORMAT or file.metadata.num_rows != tally.total() or told["inputs"] != tally.total():
                 return None
             file.read(use_threads=False)
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError):
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
     return told

@@ -39,5 +39,5 @@ def check_overlays(overlays: Any, count: int, input_shape: tuple[int, int, int])
         or not ((overlays >= 0) & (overlays <= 1)).all()
     ):
         raise InputError(
-            f"expected an array of {count} float32 overlay images of shape {input_shape} in [0, 1], got an array of another shape, type or range; fit the detector again"
+            f"expected an array of {count} float32 overlay images of shape {input_shape} in [0, 1], got an array of another shape, type or range; fit again"
         )

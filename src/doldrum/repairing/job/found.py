@@ -16,6 +16,7 @@ from doldrum.inspectors import Route
 from doldrum.opening.files import digest_of
 from doldrum.records.explanations import ExplanationRecord
 from doldrum.records.inspection import InspectionRecord
+from doldrum.repairing.contract import clears
 
 __all__ = ["Found", "read_explanation", "read_inspection"]
 
@@ -77,7 +78,7 @@ def read_inspection(folder: str | Path, *, model: Path) -> Found:
         seed=record.seed,
         images=record.clean["sha256"],
         verdict=record.verdict["word"],
-        cleared=record.verdict["word"] == "no sign" and record.references is not None,
+        cleared=clears(record.verdict["word"], references=record.references is not None),
     )
 
 

@@ -11,7 +11,6 @@ from torch import nn
 
 from doldrum.errors import ClassifierError
 from doldrum.gradients.copied import frozen_copy
-from doldrum.gradients.cost import is_large
 from doldrum.pixels import to_float
 from doldrum.repairing.contract import RepairMethod, Task
 from doldrum.repairing.recipe import for_task
@@ -95,8 +94,7 @@ class _Matching(TrainingHook):
         assert task.recovered is not None
         images = to_float(task.data.images)
         self.settings = settings
-        large = is_large(task.model, task.data.input_shape)
-        self.longest = settings.longest_of_large if large else settings.longest
+        self.longest = settings.longest_of_large if task.large else settings.longest
         self.before = frozen_copy(task.model)
         device = next(task.model.parameters()).device
         answers = torch.cat([self._answers(part.to(device)) for part in torch.from_numpy(images).split(_BATCH)]).cpu()
