@@ -10,16 +10,21 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 # makes what they share once; a process that is done takes over tests of another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
+# Where PYTHONDONTWRITEBYTECODE is set, each of the many processes that tests start would compile the package again, for 2 s.
+COMPILE := $(BIN)/python -m compileall -q -j 0 src tests tools
+
 .PHONY: demo test coverage check docs bench setup data browser image clean
 
 demo: setup data
 	$(BIN)/doldrum demo
 
 test: setup data check browser
+	$(COMPILE)
 	$(PYTEST) --durations=10
 
 # The same tests, a third slower, and which lines and branches they reach: where a process is started, only those of the first.
 coverage: setup data browser
+	$(COMPILE)
 	$(PYTEST) --cov --cov-report=term:skip-covered
 
 # What a reader relies on: style, types, imports that go one way, no dead link, figures in README and docs that are those of the

@@ -138,12 +138,15 @@ def _graph(ov: Any, classifier: Classifier) -> Any:
     module = getattr(classifier, "module", None)
     if module is not None:
         import torch
+        from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
         example = torch.zeros((2, *classifier.input_shape), device=next(module.parameters(), torch.zeros(1)).device)
         with torch.no_grad(), warnings.catch_warnings():
-            # torch announces the end of tracing on every call; whether the traced graph is right is checked by its labels.
+            # torch announces the end of tracing on every call. Whether the traced graph is right is checked by its labels, so
+            # torch need not trace it a second time (which also imports torch.distributed, for 1.5 s).
             warnings.simplefilter("ignore")
-            return ov.convert_model(module, example_input=example)
+            decoder = TorchScriptPythonDecoder(module, example_input=example, trace_kwargs={"check_trace": False})
+            return ov.convert_model(decoder)
     path = getattr(classifier, "path", None)
     if path is None:
         raise EngineError(f"expected an nn.Module or an ONNX file, got {type(classifier).__name__}; use engine='eager'")

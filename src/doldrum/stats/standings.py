@@ -12,6 +12,7 @@ __all__ = ["deviations"]
 
 Key = TypeVar("Key", bound=Hashable)
 _PRIOR = 10.0  # objects whose variance a figure is given beforehand: the mean one of its kind
+_AT_ONCE = 1 << 16  # values that are handled at once: with more, they leave the cache
 _FEWEST = 3  # others with a value, below which a figure is compared with its kind
 
 
@@ -52,30 +53,34 @@ def deviations(
     kinds = {k: i for i, k in enumerate(dict.fromkeys(map(kind, names)))}
     group = np.array([kinds[kind(name)] for name in names], dtype=np.int64)
     out: list[dict[Key, float]] = []
-    for m in range(len(objects)):
-        mean, variance = _moments(np.delete(values, m, axis=0), group)
-        z = (values[m] - mean) / np.sqrt(np.maximum(variance, least**2))
-        out.append({name: float(v) for name, v in zip(names, z, strict=True) if np.isfinite(v)})
+    everyone = np.arange(len(objects))
+    at_once = max(1, _AT_ONCE // max(1, values.size))
+    for some in np.split(everyone, everyone[at_once::at_once]):
+        others = np.array([np.delete(everyone, m) for m in some], dtype=np.int64).reshape(len(some), max(0, len(objects) - 1))
+        mean, variance = _moments(values[others], group)
+        z = (values[some] - mean) / np.sqrt(np.maximum(variance, least**2))
+        out += [{name: float(v) for name, v in zip(names, row, strict=True) if np.isfinite(v)} for row in z]
     return out
 
 
 def _moments(values: NDArray[np.float64], group: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The mean and the shrunken variance of the values in each of J columns. A column gets NaN if no column of its kind
-    has a finite value."""
+    """The mean and the shrunken variance of the values in each of J columns, for each of M tables of shape (N, J).
+
+    The shape of both results is (M, J). A column gets NaN if no column of its kind has a finite value.
+    """
     known = np.isfinite(values)
-    count = known.sum(axis=0)
-    mean = np.where(known, values, 0.0).sum(axis=0) / np.maximum(count, 1)
-    squares = np.where(known, values - mean, 0.0) ** 2
+    count = known.sum(axis=1)
+    mean = np.where(known, values, 0.0).sum(axis=1) / np.maximum(count, 1)
+    squares = (np.where(known, values - mean[:, None], 0.0) ** 2).sum(axis=1)
     freedom = np.maximum(count - 1, 0)
-    variance = np.full(values.shape[1], np.nan)
+    variance = np.empty_like(mean)
     for g in np.unique(group):
         mine = group == g
-        if not known[:, mine].any():
-            mean[mine] = np.nan
-            continue
-        all_of_kind = values[:, mine][known[:, mine]]
-        within = squares[:, mine].sum() / max(int(freedom[mine].sum()), 1)
-        variance[mine] = (squares[:, mine].sum(axis=0) + _PRIOR * within) / (freedom[mine] + _PRIOR)
+        within = squares[:, mine].sum(axis=1) / np.maximum(freedom[:, mine].sum(axis=1), 1)
+        variance[:, mine] = (squares[:, mine] + _PRIOR * within[:, None]) / (freedom[:, mine] + _PRIOR)
         few = mine & (count < _FEWEST)
-        mean[few], variance[few] = all_of_kind.mean(), all_of_kind.var()
+        for m in np.flatnonzero(few.any(axis=1)):
+            of_kind = values[m][:, mine][known[m][:, mine]]
+            nothing = of_kind.size == 0
+            mean[m, few[m]], variance[m, few[m]] = (np.nan, np.nan) if nothing else (of_kind.mean(), of_kind.var())
     return mean, variance
