@@ -46,6 +46,8 @@ def deviations(
     >>> [round(one["a"], 2) for one in found]
     [7.0, -0.97, -0.56, -0.23]
     """
+    if not objects:
+        return []
     names = list(dict.fromkeys(name for one in objects for name in one))
     values = np.array([[float(one.get(name, np.nan)) for name in names] for one in objects], dtype=np.float64)
     values = values.reshape(len(objects), len(names))
@@ -56,7 +58,7 @@ def deviations(
     everyone = np.arange(len(objects))
     at_once = max(1, _AT_ONCE // max(1, values.size))
     for some in np.split(everyone, everyone[at_once::at_once]):
-        others = np.array([np.delete(everyone, m) for m in some], dtype=np.int64).reshape(len(some), max(0, len(objects) - 1))
+        others = np.array([np.delete(everyone, m) for m in some])
         mean, variance = _moments(values[others], group)
         z = (values[some] - mean) / np.sqrt(np.maximum(variance, least**2))
         out += [{name: float(v) for name, v in zip(names, row, strict=True) if np.isfinite(v)} for row in z]
