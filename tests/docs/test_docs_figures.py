@@ -79,7 +79,7 @@ def test_the_command_says_what_is_wrong_with_which_page_and_writes_it_right(tmp_
     page = tmp_path / "docs/results/findings.md"
     right = page.read_text(encoding="utf-8")
     page.write_text(right.replace("BadNets +.146 (.112", "BadNets +.147 (.112"), encoding="utf-8")
-    command = [sys.executable, str(tmp_path / "tools/check-figures")]
+    command = [sys.executable, str(tmp_path / "tools/check-figures"), "docs/results/findings.md"]
     run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert run.returncode == 1
     (line,) = run.stderr.splitlines()
@@ -87,3 +87,5 @@ def test_the_command_says_what_is_wrong_with_which_page_and_writes_it_right(tmp_
     assert 'got "BadNets +.147 (.112' in line
     assert subprocess.run([*command, "--write"], check=False, timeout=300).returncode == 0
     assert page.read_text(encoding="utf-8") == right
+    other = subprocess.run([*command, "docs/none.md"], capture_output=True, text=True, check=False, timeout=300)
+    assert (other.returncode, "got docs/none.md" in other.stderr) == (2, True)

@@ -11,7 +11,7 @@ import pytest
 
 import doldrum as dd
 from doldrum.data import ImageSet
-from doldrum.detectors import STRIP, Detector, SmoothnessProfile, StagedProfile, W
+from doldrum.detectors import STRIP, Detector, StagedProfile, W
 from doldrum.detectors.deploy import scanning
 from doldrum.detectors.deploy.kept import holds_batches, kept_batches
 from doldrum.detectors.deploy.scanning import scan_to
@@ -46,8 +46,8 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize(
     ("make", "workers"),
-    [(lambda: SmoothnessProfile(seed=1), 3), (lambda: StagedProfile(seed=1), 2), (lambda: STRIP(draws=20, seed=1), 2)],
-    ids=["profile", "staged", "strip"],
+    [(lambda: StagedProfile(seed=1), 3), (lambda: STRIP(draws=20, seed=1), 2)],
+    ids=["staged", "strip"],
 )
 def test_whatever_the_number_of_workers_all_is_bit_for_bit_the_same(make, workers, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(scanning, "_SHARD", 60)
