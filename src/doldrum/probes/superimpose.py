@@ -18,9 +18,10 @@ __all__ = ["Superimpose"]
 
 
 class Superimpose(ImageProbe):
-    """Add another image, the overlay o_j, to the image x: clip(x + s o_j, 0, 1), or the blend (1 - s) x + s o_j.
+    """Add another image, the overlay o_j, to the image x: clip(x + s o_j, 0, 1), or clip(x + s (o_j - m), 0, 1), or the
+    blend (1 - s) x + s o_j.
 
-    Overlays are common to all inputs.
+    Overlays are common to all inputs. m holds, for each channel, the median of all pixels of all overlays.
 
     Parameters
     ----------
@@ -31,9 +32,11 @@ class Superimpose(ImageProbe):
         Weights s of the overlay; 0 leaves the image unchanged.
     draws : int
         The number of draws, at most M. The default is M, the number of overlays. Each overlay is used once.
-    mode : "add" or "blend"
+    mode : "add", "relative" or "blend"
         "add", the default with weight 1, is the method of the paper: both images have full weight, and the sum is
-        clipped at white.
+        clipped at white. "relative" adds only the difference between the overlay and the median colour m. If the
+        pictures show objects on a plain background, m is the background: with black, "relative" does the same as "add".
+        With a bright background, most of the sum of "add" is white, and "relative" shows both objects.
 
     Source: Gao et al. 2019 (STRIP), arXiv 1902.06531, section 4; several later toolkits use "blend".
 
@@ -56,7 +59,7 @@ class Superimpose(ImageProbe):
         *,
         draws: int | None = None,
         seed: int = 0,
-        mode: Literal["add", "blend"] = "add",
+        mode: Literal["add", "relative", "blend"] = "add",
     ) -> None:
         values = np.asarray(overlays)
         if values.ndim != 4 or not len(values):
@@ -70,8 +73,8 @@ class Superimpose(ImageProbe):
         self.check_strengths(1, "weights of the overlay")
         if self.draws > len(values):
             raise InputError(f"expected at least {self.draws} overlays (one per draw), got {len(values)}; pass more")
-        if mode not in ("add", "blend"):
-            raise InputError(f"expected mode 'add' or 'blend', got {mode!r}")
+        if mode not in ("add", "relative", "blend"):
+            raise InputError(f"expected mode 'add', 'relative' or 'blend', got {mode!r}")
         self.mode = mode
 
     @property
@@ -94,7 +97,10 @@ class Superimpose(ImageProbe):
                 f"expected overlays of shape {tuple(input_shape)}, got {self.overlays.shape[1:]}; resize them"
             )
         order = rng(self.seed, self.family).permutation(len(self.overlays))[: self.draws]
-        return _Overlays(self.overlays[order], self.strengths, blend=self.mode == "blend")
+        bank = self.overlays[order]
+        if self.mode == "relative":
+            bank -= np.median(self.overlays, axis=(0, 2, 3), keepdims=True)[0]
+        return _Overlays(bank, self.strengths, blend=self.mode == "blend")
 
 
 class _Overlays:

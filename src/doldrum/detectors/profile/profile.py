@@ -135,7 +135,7 @@ class SmoothnessProfile(OfFamilies):
         if self._num_overlays:
             if self.fitted_for is None:
                 raise InputError(f"expected a fitted detector, got {self!r}; call fit(classifier, clean) first")
-            made[OVERLAY] = Superimpose(self.overlays_, [1.0], seed=self.probe_seed(OVERLAY))
+            made[OVERLAY] = Superimpose(self.overlays_, [1.0], seed=self.probe_seed(OVERLAY), mode="relative")
         return made
 
     def prepare(self, classifier: Classifier, clean: ImageSet) -> None:
