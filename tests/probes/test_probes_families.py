@@ -24,6 +24,9 @@ SPECIMENS = {
     "blend": lambda shape: P.Superimpose(
         np.random.default_rng(1).random((9, *shape)), [0.0, 0.4, 1.0], draws=6, seed=3, mode="blend"
     ),
+    "relative": lambda shape: P.Superimpose(
+        np.random.default_rng(1).random((9, *shape)), [0.0, 0.4, 1.0], draws=6, seed=3, mode="relative"
+    ),
     "scale": lambda shape: P.Scale([1.0, 3.0, 0.5]),
     "shift": lambda shape: P.Shift([0, 1, 3], draws=6, seed=3),
     "warp": lambda shape: P.Warp([0.0, 0.5, 2.0], draws=6, seed=3),

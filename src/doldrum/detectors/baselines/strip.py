@@ -45,9 +45,10 @@ class STRIP(Detector):
     ----------
     draws : int
         The number of overlays. The paper uses 100 and finds that 10 are enough.
-    mode : "add" or "blend"
-        "add", as in the paper: the sum of the image and the weighted overlay, clipped to [0, 1]. "blend": (1 - weight)
-        x + weight o_j.
+    mode : "add", "relative" or "blend"
+        "add", as in the paper: the sum of the image and the weighted overlay, clipped to [0, 1]. "relative": only the
+        difference between the overlay and the median colour of the overlays is added, as `SmoothnessProfile` does.
+        "blend": (1 - weight) x + weight o_j. (The formulas are those of `probes.Superimpose`.)
     weight : float
         The factor by which the overlay is multiplied, called weight in the formula above.
     seed : int, optional
@@ -67,7 +68,7 @@ class STRIP(Detector):
         self,
         *,
         draws: int = 100,
-        mode: Literal["add", "blend"] = "add",
+        mode: Literal["add", "relative", "blend"] = "add",
         weight: float = 1.0,
         seed: int | None = None,
     ) -> None:
@@ -76,7 +77,7 @@ class STRIP(Detector):
             raise InputError(f"expected a whole number of draws of at least 1, got {draws!r}")
         Superimpose(np.zeros((1, 1, 1, 1)), [weight], mode=mode)  # refuses what is no mode or weight
         self.draws, self.weight = int(draws), float(weight)
-        self.mode: Literal["add", "blend"] = mode
+        self.mode: Literal["add", "relative", "blend"] = mode
         self.overlays_: NDArray[Any] | None = None
 
     def prepare(self, classifier: Classifier, clean: ImageSet) -> None:
