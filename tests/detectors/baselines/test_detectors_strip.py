@@ -8,24 +8,29 @@ from doldrum.detectors import STRIP
 from doldrum.errors import ClassifierError, InputError
 
 
-def reference(classifier, x: np.ndarray, overlays: np.ndarray, blend: float | None = None) -> float:
+def reference(classifier, x: np.ndarray, overlays: np.ndarray, mode: str, weight: float) -> float:
     """Gao et al., equations 3 and 4, in nats: the entropy of each superimposed image, over its classes, then the mean."""
     total = 0.0
+    level = [sorted(overlays[:, c].ravel()) for c in range(overlays.shape[1])]
+    median = [(v[(len(v) - 1) // 2] + v[len(v) // 2]) / 2 if mode == "relative" else 0.0 for v in level]
     for overlay in overlays:
         mixed = np.zeros_like(x)
         for at in np.ndindex(x.shape):
-            value = x[at] + overlay[at] if blend is None else (1 - blend) * x[at] + blend * overlay[at]
+            kept = 1 - weight if mode == "blend" else 1
+            value = kept * x[at] + weight * (overlay[at] - median[at[0]])
             mixed[at] = min(max(value, 0.0), 1.0)
         for p in softmax(classifier(mixed[None])[0]):
             total -= p * np.log(p) if p > 0 else 0.0
     return total / len(overlays)
 
 
-@pytest.mark.parametrize("settings", [{}, {"mode": "blend", "weight": 0.5}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"mode": "add"}, {"mode": "blend", "weight": 0.5}, {"mode": "relative", "weight": 0.7}]
+)
 def test_score_is_the_papers_input_by_input(settings) -> None:
     clf, x = normed_classifier(), pool(12, 1)
     det = eager(STRIP(draws=9, seed=1, **settings).fit(clf, pool(30)))
-    expected = [-reference(clf, image, det.overlays_, settings.get("weight")) for image in x]
+    expected = [-reference(clf, image, det.overlays_, det.mode, det.weight) for image in x]
     assert np.allclose(det.score_samples(x), expected, atol=2e-5)
     assert np.std(expected) > 0.01
 

@@ -83,7 +83,7 @@ def test_equal_budgets_read_the_first_draws_and_kinds(bench, one_engine):
         assert found.costs["forwards"] == detector.forwards <= 64
     strip = STRIP(seed=5).fit(model, fit)
     assert strip.overlays_ is not None
-    first = Superimpose(strip.overlays_, draws=63, seed=strip.probe_seed("overlay"))
+    first = Superimpose(strip.overlays_, draws=63, seed=strip.probe_seed("overlay"), mode=strip.mode)
     pinned = scored.engines["superimpose"]
     found = dd.measure(model, images[125:], first, readouts=("entropy",), progress=False, engine=pinned)
     entropy = found.readouts["entropy"]

@@ -30,7 +30,7 @@ def strip_score(responses: Responses) -> NDArray[np.float64]:
 
 
 class STRIP(Detector):
-    """Score -H(x), H = (1/N) sum_j H(f(clip(x + o_j))): minus the mean entropy, in nats, under N overlays o_j.
+    """Score -H(x), H = (1/N) sum_j H(f(clip(x + o_j - m))): minus the mean entropy, in nats, under N overlays o_j.
 
     The detector needs scores, clean images for calibration, and further clean images as overlays. The detector takes
     `draws` + 1 forward passes per input. STRIP cannot find triggers that work only on one source class (TaCT), or whose
@@ -39,16 +39,17 @@ class STRIP(Detector):
     The overlays are images of `fit`, chosen at random and stored in `overlays_`. The number of overlays is `draws`.
     Overlays are never used for calibration, since `calibrate` refuses images of `fit`. All inputs get the same
     overlays, while the paper draws new ones for each input. The entropy is over classes, averaged over overlays. The
-    entropy is in nats, while the paper uses bits.
+    entropy is in nats, while the paper uses bits. m holds, for each channel, the median of all pixels of the overlays,
+    while the paper always has m = 0. On pictures with a black background, m is 0 too. On a bright background, most of
+    x + o_j is white, and the method finds nearly nothing; see docs/results/detection-design.md.
 
     Parameters
     ----------
     draws : int
         The number of overlays. The paper uses 100 and finds that 10 are enough.
     mode : "add", "relative" or "blend"
-        "add", as in the paper: the sum of the image and the weighted overlay, clipped to [0, 1]. "relative": only the
-        difference between the overlay and the median colour of the overlays is added, as `SmoothnessProfile` does.
-        "blend": (1 - weight) x + weight o_j. (The formulas are those of `probes.Superimpose`.)
+        "relative", the default: x + weight (o_j - m), clipped to [0, 1], as in `SmoothnessProfile`. "add", as in the
+        paper: x + weight o_j, clipped to [0, 1]. "blend": (1 - weight) x + weight o_j.
     weight : float
         The factor by which the overlay is multiplied, called weight in the formula above.
     seed : int, optional
@@ -68,7 +69,7 @@ class STRIP(Detector):
         self,
         *,
         draws: int = 100,
-        mode: Literal["add", "relative", "blend"] = "add",
+        mode: Literal["add", "relative", "blend"] = "relative",
         weight: float = 1.0,
         seed: int | None = None,
     ) -> None:
