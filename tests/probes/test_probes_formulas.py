@@ -16,12 +16,14 @@ P = dd.probes
 def test_superimpose_adds_or_blends_each_overlay_once() -> None:
     overlays, image = picture((7, 3, 4, 5), 1), picture((3, 4, 5))
     order = dd.seeds.rng(2, "superimpose").permutation(7)
-    middle = np.array([np.sort(overlays[:, c].ravel())[69:71].mean() for c in range(3)])[:, None, None]  # of 140 pixels
+    edge = [(y, x) for y in range(4) for x in range(5) if y in (0, 3) or x in (0, 4)]  # 14 pixels of each of 7 overlays
+    middle = [np.sort([o[c][at] for o in overlays for at in edge])[48:50].mean() for c in range(3)]
+    background = np.array(middle)[:, None, None]
     for mode in ("add", "relative", "blend"):
         out = drawn(P.Superimpose(overlays, [0.6], seed=2, mode=mode), image, 0, 0, 7)
         for j in range(7):
             kept = 0.4 * image if mode == "blend" else image
-            over = overlays[order[j]] - (middle if mode == "relative" else 0)
+            over = overlays[order[j]] - (background if mode == "relative" else 0)
             assert np.allclose(out[j], np.clip(kept + 0.6 * over, 0, 1), atol=1e-6)
     few = drawn(P.Superimpose(overlays, [0.6], draws=3, seed=2), image, 0, 0, 3)
     assert np.array_equal(few, drawn(P.Superimpose(overlays, [0.6], seed=2), image, 0, 0, 3))
@@ -30,7 +32,7 @@ def test_superimpose_adds_or_blends_each_overlay_once() -> None:
 
 @pytest.mark.parametrize("level", [0.0, 0.5, 0.9])
 def test_a_relative_overlay_keeps_the_background_and_shows_both_objects(level) -> None:
-    """Two objects on a plain background: the background is the median colour."""
+    """Two objects on a plain background."""
     image, over = np.full((2, 3, 8, 8), level, dtype=np.float32)
     image[:, 1, 1] = over[:, 6, 6] = 0.7
     out = drawn(P.Superimpose(over[None], mode="relative"), image, 0, 0, 1)[0]
@@ -40,9 +42,8 @@ def test_a_relative_overlay_keeps_the_background_and_shows_both_objects(level) -
 
 
 def test_relative_overlays_of_black_pictures_are_those_of_the_paper() -> None:
-    digits, image = dd.load_dataset("digits:test").images[:40], picture((1, 8, 8))
-    digits = np.where(digits < 200, 0, digits)  # more than half of the pixels are black
-    relative, added = (drawn(P.Superimpose(digits, mode=mode), image, 0, 0, 40) for mode in ("relative", "add"))
+    digits, image = dd.load_dataset("digits:test").images[:19], picture((1, 8, 8))
+    relative, added = (drawn(P.Superimpose(digits, mode=mode), image, 0, 0, 19) for mode in ("relative", "add"))
     assert np.array_equal(relative, added)
 
 

@@ -21,7 +21,8 @@ class Superimpose(ImageProbe):
     """Add another image, the overlay o_j, to the image x: clip(x + s o_j, 0, 1), or clip(x + s (o_j - m), 0, 1), or the
     blend (1 - s) x + s o_j.
 
-    Overlays are common to all inputs. m holds, for each channel, the median of all pixels of all overlays.
+    Overlays are common to all inputs. m is the *background*: for each channel, the median of the outermost pixels of all
+    overlays.
 
     Parameters
     ----------
@@ -34,9 +35,9 @@ class Superimpose(ImageProbe):
         The number of draws, at most M. The default is M, the number of overlays. Each overlay is used once.
     mode : "add", "relative" or "blend"
         "add", the default with weight 1, is the method of the paper: both images have full weight, and the sum is
-        clipped at white. "relative" adds only the difference between the overlay and the median colour m. If the
-        pictures show objects on a plain background, m is the background: with black, "relative" does the same as "add".
-        With a bright background, most of the sum of "add" is white, and "relative" shows both objects.
+        clipped at white. "relative" adds only the difference between the overlay and the background m. On a black
+        background, "relative" does the same as "add". On a bright background, most of the sum of "add" is white, and
+        "relative" shows both objects.
 
     Source: Gao et al. 2019 (STRIP), arXiv 1902.06531, section 4; several later toolkits use "blend".
 
@@ -99,8 +100,17 @@ class Superimpose(ImageProbe):
         order = rng(self.seed, self.family).permutation(len(self.overlays))[: self.draws]
         bank = self.overlays[order]
         if self.mode == "relative":
-            bank -= np.median(self.overlays, axis=(0, 2, 3), keepdims=True)[0]
+            bank -= _background(self.overlays)
         return _Overlays(bank, self.strengths, blend=self.mode == "blend")
+
+
+def _background(overlays: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The background of each channel (C, 1, 1): the median of the outermost pixels. The median of all pixels would also
+    depend on the objects: half of the pixels of Fashion-MNIST are black, so the median of 19 images may be grey."""
+    height, width = overlays.shape[2:]
+    rows, columns = np.indices((height, width))
+    outermost = (rows % (height - 1 or 1) == 0) | (columns % (width - 1 or 1) == 0)
+    return np.median(overlays[:, :, outermost], axis=(0, 2))[:, None, None].astype(np.float32)
 
 
 class _Overlays:

@@ -11,13 +11,15 @@ from doldrum.errors import ClassifierError, InputError
 def reference(classifier, x: np.ndarray, overlays: np.ndarray, mode: str, weight: float) -> float:
     """Gao et al., equations 3 and 4, in nats: the entropy of each superimposed image, over its classes, then the mean."""
     total = 0.0
-    level = [sorted(overlays[:, c].ravel()) for c in range(overlays.shape[1])]
-    median = [(v[(len(v) - 1) // 2] + v[len(v) // 2]) / 2 if mode == "relative" else 0.0 for v in level]
+    ends = (0, overlays.shape[2] - 1)
+    edge = [at for at in np.ndindex(overlays.shape[2:]) if at[0] in ends or at[1] in ends]
+    level = [sorted(o[c][at] for o in overlays for at in edge) for c in range(overlays.shape[1])]
+    background = [(v[(len(v) - 1) // 2] + v[len(v) // 2]) / 2 if mode == "relative" else 0.0 for v in level]
     for overlay in overlays:
         mixed = np.zeros_like(x)
         for at in np.ndindex(x.shape):
             kept = 1 - weight if mode == "blend" else 1
-            value = kept * x[at] + weight * (overlay[at] - median[at[0]])
+            value = kept * x[at] + weight * (overlay[at] - background[at[0]])
             mixed[at] = min(max(value, 0.0), 1.0)
         for p in softmax(classifier(mixed[None])[0]):
             total -= p * np.log(p) if p > 0 else 0.0

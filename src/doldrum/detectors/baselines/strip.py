@@ -39,9 +39,9 @@ class STRIP(Detector):
     The overlays are images of `fit`, chosen at random and stored in `overlays_`. The number of overlays is `draws`.
     Overlays are never used for calibration, since `calibrate` refuses images of `fit`. All inputs get the same
     overlays, while the paper draws new ones for each input. The entropy is over classes, averaged over overlays. The
-    entropy is in nats, while the paper uses bits. m holds, for each channel, the median of all pixels of the overlays,
-    while the paper always has m = 0. On pictures with a black background, m is 0 too. On a bright background, most of
-    x + o_j is white, and the method finds nearly nothing; see docs/results/detection-design.md.
+    entropy is in nats, while the paper uses bits. m is the background of the overlays (`probes.Superimpose`), while the
+    paper always has m = 0. On a black background, m is 0 too. On a bright background, most of x + o_j is white, and the
+    method finds nearly nothing; see docs/results/detection-design.md.
 
     Parameters
     ----------

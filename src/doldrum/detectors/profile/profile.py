@@ -58,8 +58,8 @@ class SmoothnessProfile(OfFamilies):
     4. *stability under noise* (0.5): the share of draws that kept the label, standardised with the mean and the
        standard deviation of the class. Families that move pixels are left out.
     5. *stability under overlays* (1): the same stability when clean images are laid over the input, as in STRIP, but
-       computed from labels. Only the difference between an overlay and the median colour of the overlays is added. So a
-       background keeps its brightness.
+       computed from labels. Only the difference between an overlay and the background of the overlays is added, so the
+       background keeps its brightness (`probes.Superimpose`, mode "relative").
 
     The first three parts use the class that the label changes to when a perturbation destroys the trigger (for example,
     when a patch is shifted, or in an all-to-all attack). The last two parts find triggers that no perturbation
