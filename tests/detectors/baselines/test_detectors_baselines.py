@@ -49,7 +49,7 @@ def test_every_detector_is_shown_and_tested() -> None:
 
 
 PAPERS = {
-    STRIP: {"draws": 100, "mode": "add", "weight": 1.0},
+    STRIP: {"draws": 100, "mode": "relative", "weight": 1.0},
     ScaleUp: {"factors": (3.0, 5.0, 7.0, 9.0, 11.0)},
     TeCo: {"kinds": CORRUPTIONS, "table": "imagenet-c"},
     IBDPSC: {"models": 5, "omega": 1.5, "xi": 0.6},
@@ -60,5 +60,5 @@ PAPERS = {
 
 
 @pytest.mark.parametrize("kind", PAPERS, ids=lambda kind: kind.name)
-def test_defaults_are_what_the_docstring_says_of_the_paper(kind) -> None:
+def test_defaults_are_what_the_docstring_says(kind) -> None:
     assert kind().settings == PAPERS[kind] | {"seed": None}
