@@ -300,6 +300,7 @@ def test_overlays_are_images_of_fit_and_are_kept(black_box, pool, tmp_path):
     det = SmoothnessProfile(families={"noise": FAMILIES["noise"]}, overlays=7, seed=1).fit(black_box, pool[:100])
     assert det.overlays_.shape == (7, 1, 8, 8)
     assert all((pool[:100] == one).all(axis=(1, 2, 3)).any() for one in det.overlays_)
+    assert getattr(det.probes()["overlay"], "mode", None) == "relative"
     assert det.forwards == 1 + 8 + 7
     det.calibrate(pool[100:300], fpr=0.05)
     again = load_detector(save_detector(det, tmp_path / "guard"), black_box)
