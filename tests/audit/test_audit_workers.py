@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import os
 import signal
 from pathlib import Path
@@ -65,8 +64,6 @@ def test_rows_and_record_are_those_of_one_process_whatever_befalls(model, tmp_pa
         (deaths / str(n)).touch()
     monkeypatch.setenv("DOLDRUM_TEST_DEATHS", str(deaths))
     monkeypatch.setattr(helping, "Helper", Mortal)
-    # Fewer tries in vain: each starts a process.
-    monkeypatch.setattr(importlib.import_module("doldrum.spread.spread"), "_TRIES", 2)
     with pytest.raises(WorkerError, match="run the same command again to continue"):
         run_audit(asked)
     assert (

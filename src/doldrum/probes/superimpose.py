@@ -105,11 +105,13 @@ class Superimpose(ImageProbe):
 
 
 def _background(overlays: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The background of each channel (C, 1, 1): the median of the outermost pixels. The median of all pixels would also
-    depend on the objects: half of the pixels of Fashion-MNIST are black, so the median of 19 images may be grey."""
-    height, width = overlays.shape[2:]
-    rows, columns = np.indices((height, width))
-    outermost = (rows % (height - 1 or 1) == 0) | (columns % (width - 1 or 1) == 0)
+    """The background of each channel (C, 1, 1): the median of the outermost pixels.
+
+    The median of all pixels would depend on the objects too. For example, only half of the pixels of Fashion-MNIST are
+    black, so the median of all pixels of 19 images is often grey.
+    """
+    outermost = np.ones(overlays.shape[2:], dtype=bool)
+    outermost[1:-1, 1:-1] = False
     return np.median(overlays[:, :, outermost], axis=(0, 2))[:, None, None].astype(np.float32)
 
 

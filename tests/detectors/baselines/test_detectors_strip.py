@@ -65,7 +65,8 @@ def test_an_input_whose_class_survives_every_overlay_is_the_most_suspicious() ->
     clf = dd.as_classifier(scores, input_shape=(1, 8, 8), num_classes=4)
     triggered = pool(20, 4)
     triggered[:, 0, 0, :3] = 1
-    det = STRIP(draws=9, seed=1, mode="add").fit(clf, 0.5 * pool(30))
+    clean = np.pad(0.5 * pool(30)[:, :, 1:-1, 1:-1], ((0, 0), (0, 0), (1, 1), (1, 1)))  # on a black background
+    det = STRIP(draws=9, seed=1).fit(clf, clean)
     det.calibrate(0.9 * pool(99, 2), fpr=0.01)
     assert det.scan(triggered).flags.all()
 

@@ -41,7 +41,7 @@ class STRIP(Detector):
     overlays, while the paper draws new ones for each input. The entropy is over classes, averaged over overlays. The
     entropy is in nats, while the paper uses bits. m is the background of the overlays (`probes.Superimpose`), while the
     paper always has m = 0. On a black background, m is 0 too. On a bright background, most of x + o_j is white, and the
-    method finds nearly nothing; see docs/results/detection-design.md.
+    method of the paper finds few triggers; see docs/results/detection-design.md.
 
     Parameters
     ----------
