@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,10 @@ from doldrum.pixels import to_float
 from doldrum.probes.base import ImageProbe
 from doldrum.seeds import rng
 
-__all__ = ["Superimpose"]
+__all__ = ["Mode", "Superimpose"]
+
+Mode = Literal["add", "relative", "blend"]
+"""How an overlay is added to an image, see `Superimpose`."""
 
 
 class Superimpose(ImageProbe):
@@ -60,7 +63,7 @@ class Superimpose(ImageProbe):
         *,
         draws: int | None = None,
         seed: int = 0,
-        mode: Literal["add", "relative", "blend"] = "add",
+        mode: Mode = "add",
     ) -> None:
         values = np.asarray(overlays)
         if values.ndim != 4 or not len(values):
@@ -74,7 +77,7 @@ class Superimpose(ImageProbe):
         self.check_strengths(1, "weights of the overlay")
         if self.draws > len(values):
             raise InputError(f"expected at least {self.draws} overlays (one per draw), got {len(values)}; pass more")
-        if mode not in ("add", "relative", "blend"):
+        if mode not in get_args(Mode):
             raise InputError(f"expected mode 'add', 'relative' or 'blend', got {mode!r}")
         self.mode = mode
 

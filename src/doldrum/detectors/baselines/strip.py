@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from doldrum.detectors.contract.hooks import Needs
 from doldrum.detectors.shared.overlays import check_overlays, draw_overlays
 from doldrum.errors import InputError
 from doldrum.probes import Probe, Superimpose
+from doldrum.probes.superimpose import Mode
 from doldrum.responses import Responses
 
 __all__ = ["STRIP", "strip_score"]
@@ -69,7 +70,7 @@ class STRIP(Detector):
         self,
         *,
         draws: int = 100,
-        mode: Literal["add", "relative", "blend"] = "relative",
+        mode: Mode = "relative",
         weight: float = 1.0,
         seed: int | None = None,
     ) -> None:
@@ -78,7 +79,7 @@ class STRIP(Detector):
             raise InputError(f"expected a whole number of draws of at least 1, got {draws!r}")
         Superimpose(np.zeros((1, 1, 1, 1)), [weight], mode=mode)  # refuses what is no mode or weight
         self.draws, self.weight = int(draws), float(weight)
-        self.mode: Literal["add", "relative", "blend"] = mode
+        self.mode: Mode = mode
         self.overlays_: NDArray[Any] | None = None
 
     def prepare(self, classifier: Classifier, clean: ImageSet) -> None:
