@@ -91,6 +91,25 @@ def test_equal_budgets_read_the_first_draws_and_kinds(bench, one_engine):
     assert {v.costs["detector"] for v in scored.variants if v.costs["budget"] == EQUAL} == {"w", "rpp", "teco", "strip"}
 
 
+def test_named_detectors_alone_run_and_take_at_most_64_forward_passes(bench, one_engine):
+    model, images, _, scored = bench
+    named = make_bench(model, ImageSet(images[:110]), 5, "strip max-softmax profile")
+    found = named.score({"test": images[125:]})
+    costs = {v.costs["detector"]: (v.costs["budget"], v.costs["forwards"]) for v in found.variants}
+    assert costs == {"profile": (PAPER, 64), "max-softmax": (PAPER, 1), "strip": (EQUAL, 64)}
+    for name in ("profile", "max-softmax"):
+        assert of(found, name).scores["test"] == pytest.approx(of(scored, name).scores["test"], abs=1e-5)
+    with pytest.raises(InputError, match="expected all, or detectors among profile"):
+        DetectionCell(**TINY, detectors="strip beatrix")
+    with pytest.raises(InputError, match="separated by spaces"):
+        DetectionCell(**TINY, detectors=["strip"])
+
+
+def test_the_key_of_a_cell_with_all_detectors_is_as_before_they_could_be_named():
+    assert "detectors" not in DetectionCell(**TINY).to_dict()
+    assert DetectionCell(**TINY, detectors="strip").to_dict()["detectors"] == "strip"
+
+
 def test_a_detector_that_the_model_cannot_serve_is_named_with_the_reason(bench):
     assert list(bench[2].refused) == ["ibd-psc"]
     assert "batch normalisation" in bench[2].refused["ibd-psc"]

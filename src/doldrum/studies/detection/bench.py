@@ -20,12 +20,14 @@ from doldrum.data import ImageSet
 from doldrum.detectors import DETECTORS, RPP, STRIP, Detector, Evidence, StagedProfile, TeCo, W
 from doldrum.errors import ClassifierError, InputError
 from doldrum.measuring import Answers, Measurement
-from doldrum.probes import ImageProbe, Probe
+from doldrum.probes import CORRUPTIONS, ImageProbe, Probe
 from doldrum.responses import Responses
 
-__all__ = ["EQUAL", "PAPER", "Bench", "Scored", "Variant", "cut", "make_bench"]
+__all__ = ["ALL", "EQUAL", "PAPER", "Bench", "Scored", "Variant", "chosen", "cut", "make_bench"]
 
 PAPER, EQUAL = "paper", "equal"
+ALL = "all"
+"""Instead of names of detectors: all detectors of a study."""
 _DRAWS = 63  # and the unperturbed input: 64 forwards
 _KINDS = 12  # of 14 kinds of corruption at 5 severities
 
@@ -160,8 +162,25 @@ class Bench:
         return found
 
 
-def make_bench(model: Classifier, fit: ImageSet, seed: int) -> Bench:
-    """Fit every detector that works with the classifier, at the budget of its paper.
+def chosen(names: str) -> list[str]:
+    """The names of detectors in a text, separated by spaces. Raises InputError for a name that is no detector.
+
+    >>> chosen("strip profile")
+    ['profile', 'strip']
+    """
+    known = [name for name, kind in DETECTORS.items() if kind is not StagedProfile]
+    asked = known if names == ALL else names.split()
+    odd = [name for name in asked if name not in known]
+    if odd or not asked:
+        raise InputError(
+            f'expected {ALL}, or detectors among {", ".join(known)}, separated by spaces, got {names!r}; e.g. "profile strip"'
+        )
+    return [name for name in known if name in asked]
+
+
+def make_bench(model: Classifier, fit: ImageSet, seed: int, names: str = ALL) -> Bench:
+    """Fit the named detectors that work with the classifier, or all detectors, at the budget of their papers. Named
+    detectors take at most 64 forward passes.
 
     A detector that needs more than 64 forward passes is also run with a budget of 64. With a budget of 64, a detector
     uses only its first draws, or its first kinds of corruption. All detectors share one seed, so RPP and W use the same
@@ -178,12 +197,19 @@ def make_bench(model: Classifier, fit: ImageSet, seed: int) -> Bench:
             bench.refused[name] = str(error)
         return fitted.get(name)
 
-    for name, kind in DETECTORS.items():
-        if kind not in (RPP, StagedProfile):
-            add(name, lambda kind=kind: kind(seed=seed))
-    strength = getattr(fitted.get(W.name), "strength_", None)
-    add(RPP.name, lambda: RPP(seed=seed, strength=strength))
+    fewer_draws, kinds = {"draws": _DRAWS}, {"kinds": CORRUPTIONS[:_KINDS]}
+    at_most: dict[type[Detector], dict[str, Any]] = {W: fewer_draws, RPP: fewer_draws, STRIP: fewer_draws, TeCo: kinds}
+    asked = {DETECTORS[name]: {} if names == ALL else at_most.get(DETECTORS[name], {}) for name in chosen(names)}
+    for kind, settings in asked.items():
+        if kind is not RPP:
+            add(kind.name, lambda kind=kind, settings=settings: kind(seed=seed, **settings))
+    if RPP in asked:
+        strength = getattr(fitted.get(W.name), "strength_", None)
+        add(RPP.name, lambda: RPP(seed=seed, strength=strength, **asked[RPP]))
     for name, detector in fitted.items():
+        if asked[type(detector)]:
+            bench.entries.append(_Entry(name, EQUAL, detector, detector))
+            continue
         bench.entries.append(_Entry(name, PAPER, detector, detector))
         if name in (W.name, RPP.name, STRIP.name):
             bench.entries.append(_Entry(name, EQUAL, detector, detector, draws=_DRAWS))

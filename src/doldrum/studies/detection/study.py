@@ -33,7 +33,7 @@ from doldrum.seeds import rng
 from doldrum.stats.conformal import tie_breakers
 from doldrum.studies.base import Cell, Study, datasets
 from doldrum.studies.cell_checks import at_most, check_whole
-from doldrum.studies.detection.bench import make_bench
+from doldrum.studies.detection.bench import ALL, chosen, make_bench
 from doldrum.studies.detection.judge import LEVELS, judge
 from doldrum.studies.detection.stress import SHIFTS, stress
 from doldrum.studies.imbalance import training_imbalance
@@ -59,6 +59,10 @@ class DetectionCell(Cell):
     stress
         Whether to measure also the effects of the calibration set's size, imbalance, shift and contamination. With
         `stress`, the field `calibration` should be 2,000.
+    detectors
+        The names of the detectors to run, separated by spaces, such as "profile strip". Each of them runs with at most
+        64 forward passes per input. The default "all" runs every detector, also with the forward passes of its paper.
+        Choose some detectors if the network is large.
 
     This study does not use the fields `pick`, `draws`, `strengths` and `sigma`, because each detector has its own
     settings.
@@ -69,12 +73,18 @@ class DetectionCell(Cell):
     test: int = 200
     inputs: int = 100
     stress: bool = False
+    detectors: str = ALL
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_whole(self, ("fit", 100, None), ("calibration", 99, None), ("test", 20, None), ("inputs", 20, None))
         if not isinstance(self.stress, bool):
             raise InputError(f"expected stress to be true or false, got {self.stress!r}; change it")
+        if not isinstance(self.detectors, str):
+            raise InputError(
+                f'expected names of detectors, separated by spaces, got {self.detectors!r}; write "profile strip"'
+            )
+        chosen(self.detectors)
         asked = self.fit + self.calibration + self.test + self.inputs
         at_most(datasets(self.data)[1], self.data, asked, what="the sum of fit, calibration, test and inputs")
 
@@ -82,8 +92,16 @@ class DetectionCell(Cell):
     def victim(self) -> VictimSpec:
         return self.clean() if self.attack == CLEAN else super().victim
 
+    def to_dict(self) -> dict[str, Any]:
+        found = super().to_dict()
+        if self.detectors == ALL:
+            del found["detectors"]  # so the keys of records from before this field existed stay the same
+        return found
+
     def label(self) -> str:
-        return super().label() + (", stress" if self.stress else "")
+        extra = ["stress"] if self.stress else []
+        extra += [self.detectors] if self.detectors != ALL else []
+        return ", ".join([super().label(), *extra])
 
 
 @dataclass(frozen=True)
@@ -144,7 +162,7 @@ def run(cell: DetectionCell) -> dict[str, Any]:
     trigger, plan = trigger_and_plan(cell, found)
     parts = split(cell, plan)
     seed = seed_of(cell, f"detectors {cell.victim.key}")
-    bench = make_bench(found.model, parts.fit, seed)
+    bench = make_bench(found.model, parts.fit, seed, cell.detectors)
     images = {
         "calibration": to_float(parts.calibration.images),
         "test": to_float(parts.test.images),
