@@ -31,6 +31,12 @@ IDS = [
     "lsba",
     "noise-hardened",
     "anti-smoothing",
+    "tone",
+    "motion-blur",
+    "light",
+    "reflection",
+    "shear",
+    "sharpen",
 ]
 QUICK = Recipe(network="mlp", epochs=2, batch_size=32, lr=0.05, threads=1, precision="fp32")
 BRIEF = {
