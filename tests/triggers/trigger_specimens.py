@@ -17,7 +17,7 @@ SPECIMENS = {
     "adaptive-blend": t.AdaptiveBlend(),
     "adaptive-patch": t.AdaptivePatch(),
     "tone": t.Tone(),
-    "tone brighter": t.Tone(amount=-1),
+    "tone darker": t.Tone(amount=1.5),
     "motion-blur": t.MotionBlur(),
     "light": t.Light(),
     "light warm": t.Light(cast=0.2),

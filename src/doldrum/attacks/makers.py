@@ -182,15 +182,15 @@ def anti_smoothing(
     return Made(trigger, _plan(setup, cover_rate=_times(cover_ratio, setup, "cover_ratio")))
 
 
-def tone(setup: Setup, *, amount: float = 1.0, cover_ratio: float = 0.0) -> Made:
-    return Made(t.Tone(amount=amount), _plan(setup, cover_rate=_times(cover_ratio, setup, "cover_ratio")))
+def tone(setup: Setup, *, amount: float = -2.0) -> Made:
+    return Made(t.Tone(amount=amount), _plan(setup))
 
 
 def motion_blur(setup: Setup, *, length: float = 4.0, angle: float = 45.0) -> Made:
     return Made(t.MotionBlur(length=length, angle=angle), _plan(setup))
 
 
-def light(setup: Setup, *, depth: float = 0.5, angle: float = 45.0, cast: float = 0.0) -> Made:
+def light(setup: Setup, *, depth: float = 0.8, angle: float = 0.0, cast: float = 0.0) -> Made:
     return Made(t.Light(depth=depth, angle=angle, cast=cast), _plan(setup))
 
 

@@ -34,8 +34,8 @@ class Light(Trigger):
 
     name: ClassVar[str] = "light"
     strength_setting: ClassVar[str | None] = "depth"
-    depth: float = 0.5
-    angle: float = 45.0
+    depth: float = 0.8
+    angle: float = 0.0
     cast: float = 0.0
 
     def __post_init__(self) -> None:

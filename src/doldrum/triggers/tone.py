@@ -34,7 +34,7 @@ class Tone(Trigger):
 
     name: ClassVar[str] = "tone"
     strength_setting: ClassVar[str | None] = "amount"
-    amount: float = 1.0
+    amount: float = -2.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
