@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from doldrum.errors import InputError
 from doldrum.triggers.base import Images, Trigger
@@ -54,6 +55,6 @@ class Light(Trigger):
         return images * (gains[:, None, None] * ramp).astype(np.float32)
 
 
-def _centred(side: int) -> np.ndarray:
+def _centred(side: int) -> NDArray[np.float64]:
     """The positions of `side` pixels, in pixels from the middle of the image."""
     return np.arange(side) - (side - 1) / 2

@@ -25,8 +25,8 @@ class MotionBlur(Trigger):
     degrees, from the horizontal, counterclockwise. Values between pixels are interpolated bilinearly, and positions are
     clipped to the image. `length` is the strength: 0 changes nothing.
 
-    Source: ours. The blur is a camera's motion at constant speed: Gonzalez & Woods, "Digital image processing", section
-    5.6.
+    Source: ours. The blur is a camera's motion at constant speed: Gonzalez & Woods, "Digital image processing" (3rd edition),
+    section 5.6.
 
     Raises InputError for a length outside 0 to 100.
 

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from doldrum.errors import InputError
 from doldrum.triggers.base import Images, Trigger
-from doldrum.triggers.blended import check_share
-from doldrum.triggers.resampling import resample
+from doldrum.triggers.resampling import blur, resample
 
 __all__ = ["Reflection"]
 
@@ -43,7 +41,10 @@ class Reflection(Trigger):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_share("alpha", self.alpha)
+        if not 0 <= self.alpha <= 1:
+            raise InputError(
+                f"expected alpha in [0, 1], got {self.alpha:g}; it is the weight of the reflection, e.g. 0.3"
+            )
         if not (0 <= self.sigma <= 100 and abs(self.shift) <= _MOST_PIXELS):
             raise InputError(
                 f"expected sigma from 0 to 100 and shift from -{_MOST_PIXELS} to {_MOST_PIXELS} (pixels), got "
@@ -51,6 +52,6 @@ class Reflection(Trigger):
             )
 
     def apply(self, images: Images) -> Images:
-        blurred = gaussian_filter(images[..., ::-1], self.sigma, axes=(2, 3), mode="nearest")
-        reflected = resample(blurred, np.full((2, *images.shape[2:]), -self.shift))
+        mirrored = blur(images[..., ::-1], self.sigma)
+        reflected = resample(mirrored, np.full((2, *images.shape[2:]), -self.shift))
         return (1 - np.float32(self.alpha)) * images + np.float32(self.alpha) * reflected

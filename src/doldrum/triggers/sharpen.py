@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from doldrum.errors import InputError
 from doldrum.triggers.base import Images, Trigger
+from doldrum.triggers.resampling import blur
 
 __all__ = ["Sharpen"]
 
@@ -23,7 +23,8 @@ class Sharpen(Trigger):
     This is the unsharp mask of photo editors. The blur has a standard deviation of `sigma` pixels, and the pixels at
     the edge of the image are repeated outside of it. `amount` has no unit, and is the strength: 0 changes nothing.
 
-    Source: ours. The filter is unsharp masking: Gonzalez & Woods, "Digital image processing", section 3.6.
+    Source: ours. The filter is unsharp masking: Gonzalez & Woods, "Digital image processing" (3rd edition),
+    section 3.6.
 
     Raises InputError for an amount or a sigma outside 0 to 100.
 
@@ -45,5 +46,4 @@ class Sharpen(Trigger):
             )
 
     def apply(self, images: Images) -> Images:
-        blurred = gaussian_filter(images, self.sigma, axes=(2, 3), mode="nearest")
-        return images + np.float32(self.amount) * (images - blurred)
+        return images + np.float32(self.amount) * (images - blur(images, self.sigma))

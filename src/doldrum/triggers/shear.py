@@ -24,7 +24,8 @@ class Shear(Trigger):
     the image. `slope` is the tangent of the angle by which upright lines lean, and is the strength: 0 changes nothing.
     A negative `slope` makes upright lines lean to the left.
 
-    Source: ours. The shear is an affine transformation: Gonzalez & Woods, "Digital image processing", section 2.6.
+    Source: ours. The shear is an affine transformation: Gonzalez & Woods, "Digital image processing" (3rd edition),
+    section 2.6.
 
     Raises InputError for a slope outside [-10, 10].
 

@@ -23,8 +23,8 @@ class Tone(Trigger):
     makes them brighter. Black and white stay the same. `amount` has no unit, and is the strength: 0 changes nothing.
     The change of a pixel depends on its value, so it depends on the image.
 
-    Source: ours. The curve is the power-law transformation of Gonzalez & Woods, "Digital image processing", section
-    3.2.
+    Source: ours. The curve is the power-law transformation of Gonzalez & Woods, "Digital image processing" (3rd edition),
+    section 3.2.
 
     Raises InputError for an amount outside [-4, 4].
 
