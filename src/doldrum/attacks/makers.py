@@ -202,7 +202,7 @@ def shear(setup: Setup, *, slope: float = 0.2) -> Made:
     return Made(t.Shear(slope=slope), _plan(setup))
 
 
-def sharpen(setup: Setup, *, amount: float = 1.0, sigma: float = 1.0) -> Made:
+def sharpen(setup: Setup, *, amount: float = 2.0, sigma: float = 1.0) -> Made:
     return Made(t.Sharpen(amount=amount, sigma=sigma), _plan(setup))
 
 

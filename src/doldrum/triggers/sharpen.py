@@ -35,14 +35,14 @@ class Sharpen(Trigger):
 
     name: ClassVar[str] = "sharpen"
     strength_setting: ClassVar[str | None] = "amount"
-    amount: float = 1.0
+    amount: float = 2.0
     sigma: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (0 <= self.amount <= _MOST and 0 <= self.sigma <= _MOST):
             raise InputError(
-                f"expected amount and sigma from 0 to {_MOST:g}, got {self.amount:g} and {self.sigma:g}; e.g. 1 and 1"
+                f"expected amount and sigma from 0 to {_MOST:g}, got {self.amount:g} and {self.sigma:g}; e.g. 2 and 1"
             )
 
     def apply(self, images: Images) -> Images:
