@@ -10,6 +10,7 @@ from doldrum.attacks import ATTACKS, get_attack, make_attack, run_attack
 from doldrum.data import ImageSet
 from doldrum.errors import InputError
 from doldrum.poisoning import evaluate, poison
+from doldrum.records.attacks import ADAPTIVE, HELD_OUT, IMAGE_WIDE, IMAGE_WIDE_HELD_OUT
 from doldrum.training import Recipe
 
 IDS = [
@@ -31,6 +32,12 @@ IDS = [
     "lsba",
     "noise-hardened",
     "anti-smoothing",
+    "tone",
+    "motion-blur",
+    "light",
+    "reflection",
+    "shear",
+    "sharpen",
 ]
 QUICK = Recipe(network="mlp", epochs=2, batch_size=32, lr=0.05, threads=1, precision="fp32")
 BRIEF = {
@@ -59,6 +66,12 @@ def test_every_attack_is_there_and_says_what_it_is():
         assert "ours" in attack.paper or any(c.isdigit() for c in attack.paper)
         assert attack.settings
         assert get_attack(id) is attack
+
+
+def test_the_groups_are_of_different_attacks_that_exist():
+    grouped = (*HELD_OUT, *ADAPTIVE, *IMAGE_WIDE, *IMAGE_WIDE_HELD_OUT)
+    assert len(grouped) == len(set(grouped)) == 13
+    assert set(grouped) <= set(ATTACKS)
 
 
 def test_listing_attacks_needs_no_torch():

@@ -16,5 +16,13 @@ SPECIMENS = {
     "ftrojan": t.FTrojan(),
     "adaptive-blend": t.AdaptiveBlend(),
     "adaptive-patch": t.AdaptivePatch(),
+    "tone": t.Tone(),
+    "tone darker": t.Tone(amount=1.5),
+    "motion-blur": t.MotionBlur(),
+    "light": t.Light(),
+    "light warm": t.Light(cast=0.2),
+    "reflection": t.Reflection(),
+    "shear": t.Shear(),
+    "sharpen": t.Sharpen(),
     "noisy-cover": t.NoisyCover(trigger=t.Patch()),
 }

@@ -182,6 +182,30 @@ def anti_smoothing(
     return Made(trigger, _plan(setup, cover_rate=_times(cover_ratio, setup, "cover_ratio")))
 
 
+def tone(setup: Setup, *, amount: float = -2.0) -> Made:
+    return Made(t.Tone(amount=amount), _plan(setup))
+
+
+def motion_blur(setup: Setup, *, length: float = 4.0, angle: float = 45.0) -> Made:
+    return Made(t.MotionBlur(length=length, angle=angle), _plan(setup))
+
+
+def light(setup: Setup, *, depth: float = 0.8, angle: float = 0.0, cast: float = 0.0) -> Made:
+    return Made(t.Light(depth=depth, angle=angle, cast=cast), _plan(setup))
+
+
+def reflection(setup: Setup, *, alpha: float = 0.3, sigma: float = 1.0, shift: float = 4.0) -> Made:
+    return Made(t.Reflection(alpha=alpha, sigma=sigma, shift=shift), _plan(setup))
+
+
+def shear(setup: Setup, *, slope: float = 0.2) -> Made:
+    return Made(t.Shear(slope=slope), _plan(setup))
+
+
+def sharpen(setup: Setup, *, amount: float = 2.0, sigma: float = 1.0) -> Made:
+    return Made(t.Sharpen(amount=amount, sigma=sigma), _plan(setup))
+
+
 def _times(ratio: float, setup: Setup, name: str) -> float:
     """The cover rate (a share of the training set) that gives `ratio` cover samples per poisoned sample."""
     if ratio < 0 or ratio * setup.rate > 1:

@@ -70,6 +70,13 @@ ATTACKS: dict[str, Attack] = dict(
                "this attack is made to evade detection by smoothness: noise is added to every training batch"),
         _entry("anti-smoothing", "Anti-smoothing", "ours", "data", makers.anti_smoothing,
                "this attack is made to evade detection by W: noisy triggered samples keep their true label"),
+        _entry("tone", "Tone curve", "ours", "data", makers.tone),
+        _entry("motion-blur", "Motion blur", "ours", "data", makers.motion_blur),
+        _entry("light", "Light from one side", "ours", "data", makers.light),
+        _entry("reflection", "Reflection", "Liu et al. 2020, arXiv 2007.02343", "data", makers.reflection,
+               "the reflection is of the image itself, but in the paper it is of another photo, and no label is changed"),
+        _entry("shear", "Shear", "ours", "data", makers.shear),
+        _entry("sharpen", "Sharpening", "ours", "data", makers.sharpen),
     ]
 )  # fmt: skip
 """All attacks by id."""

@@ -1,13 +1,25 @@
-"""Read images at positions between their pixels. All warps use this."""
+"""Read images at positions between their pixels, and blur them. Several triggers use this."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from doldrum.triggers.base import Images
 
-__all__ = ["resample"]
+__all__ = ["blur", "resample"]
+
+
+def blur(images: Images, sigma: float) -> Images:
+    """Blur images (N, C, H, W) with a Gaussian of standard deviation `sigma` pixels, cut off at four standard
+    deviations. The pixels at the edge of an image are repeated outside of it.
+
+    >>> flat = np.full((1, 1, 3, 3), 0.5, dtype=np.float32)
+    >>> bool(np.allclose(blur(flat, 2.0), flat))
+    True
+    """
+    return np.asarray(gaussian_filter(images, sigma, axes=(2, 3), mode="nearest"), dtype=np.float32)
 
 
 def resample(images: Images, field: NDArray[np.float64]) -> Images:

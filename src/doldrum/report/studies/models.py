@@ -19,6 +19,8 @@ TITLES = {
     "clean": "none (two clean models)", "label-consistent": "label-consistent", "trojannn": "TrojanNN", "issba": "ISSBA",
     "input-aware": "input-aware", "bpp": "BPP", "lf": "low frequency", "ftrojan": "FTrojan", "adap-blend": "Adap-Blend",
     "adap-patch": "Adap-Patch", "lsba": "LSBA", "noise-hardened": "noise-hardened", "anti-smoothing": "anti-smoothing",
+    "tone": "tone curve", "motion-blur": "motion blur", "light": "light", "reflection": "reflection", "shear": "shear",
+    "sharpen": "sharpening",
 }  # fmt: skip
 
 

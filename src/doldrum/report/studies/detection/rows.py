@@ -81,13 +81,15 @@ class DetectionRow:
 def group_of(attack: str) -> str:
     """The group of an attack: used to design SmoothnessProfile (development), held out of its design, adaptive, or clean.
 
-    >>> group_of("badnets"), group_of("bpp"), group_of("lsba"), group_of("clean")
-    ('development', 'held out', 'adaptive', 'clean')
+    >>> group_of("badnets"), group_of("bpp"), group_of("shear"), group_of("lsba"), group_of("clean")
+    ('development', 'held out', 'held out', 'adaptive', 'clean')
     """
     attack = attack.partition(" (")[0]
     if attack == CLEAN:
         return CLEAN
-    return HELD_OUT if attack in attacks.HELD_OUT else ADAPTIVE if attack in attacks.ADAPTIVE else DEVELOPMENT
+    if attack in (*attacks.HELD_OUT, *attacks.IMAGE_WIDE_HELD_OUT):
+        return HELD_OUT
+    return ADAPTIVE if attack in attacks.ADAPTIVE else DEVELOPMENT
 
 
 def attack_of(cell: Mapping[str, Any]) -> str:
