@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import signal
 import subprocess
@@ -130,10 +131,10 @@ def sums(x: np.ndarray) -> np.ndarray:
     return x.reshape(len(x), 16, 4).sum(axis=1)
 
 
-def test_workers_give_the_labels_of_one_process(clf, images, tmp_path) -> None:
+def test_workers_give_the_labels_of_one_process(images, tmp_path) -> None:
     """Under a rule too, where each input takes draws of its own: of a function, whose workers need no torch."""
-    function = dd.as_classifier(sums, input_shape=(1, 8, 8), num_classes=4)
-    for name, until, model in (("fixed", None, clf), ("until", dd.until.Decided(0.3), function)):
+    model = dd.as_classifier(sums, input_shape=(1, 8, 8), num_classes=4)
+    for name, until in (("fixed", None), ("until", dd.until.Decided(0.3))):
         run = Measurement(model, images, PROBE, batch_size=6, until=until)
         measure_to(run, tmp_path / name, workers=2)
         back = dd.read_responses(tmp_path / name)
@@ -147,10 +148,11 @@ def dies(x: np.ndarray) -> np.ndarray:
     return x.reshape(len(x), -1)[:, :3]
 
 
-def test_a_worker_that_is_killed_is_said(images, tmp_path) -> None:
+def test_a_worker_that_is_killed_is_said(images, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(importlib.import_module("doldrum.spread.spread"), "_TRIES", 1)
     clf = dd.as_classifier(dies, input_shape=(1, 8, 8), num_classes=3)
     with pytest.raises(WorkerError, match="run the same command again"):
-        measure_to(Measurement(clf, images, PROBE, batch_size=6), tmp_path / "out", workers=1 + 1)
+        measure_to(Measurement(clf, images, PROBE, batch_size=6), tmp_path / "out", workers=2)
     assert read_manifest(tmp_path / "out")["complete"] is False
 
 

@@ -18,7 +18,7 @@ from shard_sample import NEW, calibrated, tar_of
 from doldrum.detectors.deploy import sharded
 from doldrum.detectors.deploy.sharded import scan_shards
 
-SHARDS = 13
+SHARDS = 8
 
 
 def workers_here(ray: bool) -> list[int]:
@@ -74,13 +74,13 @@ def test_killed_workers_lose_nothing_and_do_nothing_twice(s3, bucket, killing, i
     detector = calibrated(slow=True)
     kills = killing("ray" in spread)
     found = scan_shards(detector, f"s3://{bucket}/in", f"s3://{bucket}/out", **spread)
-    assert len(kills) >= 3
+    assert len(kills) == 2
     assert found["complete"]
     there = {k: v for k, v in s3.objects(bucket).items() if k.startswith("out/")}
     assert sorted(there) == sorted(["out/manifest.json", *(f"out/s-{i:02d}.tar.parquet" for i in range(SHARDS))])
     parts = [pd.read_parquet(io.BytesIO(there[k])) for k in sorted(there) if k.endswith("parquet")]
-    rows, direct = pd.concat(parts), detector.scan(NEW)
-    assert rows["id"].tolist() == [f"s-{i // 10:02d}.tar/{i:06d}.png" for i in range(130)]
+    rows, direct = pd.concat(parts), detector.scan(NEW.take(range(10 * SHARDS)))
+    assert rows["id"].tolist() == [f"s-{i // 10:02d}.tar/{i:06d}.png" for i in range(10 * SHARDS)]
     assert np.array_equal(rows["score"], direct.scores)
     assert np.array_equal(rows["p_value"], direct.p_values)
-    assert (found["inputs"], found["flagged"]) == (130, direct.num_flagged)
+    assert (found["inputs"], found["flagged"]) == (10 * SHARDS, direct.num_flagged)

@@ -61,7 +61,7 @@ def corner(**more) -> Recovered:
     return Recovered(Route(None, TARGET), pattern, **more)
 
 
-def onnx_file(path: Path, net: nn.Module | None = None, **metadata: str) -> Path:
+def onnx_file(path: Path, net: nn.Module | None = None, *, side: int = SIDE, **metadata: str) -> Path:
     """The linear model, or another, as ONNX with an open batch."""
     import warnings
 
@@ -70,7 +70,7 @@ def onnx_file(path: Path, net: nn.Module | None = None, **metadata: str) -> Path
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            linear() if net is None else net, (torch.zeros(1, 1, SIDE, SIDE),), str(path), input_names=["x"], output_names=["y"],
+            linear() if net is None else net, (torch.zeros(1, 1, side, side),), str(path), input_names=["x"], output_names=["y"],
             dynamic_axes={"x": {0: "n"}, "y": {0: "n"}}, dynamo=False,
         )  # fmt: skip
     model = onnx.load(str(path))

@@ -11,6 +11,7 @@ from torch import nn
 from doldrum.errors import InputError
 from doldrum.training.checkpoint import read_tensors, write_tensors
 from doldrum.training.hooks import TrainingHook
+from doldrum.training.lean import lean
 from doldrum.training.muon import Muon
 from doldrum.training.recipe import Recipe
 
@@ -102,9 +103,9 @@ def _optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]
     plain = {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0, "scale": 1.0}
     groups = [group for group in (decayed, plain) if group["params"]]
     if recipe.optimizer == "adamw":
-        return [torch.optim.AdamW(groups, lr=recipe.lr, betas=(recipe.momentum, 0.99), foreach=True)]
+        return [lean(torch.optim.AdamW)(groups, lr=recipe.lr, betas=(recipe.momentum, 0.99), foreach=True)]
     nesterov = recipe.momentum > 0
-    rest_by = torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov, foreach=True)
+    rest_by = lean(torch.optim.SGD)(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov, foreach=True)
     if not muon:
         return [rest_by]
-    return [rest_by, Muon([{"params": muon, "scale": recipe.muon_lr / recipe.lr}], lr=recipe.muon_lr)]
+    return [rest_by, lean(Muon)([{"params": muon, "scale": recipe.muon_lr / recipe.lr}], lr=recipe.muon_lr)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import importlib.util
+from pathlib import Path
 
 import numpy as np
 
@@ -27,13 +28,9 @@ def digits(split: str = "train") -> ImageSet:
     """
     if split not in ("train", "test"):
         raise InputError(f"expected split 'train' or 'test', got {split!r}")
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise missing_extra("sklearn", "sklearn", error) from error
-    raw: Any = load_digits()
-    images = np.rint(raw.images * (255 / 16)).astype(np.uint8)[:, None]
-    labels = raw.target.astype(np.int64)
+    table = np.loadtxt(_file(), delimiter=",")
+    images = np.rint(table[:, :64].reshape(-1, 1, 8, 8) * (255 / 16)).astype(np.uint8)
+    labels = table[:, 64].astype(np.int64)
     in_test = np.zeros(len(labels), dtype=bool)
     for k in range(10):
         members = rng(0, "digits split", k).permutation(np.flatnonzero(labels == k))
@@ -42,3 +39,11 @@ def digits(split: str = "train") -> ImageSet:
     return ImageSet(
         images[chosen], labels[chosen], [f"digits/{i}" for i in chosen], [str(k) for k in range(10)], f"digits:{split}"
     )
+
+
+def _file() -> Path:
+    """The file of the images. It is found without importing scikit-learn, because the import takes seconds."""
+    package = importlib.util.find_spec("sklearn")
+    if package is None or package.origin is None:
+        raise missing_extra("sklearn", "sklearn")
+    return Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"

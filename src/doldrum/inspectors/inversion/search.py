@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from doldrum.inspectors.contract.route import Route
 from doldrum.inspectors.inversion.effort import Effort
 from doldrum.inspectors.inversion.form import Form, Parts
+from doldrum.training.lean import lean
 
 __all__ = ["Found", "search"]
 
@@ -104,7 +105,7 @@ class _Run:
         self.shape: tuple[int, int, int] = tuple(images.shape[1:])  # type: ignore[assignment]
         self.chance = torch.Generator().manual_seed(seed)
         self.parts = [p.requires_grad_() for p in form.start(len(routes), self.shape, self.chance)]
-        self.adam = torch.optim.Adam(self.parts, lr=form.rate, betas=(0.5, 0.9))
+        self.adam = lean(torch.optim.Adam)(self.parts, lr=form.rate, betas=(0.5, 0.9))
         with torch.no_grad():
             first = form.size(self.parts, self.shape)
         self.unit = 1 / first.clamp(min=1e-3)  # sizes have another scale for each form
@@ -127,7 +128,7 @@ class _Run:
         self.pools = [self.pools[i] for i in which.tolist()]
         state = self.adam.state_dict()["state"]
         self.parts = [p.detach()[which].clone().requires_grad_() for p in self.parts]
-        self.adam = torch.optim.Adam(self.parts, lr=self.form.rate, betas=(0.5, 0.9))
+        self.adam = lean(torch.optim.Adam)(self.parts, lr=self.form.rate, betas=(0.5, 0.9))
         for part, number in zip(self.parts, sorted(state), strict=True):
             one = state[number]
             self.adam.state[part] = {k: (v[which].clone() if v.ndim else v.clone()) for k, v in one.items()}
