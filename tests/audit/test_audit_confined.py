@@ -36,7 +36,7 @@ def doldrum(*words, cwd):
 def test_killed_it_goes_on_and_ends_as_if_it_had_not_been(material, model, call, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     np.save(tmp_path / "clean.npy", material.images[:200])
-    np.save(tmp_path / "new.npy", np.concatenate([material.images[250:500], material.triggered(slice(1200, 1280))]))
+    np.save(tmp_path / "new.npy", np.concatenate([material.images[250:700], material.triggered(slice(1200, 1280))]))
     words = [model, "--images", "new.npy", "--clean", "clean.npy", "--fpr", "0.05", "--seed", "7", "--no-inspect", "--explain", "0",
              "--json"]  # fmt: skip
     first = doldrum(*words, "--out", "a", cwd=tmp_path)
