@@ -55,6 +55,6 @@ class Light(Trigger):
         return images * (gains[:, None, None] * ramp).astype(np.float32)
 
 
-def _centred(side: int) -> NDArray[np.float64]:
+def _centred(side: int) -> NDArray[np.floating]:
     """The positions of `side` pixels, in pixels from the middle of the image."""
     return np.arange(side) - (side - 1) / 2

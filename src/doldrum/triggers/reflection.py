@@ -54,4 +54,4 @@ class Reflection(Trigger):
     def apply(self, images: Images) -> Images:
         mirrored = blur(images[..., ::-1], self.sigma)
         reflected = resample(mirrored, np.full((2, *images.shape[2:]), -self.shift))
-        return (1 - np.float32(self.alpha)) * images + np.float32(self.alpha) * reflected
+        return np.asarray((1 - self.alpha) * images + self.alpha * reflected, dtype=np.float32)

@@ -46,4 +46,4 @@ class Sharpen(Trigger):
             )
 
     def apply(self, images: Images) -> Images:
-        return images + np.float32(self.amount) * (images - blur(images, self.sigma))
+        return np.asarray(images + self.amount * (images - blur(images, self.sigma)), dtype=np.float32)
