@@ -182,6 +182,19 @@ def anti_smoothing(
     return Made(trigger, _plan(setup, cover_rate=_times(cover_ratio, setup, "cover_ratio")))
 
 
+def profile_evading(
+    setup: Setup, *, size: int = 3, margin: int = 5, weight: float = 1.0, clean: str = "hardened",
+    known_seed: int | None = None,
+) -> Made:  # fmt: skip
+    from doldrum.attacks.methods.profile_evading import ProfileEvasion
+
+    trigger, plan = t.Patch(size=size, margin=margin), _plan(setup)
+    trigger(setup.train_set.images[:1])  # one that doesn't fit is said now
+    return Made(
+        trigger, plan, ProfileEvasion(setup.train_set, trigger, plan, weight=weight, clean=clean, known_seed=known_seed)
+    )
+
+
 def _times(ratio: float, setup: Setup, name: str) -> float:
     """The cover rate (a share of the training set) that gives `ratio` cover samples per poisoned sample."""
     if ratio < 0 or ratio * setup.rate > 1:

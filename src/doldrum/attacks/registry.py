@@ -70,6 +70,8 @@ ATTACKS: dict[str, Attack] = dict(
                "this attack is made to evade detection by smoothness: noise is added to every training batch"),
         _entry("anti-smoothing", "Anti-smoothing", "ours", "data", makers.anti_smoothing,
                "this attack is made to evade detection by W: noisy triggered samples keep their true label"),
+        _entry("profile-evading", "Profile-evading", "ours", "training", makers.profile_evading,
+               "this attack is made to evade SmoothnessProfile: perturbed triggered copies get the labels that clean images of the target class get"),
     ]
 )  # fmt: skip
 """All attacks by id."""
