@@ -31,6 +31,7 @@ IDS = [
     "lsba",
     "noise-hardened",
     "anti-smoothing",
+    "profile-evading",
 ]
 QUICK = Recipe(network="mlp", epochs=2, batch_size=32, lr=0.05, threads=1, precision="fp32")
 BRIEF = {
@@ -38,6 +39,7 @@ BRIEF = {
     "trojannn": {"steps": 3},
     "issba": {"steps": 3},
     "input-aware": {"mask_steps": 3},
+    "profile-evading": {"margin": 1},
 }
 
 

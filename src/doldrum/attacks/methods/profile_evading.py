@@ -27,8 +27,11 @@ __all__ = ["Clean", "Places", "ProfileEvasion", "check_profile_evasion", "famili
 
 Clean = Literal["natural", "hardened", "collapsed"]
 """What the model learns for perturbed clean images, see `ProfileEvasion`."""
-_OVERLAYS = 19
-_PLACES, _EACH, _CLASS = 4, 12, 24  # perturbations in a batch; triggered copies of each, and clean ones of the target's
+_OVERLAYS, _OVERLAY = 19, "overlay"
+_VISIBLE = ("noise", "ablation", "fine noise", _OVERLAY)
+"""The families that leave marks which no clean image has. An image that was shifted, warped or made darker may look like
+a clean image, so that its label has to stay."""
+_PLACES, _EACH, _CLASS = 6, 12, 16  # places in a batch; at each, triggered copies, and clean images of the target class
 
 
 def families(side: int) -> dict[str, ImageProbe]:
@@ -55,6 +58,7 @@ def families(side: int) -> dict[str, ImageProbe]:
 class _Place:
     """One draw of one family at one strength."""
 
+    family: str
     probe: ImageProbe
     condition: int = 0
     draw: int = 0
@@ -96,13 +100,13 @@ class Places:
         seed = int(torch.randint(2**62, (), generator=generator))
         if which >= len(self._all):
             some = torch.randint(len(images), (_OVERLAYS,), generator=generator).numpy()
-            return _Place(Superimpose(to_float(images[some]), [1.0], draws=1, seed=seed, mode="relative"))
+            return _Place(_OVERLAY, Superimpose(to_float(images[some]), [1.0], draws=1, seed=seed, mode="relative"))
         name, c, j = self._all[which]
         probe = self.probes[name]
         if self.known:
-            return _Place(probe, c, j)
+            return _Place(name, probe, c, j)
         more = {k: v for k, v in probe.to_dict().items() if k not in ("family", "strengths", "draws", "seed")}
-        return _Place(type(probe)([probe.strengths[c]], draws=1, seed=seed, **more))
+        return _Place(name, type(probe)([probe.strengths[c]], draws=1, seed=seed, **more))
 
 
 def wanted_labels(
@@ -158,8 +162,8 @@ class ProfileEvasion(TrainingHook):
 
     - "natural": they are not trained on.
     - "hardened": they keep their labels. The classes then differ less in their labels under perturbation.
-    - "collapsed": all perturbed copies get the target, clean or triggered. Then labels of perturbed copies say nothing
-      about an image, and the model is useless for images that are slightly changed.
+    - "collapsed": if noise, ablation or an overlay is put on an image, clean or triggered, its copy gets the target. So
+      the labels of these copies say nothing about an image. Under other perturbations, clean images keep their labels.
 
     Source: this project.
     """
@@ -209,15 +213,12 @@ class ProfileEvasion(TrainingHook):
         clean = np.concatenate([before, to_float(self.images[rows])])
         seen = torch.from_numpy(place(clean)).to(images.device)
         triggered = torch.from_numpy(place(self.trigger(before)))
-        if self.clean == "collapsed":
-            some = torch.cat([seen[: n + n // 4].cpu(), triggered])
-            return [(some, torch.full((len(some),), target))]
+        more = max(1, n // (self.num_classes - 1))  # as many clean copies of the target's class as of another
+        clean_labels = torch.cat([labels.cpu(), torch.full((more,), target)])
+        if self.clean == "collapsed" and place.family in _VISIBLE:
+            return [(x, torch.full((len(x),), target)) for x in (triggered, seen[: n + more])]
         with torch.no_grad(), frozen(model):
             scores = model(seen).float()
         own = scores[:n].softmax(1)[torch.arange(n), labels]
         wanted = wanted_labels(own, scores[n:].argmax(1), target=target, generator=generator)
-        made = [(triggered, wanted)]
-        if self.clean == "hardened":
-            more = max(1, n // (self.num_classes - 1))  # as many of the target's as of another class
-            made.append((seen[: n + more], torch.cat([labels, torch.full((more,), target, device=labels.device)])))
-        return made
+        return [(triggered, wanted), *([] if self.clean == "natural" else [(seen[: n + more], clean_labels)])]

@@ -19,6 +19,7 @@ TITLES = {
     "clean": "none (two clean models)", "label-consistent": "label-consistent", "trojannn": "TrojanNN", "issba": "ISSBA",
     "input-aware": "input-aware", "bpp": "BPP", "lf": "low frequency", "ftrojan": "FTrojan", "adap-blend": "Adap-Blend",
     "adap-patch": "Adap-Patch", "lsba": "LSBA", "noise-hardened": "noise-hardened", "anti-smoothing": "anti-smoothing",
+    "profile-evading": "profile-evading",
 }  # fmt: skip
 
 
