@@ -183,16 +183,15 @@ def anti_smoothing(
 
 
 def profile_evading(
-    setup: Setup, *, size: int = 3, margin: int = 5, weight: float = 1.0, clean: str = "hardened",
-    known_seed: int | None = None,
-) -> Made:  # fmt: skip
+    setup: Setup, *, size: int = 3, margin: int = 5, weight: float = 1.0, known_seed: int | None = None
+) -> Made:
+    """Make the attack profile-evading. The patch is 5 pixels away from the edges, so that no shift of the detector moves
+    it out of an image of 28 x 28 pixels."""
     from doldrum.attacks.methods.profile_evading import ProfileEvasion
 
     trigger, plan = t.Patch(size=size, margin=margin), _plan(setup)
     trigger(setup.train_set.images[:1])  # one that doesn't fit is said now
-    return Made(
-        trigger, plan, ProfileEvasion(setup.train_set, trigger, plan, weight=weight, clean=clean, known_seed=known_seed)
-    )
+    return Made(trigger, plan, ProfileEvasion(setup.train_set, trigger, plan, weight=weight, known_seed=known_seed))
 
 
 def _times(ratio: float, setup: Setup, name: str) -> float:
