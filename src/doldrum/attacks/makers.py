@@ -183,7 +183,7 @@ def anti_smoothing(
 
 
 def profile_evading(
-    setup: Setup, *, size: int = 3, margin: int = 5, weight: float = 1.0, known_seed: int | None = None
+    setup: Setup, *, size: int = 3, margin: int = 5, weight: float = 1.5, known_seed: int | None = None
 ) -> Made:
     """Make the attack profile-evading. The patch is 5 pixels away from the edges, so that no shift of the detector moves
     it out of an image of 28 x 28 pixels."""

@@ -182,7 +182,7 @@ class ProfileEvasion(TrainingHook):
         trigger: Trigger,
         plan: PoisonPlan,
         *,
-        weight: float = 1.0,
+        weight: float = 1.5,
         known_seed: int | None = None,
     ) -> None:
         check_profile_evasion(plan, weight=weight, known_seed=known_seed)
