@@ -87,7 +87,9 @@ def group_of(attack: str) -> str:
     attack = attack.partition(" (")[0]
     if attack == CLEAN:
         return CLEAN
-    return HELD_OUT if attack in attacks.HELD_OUT else ADAPTIVE if attack in (*attacks.ADAPTIVE, *attacks.EVADING) else DEVELOPMENT
+    if attack in attacks.HELD_OUT:
+        return HELD_OUT
+    return ADAPTIVE if attack in (*attacks.ADAPTIVE, *attacks.EVADING) else DEVELOPMENT
 
 
 def attack_of(cell: Mapping[str, Any]) -> str:
