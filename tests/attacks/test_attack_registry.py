@@ -38,6 +38,7 @@ IDS = [
     "reflection",
     "shear",
     "sharpen",
+    "profile-evading",
 ]
 QUICK = Recipe(network="mlp", epochs=2, batch_size=32, lr=0.05, threads=1, precision="fp32")
 BRIEF = {
@@ -45,6 +46,7 @@ BRIEF = {
     "trojannn": {"steps": 3},
     "issba": {"steps": 3},
     "input-aware": {"mask_steps": 3},
+    "profile-evading": {"margin": 1},
 }
 
 

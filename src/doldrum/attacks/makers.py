@@ -206,6 +206,18 @@ def sharpen(setup: Setup, *, amount: float = 2.0, sigma: float = 1.0) -> Made:
     return Made(t.Sharpen(amount=amount, sigma=sigma), _plan(setup))
 
 
+def profile_evading(
+    setup: Setup, *, size: int = 3, margin: int = 5, weight: float = 1.5, known_seed: int | None = None
+) -> Made:
+    """Make the attack profile-evading. The patch is 5 pixels away from the edges, so that no shift of the detector moves
+    it out of an image of 28 x 28 pixels."""
+    from doldrum.attacks.methods.profile_evading import ProfileEvasion
+
+    trigger, plan = t.Patch(size=size, margin=margin), _plan(setup)
+    trigger(setup.train_set.images[:1])  # one that doesn't fit is said now
+    return Made(trigger, plan, ProfileEvasion(setup.train_set, trigger, plan, weight=weight, known_seed=known_seed))
+
+
 def _times(ratio: float, setup: Setup, name: str) -> float:
     """The cover rate (a share of the training set) that gives `ratio` cover samples per poisoned sample."""
     if ratio < 0 or ratio * setup.rate > 1:

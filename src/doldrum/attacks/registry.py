@@ -77,6 +77,8 @@ ATTACKS: dict[str, Attack] = dict(
                "the reflection is of the image itself, but in the paper it is of another photo, and no label is changed"),
         _entry("shear", "Shear", "ours", "data", makers.shear),
         _entry("sharpen", "Sharpening", "ours", "data", makers.sharpen),
+        _entry("profile-evading", "Profile-evading", "ours", "training", makers.profile_evading,
+               "this attack is made to evade SmoothnessProfile: perturbed triggered copies get the labels that clean images of the target class get"),
     ]
 )  # fmt: skip
 """All attacks by id."""

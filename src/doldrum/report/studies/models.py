@@ -20,7 +20,7 @@ TITLES = {
     "input-aware": "input-aware", "bpp": "BPP", "lf": "low frequency", "ftrojan": "FTrojan", "adap-blend": "Adap-Blend",
     "adap-patch": "Adap-Patch", "lsba": "LSBA", "noise-hardened": "noise-hardened", "anti-smoothing": "anti-smoothing",
     "tone": "tone curve", "motion-blur": "motion blur", "light": "light", "reflection": "reflection", "shear": "shear",
-    "sharpen": "sharpening",
+    "sharpen": "sharpening", "profile-evading": "profile-evading",
 }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from doldrum.inspectors.contract.subject import halves
 from doldrum.inspectors.examine import examine
 from doldrum.inspectors.inspect import success_of
 from doldrum.poisoning import evaluate
-from doldrum.records.attacks import HELD_OUT, IMAGE_WIDE, IMAGE_WIDE_HELD_OUT
+from doldrum.records.attacks import HELD_OUT, NEWER
 from doldrum.studies.base import Study
 from doldrum.studies.inspected import INVERSIONS, REFERENCES, SEED, ModelCell
 from doldrum.studies.material import victim
@@ -78,7 +78,7 @@ def run(cell: InspectionCell) -> dict[str, Any]:
 
 _TWO = {"epochs": 2}  # half a minute of a core
 _MLP = {"network": "mlp", "epochs": 4}
-_ALL = tuple(a for a in ATTACKS if a not in (*IMAGE_WIDE, *IMAGE_WIDE_HELD_OUT))
+_ALL = tuple(a for a in ATTACKS if a not in NEWER)
 _DEVELOPMENT = tuple(a for a in _ALL if a not in HELD_OUT)
 
 

@@ -18,7 +18,7 @@ from doldrum.attacks import ATTACKS, CLEAN
 from doldrum.errors import InputError
 from doldrum.inspectors import Inspection
 from doldrum.poisoning import Evaluation, evaluate
-from doldrum.records.attacks import IMAGE_WIDE, IMAGE_WIDE_HELD_OUT
+from doldrum.records.attacks import NEWER
 from doldrum.repairing import METHODS, repair
 from doldrum.studies.base import Study
 from doldrum.studies.cell_checks import check_whole
@@ -132,7 +132,7 @@ def _asr(found: Evaluation) -> float | None:
 
 _THREE = ["fine-tune", "fine-prune", "unlearn"]
 _TWO = {"epochs": 2}  # half a minute of a core
-_ATTACKS = [a for a in ATTACKS if a not in (*IMAGE_WIDE, *IMAGE_WIDE_HELD_OUT)]
+_ATTACKS = [a for a in ATTACKS if a not in NEWER]
 
 
 def _seeds(first: int, count: int) -> list[int]:

@@ -89,7 +89,7 @@ def group_of(attack: str) -> str:
         return CLEAN
     if attack in (*attacks.HELD_OUT, *attacks.IMAGE_WIDE_HELD_OUT):
         return HELD_OUT
-    return ADAPTIVE if attack in attacks.ADAPTIVE else DEVELOPMENT
+    return ADAPTIVE if attack in (*attacks.ADAPTIVE, *attacks.EVADING) else DEVELOPMENT
 
 
 def attack_of(cell: Mapping[str, Any]) -> str:
