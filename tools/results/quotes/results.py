@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from doldrum.records.attacks import IMAGE_WIDE_HELD_OUT
 from results.figures import Studies, limits, mean, short, signed
 from results.quotes import detection
 
@@ -31,11 +32,15 @@ def detectors(studies: Studies) -> list[tuple[str, str, str]]:
     def elsewhere(study: str, detector: str) -> str:
         return short(next(r["development"] for r in studies[study]["numbers"]["equal"] if r["detector"] == detector))
 
+    def wide(detector: str) -> str:
+        return short(detection.found(studies, "detection-wide", detector, "equal", IMAGE_WIDE_HELD_OUT))
+
     twelve, kept_out = detection.TWELVE, detection.HELD_OUT
     return [
         (f"Fashion-MNIST, {len(twelve)} attacks used in the design", of(PROFILE, twelve), of(STRIP, twelve)),
         (f"Fashion-MNIST, {len(kept_out)} attacks kept out of the design (*)", of(PROFILE, kept_out), of(STRIP, kept_out)),
         ("an MLP that was not used in the design", elsewhere("detection-mlp", PROFILE), elsewhere("detection-mlp", STRIP)),
+        ("Fashion-MNIST, 3 attacks with image-wide triggers, kept out of the design", wide(PROFILE), wide(STRIP)),
         ("emoji, in colour", elsewhere("detection-colour", PROFILE), elsewhere("detection-colour", STRIP)),
     ]  # fmt: skip
 
