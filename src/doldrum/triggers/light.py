@@ -20,7 +20,7 @@ class Light(Trigger):
 
     s grows from -1 on the dark side to 1 on the light side. The light comes from the direction `angle`, in degrees,
     counterclockwise: 0 is the right side, and 90 is the top. `depth` is the largest relative change of a pixel: 0
-    changes nothing, and 1 makes the darkest point black. Black pixels stay black, so the change depends on the image.
+    makes no ramp, and 1 makes the darkest point black. Black pixels stay black, so the change depends on the image.
 
     g is the gain of a channel. In images with three channels (RGB), the gain is 1 + cast for red, 1 for green and 1 -
     cast for blue. So a positive `cast` makes the light warm, and a negative one makes it cold. In other images, g is 1.

@@ -40,7 +40,7 @@ class Tone(Trigger):
         super().__post_init__()
         if not -_MOST <= self.amount <= _MOST:
             raise InputError(
-                f"expected amount in [{-_MOST:g}, {_MOST:g}], got {self.amount:g}; the exponent is 2^amount, e.g. amount=1"
+                f"expected amount in [{-_MOST:g}, {_MOST:g}], got {self.amount:g}; the exponent is 2^amount, e.g. 1"
             )
 
     def apply(self, images: Images) -> Images:

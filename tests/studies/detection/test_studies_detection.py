@@ -99,10 +99,16 @@ def test_named_detectors_alone_run_and_take_at_most_64_forward_passes(bench, one
     assert costs == {"profile": (PAPER, 64), "max-softmax": (PAPER, 1), "strip": (EQUAL, 64)}
     for name in ("profile", "max-softmax"):
         assert of(found, name).scores["test"] == pytest.approx(of(scored, name).scores["test"], abs=1e-5)
-    with pytest.raises(InputError, match="expected all, or detectors among profile"):
+    with pytest.raises(InputError, match=r"expected all, or names separated by spaces, among profile.*got 'beatrix'"):
         DetectionCell(**TINY, detectors="strip beatrix")
     with pytest.raises(InputError, match="separated by spaces"):
         DetectionCell(**TINY, detectors=["strip"])
+
+
+def test_a_model_that_no_named_detector_works_with_says_why(bench):
+    model, images, *_ = bench
+    with pytest.raises(InputError, match=r"expected at least one detector that works.*batch normalisation"):
+        make_bench(model, ImageSet(images[:110]), 5, "ibd-psc")
 
 
 def test_the_key_of_a_cell_with_all_detectors_is_as_before_they_could_be_named():

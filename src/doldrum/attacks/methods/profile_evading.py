@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from doldrum.attacks.methods.module import frozen
-from doldrum.checks import is_whole
+from doldrum.checks import is_number, is_whole
 from doldrum.data import ImageSet
 from doldrum.errors import InputError
 from doldrum.pixels import to_float
@@ -130,11 +130,11 @@ def check_profile_evasion(plan: PoisonPlan, *, weight: float, known_seed: int | 
     """Raise InputError for settings that `ProfileEvasion` refuses."""
     if plan.mode != "all-to-one":
         raise InputError(f"expected a plan of the mode all-to-one, got the mode {plan.mode}; change the plan")
-    if not 0 < weight <= 1e3:
-        raise InputError(f"expected a weight of evasion above 0 and at most 1000, got {weight:g}; e.g. 1")
-    if known_seed is not None and not is_whole(known_seed):
+    if not (is_number(weight) and 0 < weight <= 1e3):
+        raise InputError(f"expected a weight of evasion above 0 and at most 1000, got {weight!r}; e.g. 1")
+    if known_seed is not None and not (is_whole(known_seed) and known_seed >= 0):
         raise InputError(
-            f"expected the seed of a detector, a whole number, or None as known_seed, got {known_seed!r}; e.g. 7"
+            f"expected the seed of a detector, a whole number of at least 0, or None as known_seed, got {known_seed!r}; e.g. 7"
         )
 
 

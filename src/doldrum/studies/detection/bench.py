@@ -22,6 +22,7 @@ from doldrum.errors import ClassifierError, InputError
 from doldrum.measuring import Answers, Measurement
 from doldrum.probes import CORRUPTIONS, ImageProbe, Probe
 from doldrum.responses import Responses
+from doldrum.studies.base import unknown
 
 __all__ = ["ALL", "EQUAL", "PAPER", "Bench", "Scored", "Variant", "chosen", "cut", "make_bench"]
 
@@ -171,9 +172,11 @@ def chosen(names: str) -> list[str]:
     known = [name for name, kind in DETECTORS.items() if kind is not StagedProfile]
     asked = known if names == ALL else names.split()
     odd = [name for name in asked if name not in known]
-    if odd or not asked:
+    if odd:
+        raise InputError(unknown(f"{ALL}, or names separated by spaces,", odd[0], known))
+    if not asked:
         raise InputError(
-            f'expected {ALL}, or detectors among {", ".join(known)}, separated by spaces, got {names!r}; e.g. "profile strip"'
+            f'expected {ALL}, or names of detectors separated by spaces, got {names!r}; e.g. "profile strip"'
         )
     return [name for name in known if name in asked]
 
@@ -216,6 +219,9 @@ def make_bench(model: Classifier, fit: ImageSet, seed: int, names: str = ALL) ->
         elif isinstance(detector, TeCo):
             fewer = TeCo(kinds=detector.kinds[:_KINDS], table=detector.table, seed=seed).fit(model, fit)
             bench.entries.append(_Entry(name, EQUAL, detector, fewer, conditions=5 * _KINDS))
+    if not bench.entries:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in bench.refused.items())
+        raise InputError(f"expected at least one detector that works with the model, got none; {reasons}")
     order = list(DETECTORS)
     bench.entries.sort(key=lambda e: order.index(e.name))
     return bench

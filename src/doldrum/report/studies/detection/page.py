@@ -172,8 +172,11 @@ def _promise_sentence(found: Sequence[Summary]) -> str:
     models = sum(s.models for s in found)
     kept1, kept5 = sum(s.kept1 for s in found), sum(s.kept5 for s in found)
     low, high = min(found, key=lambda s: s.fpr1.value), max(found, key=lambda s: s.fpr1.value)
+    flag = (
+        f"{detector_title(low.detector)} flags {percent(low.fpr1.value)}" if len(found) == 1
+        else f"the detectors flag from {percent(low.fpr1.value)} ({detector_title(low.detector)}) to {percent(high.fpr1.value)} ({detector_title(high.detector)})"
+    )  # fmt: skip
     return (
-        f"With a promised false-alarm rate of 1%, the detectors flag from {percent(low.fpr1.value)} ({detector_title(low.detector)}) to "
-        f"{percent(high.fpr1.value)} ({detector_title(high.detector)}) of clean inputs. At this rate, the number of false alarms is inside the 95% interval that the promise allows in {kept1} of {models} pairs of a detector and a model. "
+        f"With a promised false-alarm rate of 1%, {flag} of clean inputs. At this rate, the number of false alarms is inside the 95% interval that the promise allows in {kept1} of {models} pairs of a detector and a model. "
         f"With a promised rate of 5%, this holds for {kept5} pairs. For each model, all detectors use the same inputs, so the pairs of a detector and a model are not independent."
     )  # fmt: skip
