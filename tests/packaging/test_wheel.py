@@ -239,7 +239,7 @@ def test_calls_work_or_say_which_extra_they_need(inside, files) -> None:
     assert needed == {
         **{
             f"{kind} {attack}": "torch" for kind in ("attack", "check")
-            for attack in ("label-consistent", "trojannn", "issba", "input-aware", "noise-hardened")
+            for attack in ("label-consistent", "trojannn", "issba", "input-aware", "noise-hardened", "profile-evading")
         },
         **{f"engine {name}": LIBRARY_OF[name.partition("-")[0]] for name in ENGINES if name not in ("auto", "eager")},
         "model lin.onnx": "onnx", "model lin.safetensors": "torch", "model lin.pt": "torch", "model lin.skops": "skops",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from doldrum.attacks import ATTACKS
 from results import demo, pages
 from results.figures import Studies
 from results.quotes import detection, results
@@ -25,7 +26,7 @@ def quotes(studies: Studies) -> Iterator[str]:
     yield (f"| {attacks} attacks, two small networks on Fashion-MNIST | {ours[0]} | Neural Cleanse {classic[0]} |")
     yield f"| the same networks, without a backdoor | {ours[1]} | Neural Cleanse {classic[1]} |"
     yield f"| {results.broken(studies).split()[-1]} poisoned sets of Fashion-MNIST | {results.broken(studies)} |"
-    yield f"make backdoors to test against: {attacks} attacks"
+    yield f"make backdoors to test against: {len(ATTACKS)} attacks"
 
 
 def audit() -> Iterator[str]:
