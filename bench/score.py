@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from doldrum.detectors.profile.families import OVERLAYS, default_families
 from doldrum.detectors.profile.model import Clean, fit_shares
+from doldrum.probes import OVERLAYS, default_families
 from doldrum.provenance import versions_and_machine
 
 CLASSES, IMAGES, ROUNDS = (10, 100, 1000), 256, 5

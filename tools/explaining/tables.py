@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from doldrum.records.attacks import HELD_OUT, IMAGE_WIDE_HELD_OUT
+from doldrum.records.attacks import KEPT_OUT
 from doldrum.stats.proportions import proportion
 
 __all__ = ["attack_table", "clean_table"]
-
-_KEPT = (*HELD_OUT, *IMAGE_WIDE_HELD_OUT)
 
 
 def attack_table(rows: Sequence[dict[str, Any]]) -> str:
@@ -22,7 +20,7 @@ def attack_table(rows: Sequence[dict[str, Any]]) -> str:
         "| attack | models | images | proven | 95% | by | median region, pixels | success, best control (medians) | queries |",
         "| --- | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: |",
     ]
-    names = sorted({r["attack"] for r in rows} - {"clean"}, key=lambda a: (a in _KEPT, a))
+    names = sorted({r["attack"] for r in rows} - {"clean"}, key=lambda a: (a in KEPT_OUT, a))
     for name in names:
         mine = [r for r in rows if r["attack"] == name]
         each = [one for r in mine for one in r["explained"]]
@@ -34,7 +32,7 @@ def attack_table(rows: Sequence[dict[str, Any]]) -> str:
             for k in ("success", "control")
         ]
         lines.append(
-            f"| {name}{' (held out)' if name in _KEPT else ''} | {len(mine)} | {len(each)} | {len(proven)} | {_interval(len(proven), len(each))} | "
+            f"| {name}{' (held out)' if name in KEPT_OUT else ''} | {len(mine)} | {len(each)} | {len(proven)} | {_interval(len(proven), len(each))} | "
             f"{', '.join(f'{kind} {count}' for kind, count in kinds.most_common()) or '-'} | {f'{np.median(sizes):.0f}' if sizes else '-'} | "
             f"{', '.join('-' if s is None else f'{s:.0%}' for s in shares)} | {np.mean([r['queries'] for r in mine]):,.0f} |"
         )

@@ -3,6 +3,7 @@
 Not in this package: measurements with probes (`measuring`), and an attacker's changes of images (`triggers`).
 """
 
+from functools import cache
 from typing import Any
 
 from doldrum.errors import InputError
@@ -22,6 +23,7 @@ from doldrum.probes.uniform import Uniform
 
 __all__ = [
     "CORRUPTIONS",
+    "OVERLAYS",
     "BandNoise",
     "BatchNormScale",
     "BoundProbe",
@@ -39,6 +41,7 @@ __all__ = [
     "Superimpose",
     "Uniform",
     "Warp",
+    "default_families",
     "probe_from_dict",
 ]
 
@@ -60,6 +63,8 @@ _FAMILIES: dict[str, type[Any]] = {
         Warp,
     )
 }
+OVERLAYS = 19
+"""The default number of images that `SmoothnessProfile` lays over each input."""
 
 
 def probe_from_dict(settings: dict[str, Any], *, overlays: Any = None) -> Probe:
@@ -90,3 +95,27 @@ def probe_from_dict(settings: dict[str, Any], *, overlays: Any = None) -> Probe:
             "expected the overlays with which this probe was made, got overlays with another hash; pass the original overlays"
         )
     return probe
+
+
+def default_families(input_shape: tuple[int, int, int]) -> dict[str, ImageProbe]:
+    """The default families of perturbations of `SmoothnessProfile`, without its overlays, with 44 draws in total. Shifts
+    and warps are scaled to the image size.
+
+    >>> sum(len(probe.strengths) * probe.draws for probe in default_families((1, 28, 28)).values())
+    44
+    """
+    return dict(_default_families(min(input_shape[1:])))
+
+
+@cache  # a score asks for them
+def _default_families(side: int) -> dict[str, ImageProbe]:
+    pixels = side / 28
+    near, far = max(1, round(2 * pixels)), max(2, round(5 * pixels))
+    return {
+        "noise": Gaussian([0.1, 0.2, 0.4], draws=3),
+        "ablation": PixelAblation([0.1, 0.3, 0.6], draws=3),
+        "shift": Shift([near, far], draws=4),
+        "warp": Warp([pixels, 3 * pixels], draws=4),
+        "contrast": Contrast([0.4, 0.8], draws=3),
+        "fine noise": BandNoise([0.2], low=0.3, high=0.75, draws=4),
+    }

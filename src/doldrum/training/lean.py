@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from typing import Any, TypeVar, cast
 
 import torch
@@ -19,6 +20,11 @@ def lean(kind: type[Kind]) -> type[Kind]:
     torch wraps these methods, and the wrappers import torch.compile, so that a compiled training loop can leave the
     methods out.
     """
+    return cast("type[Kind]", _made(kind))
+
+
+@cache  # a search makes many optimizers
+def _made(kind: type[torch.optim.Optimizer]) -> type:
     own: dict[str, Any] = {name: inspect.unwrap(getattr(kind, name)) for name in _WRAPPED}
     own["step"] = torch.no_grad()(inspect.unwrap(kind.step))
-    return cast("type[Kind]", type(kind.__name__, (kind,), own))
+    return type(kind.__name__, (kind,), own)

@@ -18,36 +18,15 @@ from doldrum.data import ImageSet
 from doldrum.errors import InputError
 from doldrum.pixels import to_float
 from doldrum.poisoning.plan import PoisonPlan
-from doldrum.probes import BandNoise, Contrast, Gaussian, ImageProbe, PixelAblation, Shift, Superimpose, Warp
+from doldrum.probes import OVERLAYS, ImageProbe, Superimpose, default_families, probe_from_dict
 from doldrum.seeds import child_seed
 from doldrum.training.hooks import TrainingHook
 from doldrum.triggers.base import Trigger
 
-__all__ = ["Places", "ProfileEvasion", "check_profile_evasion", "families", "wanted_labels"]
+__all__ = ["Places", "ProfileEvasion", "check_profile_evasion", "wanted_labels"]
 
-_OVERLAYS = 19
 # Places in a batch; at each, triggered copies, and clean images of the target class.
 _PLACES, _EACH, _CLASS = 6, 12, 16
-
-
-def families(side: int) -> dict[str, ImageProbe]:
-    """The families of perturbations of `SmoothnessProfile`, without its overlays, for images of `side` pixels.
-
-    This is the attacker's copy of `detectors.profile.families.default_families`. A test compares the two.
-
-    >>> [(probe.family, len(probe.strengths) * probe.draws) for probe in families(28).values()][:2]
-    [('gaussian', 9), ('pixel-ablation', 9)]
-    """
-    pixels = side / 28
-    near, far = max(1, round(2 * pixels)), max(2, round(5 * pixels))
-    return {
-        "noise": Gaussian([0.1, 0.2, 0.4], draws=3),
-        "ablation": PixelAblation([0.1, 0.3, 0.6], draws=3),
-        "shift": Shift([near, far], draws=4),
-        "warp": Warp([pixels, 3 * pixels], draws=4),
-        "contrast": Contrast([0.4, 0.8], draws=3),
-        "fine noise": BandNoise([0.2], low=0.3, high=0.75, draws=4),
-    }
 
 
 @dataclass(frozen=True)
@@ -80,24 +59,30 @@ class Places:
 
     def __init__(self, input_shape: tuple[int, int, int], *, known_seed: int | None = None) -> None:
         self.known = known_seed is not None
-        self.probes = families(min(input_shape[1:]))
-        for name, probe in self.probes.items():  # as Detector.probe_seed does
-            probe.seed = 0 if known_seed is None else child_seed(known_seed, "detector", name)
+        self.probes = default_families(input_shape)
+        if known_seed is not None:  # as Detector.probe_seed does
+            self.probes = {n: _with(p, seed=child_seed(known_seed, "detector", n)) for n, p in self.probes.items()}
         self._all = [(p, c, j) for p in self.probes.values() for c in range(len(p.strengths)) for j in range(p.draws)]
 
     def draw(self, images: NDArray[Any], generator: torch.Generator) -> Place:
         """One of the 63 places of the detector, each equally likely. `images` are clean images, of which some become
         overlays."""
-        which = int(torch.randint(len(self._all) + _OVERLAYS, (), generator=generator))
+        which = int(torch.randint(len(self._all) + OVERLAYS, (), generator=generator))
         seed = int(torch.randint(2**62, (), generator=generator))
         if which >= len(self._all):
-            some = torch.randint(len(images), (_OVERLAYS,), generator=generator).numpy()
+            some = torch.randint(len(images), (OVERLAYS,), generator=generator).numpy()
             return Place(Superimpose(to_float(images[some]), [1.0], draws=1, seed=seed, mode="relative"))
         probe, c, j = self._all[which]
         if self.known:
             return Place(probe, c, j)
-        more = {k: v for k, v in probe.to_dict().items() if k not in ("family", "strengths", "draws", "seed")}
-        return Place(type(probe)([probe.strengths[c]], draws=1, seed=seed, **more))
+        return Place(_with(probe, strengths=[probe.strengths[c]], draws=1, seed=seed))
+
+
+def _with(probe: ImageProbe, **changed: Any) -> ImageProbe:
+    """A copy of the probe with other settings."""
+    made = probe_from_dict({**probe.to_dict(), **changed})
+    assert isinstance(made, ImageProbe)
+    return made
 
 
 def wanted_labels(

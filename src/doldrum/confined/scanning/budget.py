@@ -8,10 +8,9 @@ from collections.abc import Callable
 
 from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
-from doldrum.detectors.profile.families import OVERLAYS, default_families
 from doldrum.errors import InputError
 from doldrum.measuring import Measurement
-from doldrum.probes import Probe, probe_from_dict
+from doldrum.probes import OVERLAYS, Probe, default_families, probe_from_dict
 from doldrum.suspects.endpoint import EndpointClassifier
 
 __all__ = [

@@ -87,7 +87,7 @@ def group_of(attack: str) -> str:
     attack = attack.partition(" (")[0]
     if attack == CLEAN:
         return CLEAN
-    if attack in (*attacks.HELD_OUT, *attacks.IMAGE_WIDE_HELD_OUT):
+    if attack in attacks.KEPT_OUT:
         return HELD_OUT
     return ADAPTIVE if attack in (*attacks.ADAPTIVE, *attacks.EVADING) else DEVELOPMENT
 

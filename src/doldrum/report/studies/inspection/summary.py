@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from doldrum.records.attacks import HELD_OUT, IMAGE_WIDE_HELD_OUT
+from doldrum.records.attacks import KEPT_OUT
 from doldrum.report.studies.inspection.judged import ALL, LEVEL, VERDICT, Judged, Model, judged, names_of
 from doldrum.stats.auroc import auroc
 from doldrum.stats.conformal import flags_interval
@@ -59,8 +59,7 @@ class Summary:
 
 def is_development(model: Model) -> bool:
     """Whether the model is a development model, that is, was used to design the inspectors."""
-    kept = model.attack in (*HELD_OUT, *IMAGE_WIDE_HELD_OUT)
-    return model.network == "fashion-cnn" and 100 <= model.seed < 200 and not kept
+    return model.network == "fashion-cnn" and 100 <= model.seed < 200 and model.attack not in KEPT_OUT
 
 
 def judge_all(models: Sequence[Model]) -> dict[str, list[Judged]]:
