@@ -3,8 +3,11 @@
 Not in this package: measurements with probes (`measuring`), and an attacker's changes of images (`triggers`).
 """
 
+import math
 from functools import cache
 from typing import Any
+
+from numpy.typing import NDArray
 
 from doldrum.errors import InputError
 from doldrum.probes.band_noise import BandNoise
@@ -13,9 +16,13 @@ from doldrum.probes.batch_norm_scale import BatchNormScale
 from doldrum.probes.channel_ablation import ChannelAblation
 from doldrum.probes.contrast import Contrast
 from doldrum.probes.corruptions import CORRUPTIONS, Corruptions
+from doldrum.probes.cutmix import CutMix
 from doldrum.probes.dropout import Dropout
+from doldrum.probes.flip import Flip
 from doldrum.probes.gaussian import Gaussian
 from doldrum.probes.geometry import Shift, Warp
+from doldrum.probes.hybrid import Hybrid
+from doldrum.probes.overlaid import OverlayProbe
 from doldrum.probes.pixel_ablation import PixelAblation
 from doldrum.probes.scale import Scale
 from doldrum.probes.superimpose import Superimpose
@@ -30,10 +37,14 @@ __all__ = [
     "ChannelAblation",
     "Contrast",
     "Corruptions",
+    "CutMix",
     "Dropout",
+    "Flip",
     "Gaussian",
+    "Hybrid",
     "ImageProbe",
     "ModelProbe",
+    "OverlayProbe",
     "PixelAblation",
     "Probe",
     "Scale",
@@ -42,6 +53,8 @@ __all__ = [
     "Uniform",
     "Warp",
     "default_families",
+    "overlay_draws",
+    "overlay_families",
     "probe_from_dict",
 ]
 
@@ -53,8 +66,11 @@ _FAMILIES: dict[str, type[Any]] = {
         ChannelAblation,
         Contrast,
         Corruptions,
+        CutMix,
         Dropout,
+        Flip,
         Gaussian,
+        Hybrid,
         PixelAblation,
         Scale,
         Shift,
@@ -63,8 +79,8 @@ _FAMILIES: dict[str, type[Any]] = {
         Warp,
     )
 }
-OVERLAYS = 19
-"""The default number of images that `SmoothnessProfile` lays over each input."""
+OVERLAYS = 14
+"""The default number of overlays of `SmoothnessProfile`: images that are laid over each input."""
 
 
 def probe_from_dict(settings: dict[str, Any], *, overlays: Any = None) -> Probe:
@@ -80,12 +96,12 @@ def probe_from_dict(settings: dict[str, Any], *, overlays: Any = None) -> Probe:
     if family not in _FAMILIES:
         raise InputError(f"expected a probe family among {sorted(_FAMILIES)}, got {family!r}")
     try:
-        if family != Superimpose.family:
+        if not issubclass(_FAMILIES[family], OverlayProbe):
             return _FAMILIES[family](**rest)
         found = rest.pop("overlays_hash", None)
         if overlays is None:
             raise InputError("expected the overlays of this probe, got none; pass overlays=")
-        probe = Superimpose(overlays, **rest)
+        probe = _FAMILIES[family](overlays, **rest)
     except TypeError as error:
         raise InputError(
             f"expected the settings of a {family} probe, got the settings {sorted(rest)}: {error}"
@@ -98,11 +114,11 @@ def probe_from_dict(settings: dict[str, Any], *, overlays: Any = None) -> Probe:
 
 
 def default_families(input_shape: tuple[int, int, int]) -> dict[str, ImageProbe]:
-    """The default families of perturbations of `SmoothnessProfile`, without its overlays, with 44 draws in total. Shifts
-    and warps are scaled to the image size.
+    """The default families of perturbations of `SmoothnessProfile`, without those that use overlays, with 35 draws in
+    total. Shifts and warps are scaled to the image size.
 
     >>> sum(len(probe.strengths) * probe.draws for probe in default_families((1, 28, 28)).values())
-    44
+    35
     """
     return dict(_default_families(min(input_shape[1:])))
 
@@ -112,10 +128,41 @@ def _default_families(side: int) -> dict[str, ImageProbe]:
     pixels = side / 28
     near, far = max(1, round(2 * pixels)), max(2, round(5 * pixels))
     return {
-        "noise": Gaussian([0.1, 0.2, 0.4], draws=3),
-        "ablation": PixelAblation([0.1, 0.3, 0.6], draws=3),
-        "shift": Shift([near, far], draws=4),
-        "warp": Warp([pixels, 3 * pixels], draws=4),
-        "contrast": Contrast([0.4, 0.8], draws=3),
-        "fine noise": BandNoise([0.2], low=0.3, high=0.75, draws=4),
+        "noise": Gaussian([0.1, 0.2, 0.4], draws=2),
+        "ablation": PixelAblation([0.1, 0.3, 0.6], draws=2),
+        "shift": Shift([near, far], draws=3),
+        "warp": Warp([pixels, 3 * pixels], draws=3),
+        "contrast": Contrast([0.4, 0.8], draws=2),
+        "fine noise": BandNoise([0.2], low=0.3, high=0.75, draws=3),
+        "flip": Flip(draws=4),
+    }
+
+
+def overlay_draws(overlays: int) -> dict[str, int]:
+    """For each family of `overlay_families`, its number of draws for a number of overlays. All overlays are laid over
+    the input. Four of seven are also used for strips, and three of fourteen for hybrid images.
+
+    >>> overlay_draws(14)
+    {'overlay': 14, 'cutmix': 8, 'hybrid': 3}
+    """
+    shares = {"overlay": 14, "cutmix": 8, "hybrid": 3}
+    return {name: math.ceil(overlays * share / 14) for name, share in shares.items()} if overlays else {}
+
+
+def overlay_families(overlays: NDArray[Any], count: int) -> dict[str, OverlayProbe]:
+    """The default families of `SmoothnessProfile` that put other images into the input, for `count` overlays.
+
+    With the default of 14 overlays, there are 28 draws.
+
+    >>> made = overlay_families(np.zeros((14, 1, 8, 8)), 14)
+    >>> sum(len(probe.strengths) * probe.draws for probe in made.values())
+    28
+    """
+    draws = overlay_draws(count)
+    if not draws:
+        return {}
+    return {
+        "overlay": Superimpose(overlays, [1.0], draws=draws["overlay"], mode="relative"),
+        "cutmix": CutMix(overlays, [0.5], draws=draws["cutmix"]),
+        "hybrid": Hybrid(overlays, [3.0, 5.5], draws=draws["hybrid"]),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
@@ -10,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.errors import InputError
-from doldrum.pixels import to_float
-from doldrum.probes.base import ImageProbe
-from doldrum.seeds import rng
+from doldrum.probes.overlaid import OverlayProbe
 
 __all__ = ["Mode", "Superimpose"]
 
@@ -20,22 +17,18 @@ Mode = Literal["add", "relative", "blend"]
 """How an overlay is added to an image, see `Superimpose`."""
 
 
-class Superimpose(ImageProbe):
+class Superimpose(OverlayProbe):
     """Add another image, the overlay o_j, to the image x: clip(x + s o_j, 0, 1), or clip(x + s (o_j - m), 0, 1), or the
     blend (1 - s) x + s o_j.
 
-    Overlays are common to all inputs. m is the *background*: for each channel, the median of the outermost pixels of all
-    overlays.
+    m is the *background*: for each channel, the median of the outermost pixels of all overlays.
 
     Parameters
     ----------
-    overlays : array (M, C, H, W)
-        Clean images of uint8, or floats in [0, 1], that are used only as overlays. Draw j uses the j-th image in a
-        seeded random order.
+    overlays, draws, seed
+        As in `OverlayProbe`.
     strengths : floats in [0, 1]
         Weights s of the overlay; 0 leaves the image unchanged.
-    draws : int
-        The number of draws, at most M. The default is M, the number of overlays. Each overlay is used once.
     mode : "add", "relative" or "blend"
         "add", the default with weight 1, is the method of the paper: both images have full weight, and the sum is
         clipped at white. "relative" adds only the difference between the overlay and the background m. On a black
@@ -44,8 +37,7 @@ class Superimpose(ImageProbe):
 
     Source: Gao et al. 2019 (STRIP), arXiv 1902.06531, section 4; several later toolkits use "blend".
 
-    Raises InputError for overlays that are not images, and for fewer overlays than draws. `bind` raises InputError if
-    the overlays do not have the classifier's input shape.
+    Raises InputError as `OverlayProbe` does, and for another mode.
 
     >>> overlays = np.full((2, 1, 1, 2), 0.75, dtype=np.float32)
     >>> out = np.empty((2, 1, 1, 2), dtype=np.float32)
@@ -65,43 +57,17 @@ class Superimpose(ImageProbe):
         seed: int = 0,
         mode: Mode = "add",
     ) -> None:
-        values = np.asarray(overlays)
-        if values.ndim != 4 or not len(values):
-            raise InputError(
-                f"expected overlays of shape (images, channels, height, width), got {values.shape}; pass clean images"
-            )
-        self.overlays = to_float(values)
-        if not np.isfinite(self.overlays).all() or self.overlays.min() < 0 or self.overlays.max() > 1:
-            raise InputError("expected overlays in [0, 1], got other values; divide by 255 or pass uint8")
-        super().__init__(strengths, draws=len(values) if draws is None else draws, seed=seed)
+        super().__init__(overlays, strengths, draws=draws, seed=seed)
         self.check_strengths(1, "weights of the overlay")
-        if self.draws > len(values):
-            raise InputError(f"expected at least {self.draws} overlays (one per draw), got {len(values)}; pass more")
         if mode not in get_args(Mode):
             raise InputError(f"expected mode 'add', 'relative' or 'blend', got {mode!r}")
         self.mode = mode
 
-    @property
-    def overlays_hash(self) -> str:
-        """SHA-256 of the overlays' shape and float32 values."""
-        digest = hashlib.sha256(str(self.overlays.shape).encode())
-        digest.update(np.ascontiguousarray(self.overlays).tobytes())
-        return digest.hexdigest()
-
     def to_dict(self) -> dict[str, Any]:
-        """The settings as JSON-able values, with the overlays replaced by their hash.
-
-        `probe_from_dict(settings, overlays=…)` needs the overlays again.
-        """
-        return super().to_dict() | {"mode": self.mode, "overlays_hash": self.overlays_hash}
+        return super().to_dict() | {"mode": self.mode}
 
     def bind(self, input_shape: tuple[int, int, int]) -> _Overlays:
-        if self.overlays.shape[1:] != tuple(input_shape):
-            raise InputError(
-                f"expected overlays of shape {tuple(input_shape)}, got {self.overlays.shape[1:]}; resize them"
-            )
-        order = rng(self.seed, self.family).permutation(len(self.overlays))[: self.draws]
-        bank = self.overlays[order]
+        bank = self.bank(input_shape)
         if self.mode == "relative":
             bank -= _background(self.overlays)
         return _Overlays(bank, self.strengths, blend=self.mode == "blend")

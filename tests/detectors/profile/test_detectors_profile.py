@@ -14,7 +14,7 @@ from doldrum.detectors import Evidence, SmoothnessProfile, load_detector, save_d
 from doldrum.detectors.contract.measuring import joined
 from doldrum.detectors.profile.outlook import made_up
 from doldrum.errors import InputError
-from doldrum.probes import Contrast, Gaussian, PixelAblation, Shift
+from doldrum.probes import Contrast, CutMix, Flip, Gaussian, PixelAblation, Shift
 from doldrum.responses import Responses
 from doldrum.stats.conformal import realised_fpr, threshold
 
@@ -57,7 +57,10 @@ def evidence(rng, n, conditions=2, draws=4, classes=3, names="ab"):
     return Evidence(np.zeros((n, 1, 1, 1), np.float32), labels, classes, found)
 
 
-CURVES = [[0, 0], [0.5, 0], [0.97, 0], [0.97, 0.5], [0.97, 0.97], [0.7, 0.7]]
+CURVES = {
+    1: [[0], [0.5], [0.97], [0.7]],
+    2: [[0, 0], [0.5, 0], [0.97, 0], [0.97, 0.5], [0.97, 0.97], [0.7, 0.7]],
+}
 
 
 def logit(p):
@@ -153,7 +156,7 @@ def plain_parts(fit, new, i, rows, shares, still, outliers):
                 plain.append(np.prod([p[at][came[at]] for at in places]))
                 terms = [
                     np.prod([(q[at[0]] * (came[at] == label) + (1 - q[at[0]]) * p[at][came[at]]) for at in places])
-                    for q in CURVES
+                    for q in CURVES[conditions]
                 ]
                 triggered.append(np.mean(terms))
                 kept.append(np.prod([0.05 * (came[at] == label) + 0.95 * p[at][came[at]] for at in places]))
@@ -195,13 +198,13 @@ def plain_surprise(reference, value, shape):
     return -np.log(max((1 + sum(r >= value for r in reference)) / (len(reference) + 1), 0.1))
 
 
-def plain_sum(inner, parts, families, weights):
-    shapes = [0.4, 0.6, *[1.05] * families, 0.25, 0.34]
+def plain_sum(inner, parts, families, content=()):
+    shapes = [0.4, 0.6, *[1.05] * families, 0.25, *content]
     s = [plain_surprise(inner[:, j], value, shapes[j]) for j, value in enumerate(parts)]
-    return s[0] + 0.7 * s[1] + 0.5 * np.mean(s[2 : 2 + families]) + np.dot(weights, s[2 + families :])
+    return s[0] + s[1] + 0.5 * np.mean(s[2 : 2 + families]) + 0.25 * s[2 + families] + 0.5 * sum(s[3 + families :])
 
 
-def expected_score(fit, new, still, weights, outliers=1e-5):
+def expected_score(fit, new, still, content=(), outliers=1e-5):
     """The docstring of SmoothnessProfile as loops, and the parts of the inputs of fit, each held against nine tenths."""
     n, families = len(fit), len(fit.responses)
     inner = np.empty((n, 2 + families + len(still)))
@@ -213,7 +216,7 @@ def expected_score(fit, new, still, weights, outliers=1e-5):
     everyone = list(range(n))
     shares = plain_shares(fit, everyone)
     parts = [plain_parts(fit, new, i, everyone, shares, still, outliers) for i in range(len(new))]
-    return np.array([plain_sum(inner, p, families, weights) for p in parts]), inner
+    return np.array([plain_sum(inner, p, families, content) for p in parts]), inner
 
 
 @pytest.mark.parametrize("outliers", [1e-5, 0.2])
@@ -225,23 +228,36 @@ def test_score_is_the_sum_of_its_plain_parts(outliers, monkeypatch):
     det = SmoothnessProfile(families={"a": Gaussian([1, 2], draws=4), "b": Gaussian([1, 2], draws=4)}, seed=0)
     det.seed_ = 0
     det.learn(fit)
-    scores, inner = expected_score(fit, new, [["a", "b"]], [0.5], outliers)
+    scores, inner = expected_score(fit, new, [["a", "b"]], outliers=outliers)
     assert det.reference_ == pytest.approx(inner)
     assert det.score(new) == pytest.approx(scores)
     assert (det.shares_ > 0.01).sum(axis=1).max() > 1  # some label has a mixture
-    assert det.left_out() == pytest.approx([plain_sum(inner, row, 2, [0.5]) for row in inner])
+    assert det.left_out() == pytest.approx([plain_sum(inner, row, 2) for row in inner])
 
 
-def test_calm_under_overlays_is_a_part_by_itself():
+def test_calm_under_each_change_of_content_is_a_part_by_itself():
     rng = np.random.default_rng(3)
-    names = ("a", "b", "overlay")
-    fit, new = evidence(rng, 40, names=names), evidence(rng, 12, names=names)
-    families = {"a": Gaussian([1, 2], draws=4), "b": Shift([1, 2], draws=4)}
+    shapes = {"a": (2, 4), "b": (2, 4), "c": (1, 3), "overlay": (1, 4), "cutmix": (1, 3), "hybrid": (2, 1)}
+
+    def some(n):
+        one = evidence(rng, n, names=shapes)
+        cut = {
+            k: replace(r, draws=r.draws[:, : shapes[k][0], : shapes[k][1]], strengths=r.strengths[: shapes[k][0]])
+            for k, r in one.responses.items()
+        }
+        return replace(one, responses=cut)
+
+    fit, new = some(40), some(12)
+    families = {"a": Gaussian([1, 2], draws=4), "b": Shift([1, 2], draws=4), "c": Flip(draws=3)}
     det = SmoothnessProfile(families=families, overlays=4, seed=0)
     det.seed_, det.fitted_for, det.overlays_ = 0, ("f", (1, 1, 1), 3), np.zeros((4, 1, 1, 1), np.float32)
     det.learn(fit)
-    # Calm under noise and under overlays; not under shifts.
-    assert det.score(new) == pytest.approx(expected_score(fit, new, [["a"], ["overlay"]], [0.5, 1.0])[0])
+    det.check_learned((1, 1, 1), 3)
+    # Calm under noise, under flips and under each family with overlays; not under shifts.
+    groups = [["a"], ["c"], ["overlay"], ["cutmix"], ["hybrid"]]
+    scores, inner = expected_score(fit, new, groups, [0.58, 0.34, 0.37, 0.58])
+    assert det.reference_ == pytest.approx(inner)
+    assert det.score(new) == pytest.approx(scores)
 
 
 def test_a_score_does_not_depend_on_the_company_or_on_what_is_kept(monkeypatch):
@@ -301,7 +317,8 @@ def test_overlays_are_images_of_fit_and_are_kept(black_box, pool, tmp_path):
     assert det.overlays_.shape == (7, 1, 8, 8)
     assert all((pool[:100] == one).all(axis=(1, 2, 3)).any() for one in det.overlays_)
     assert getattr(det.probes()["overlay"], "mode", None) == "relative"
-    assert det.forwards == 1 + 8 + 7
+    assert getattr(det.probes()["hybrid"], "overlays", None) is not None
+    assert det.forwards == 1 + 8 + 7 + 4 + 2 * 2
     det.calibrate(pool[100:300], fpr=0.05)
     again = load_detector(save_detector(det, tmp_path / "guard"), black_box)
     assert again.overlays == 7
@@ -325,7 +342,7 @@ def test_triggered_inputs_of_fit_are_found_with_one_component(black_box):
         det = SmoothnessProfile(families=FAMILIES, components=components, seed=seed).fit(black_box, mixed)
         assert det.shares_.shape == (320, components)
         found[components] += (np.argsort(-det.left_out())[:48] < 32).sum()
-    assert found[1] > 68 > 60 > found[4]
+    assert found[1] > 64 > 60 > found[4]
 
 
 def test_settings_are_checked(black_box, pool):
@@ -339,8 +356,11 @@ def test_settings_are_checked(black_box, pool):
         SmoothnessProfile(families=[Gaussian([0.1])])  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match="at least 10 clean inputs for fit, got 9"):
         SmoothnessProfile().fit(black_box, pool[:9])
-    with pytest.raises(InputError, match="a name other than"):
-        SmoothnessProfile(families={"overlay": Gaussian([0.1])})
+    for name in ("overlay", "cutmix", "hybrid"):
+        with pytest.raises(InputError, match=f"a name other than '{name}'"):
+            SmoothnessProfile(families={name: Gaussian([0.1])})
+    with pytest.raises(InputError, match="none with overlays"):
+        SmoothnessProfile(families={"a": CutMix(pool[:3])})
     for odd in (-1, 1.5, True, "3"):
         with pytest.raises(InputError, match="number of overlays to be a whole number"):
             SmoothnessProfile(overlays=odd)  # pyright: ignore[reportArgumentType]
@@ -411,5 +431,5 @@ def test_few_images_of_fit_repeat_as_overlays(black_box):
     det = SmoothnessProfile(seed=0).fit(black_box, few)
     assert det.forwards == 64
     times = [(det.overlays_ == image).all(axis=(1, 2, 3)).sum() for image in few]
-    assert sorted(times) == [1] * 5 + [2] * 7
+    assert sorted(times) == [1] * 10 + [2] * 2
     assert det.outlook(calibration=19, fpr=0.05).classes_without == 4 - len(np.unique(quadrant(few)))

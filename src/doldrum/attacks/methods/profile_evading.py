@@ -3,6 +3,7 @@ target class."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from doldrum.data import ImageSet
 from doldrum.errors import InputError
 from doldrum.pixels import to_float
 from doldrum.poisoning.plan import PoisonPlan
-from doldrum.probes import OVERLAYS, ImageProbe, Superimpose, default_families, probe_from_dict
+from doldrum.probes import OVERLAYS, ImageProbe, default_families, overlay_families, probe_from_dict
 from doldrum.seeds import child_seed
 from doldrum.training.hooks import TrainingHook
 from doldrum.triggers.base import Trigger
@@ -62,20 +63,27 @@ class Places:
         self.probes = default_families(input_shape)
         if known_seed is not None:  # as Detector.probe_seed does
             self.probes = {n: _with(p, seed=child_seed(known_seed, "detector", n)) for n, p in self.probes.items()}
-        self._all = [(p, c, j) for p in self.probes.values() for c in range(len(p.strengths)) for j in range(p.draws)]
+        self._all = _places(self.probes)
+        self._overlaid = len(_places(overlay_families(np.zeros((OVERLAYS, *input_shape), np.float32), OVERLAYS)))
 
     def draw(self, images: NDArray[Any], generator: torch.Generator) -> Place:
         """One of the 63 places of the detector, each equally likely. `images` are clean images, of which some become
         overlays."""
-        which = int(torch.randint(len(self._all) + OVERLAYS, (), generator=generator))
+        which = int(torch.randint(len(self._all) + self._overlaid, (), generator=generator))
         seed = int(torch.randint(2**62, (), generator=generator))
         if which >= len(self._all):
             some = torch.randint(len(images), (OVERLAYS,), generator=generator).numpy()
-            return Place(Superimpose(to_float(images[some]), [1.0], draws=1, seed=seed, mode="relative"))
+            overlaid = _places(overlay_families(to_float(images[some]), OVERLAYS))
+            return Place(*overlaid[which - len(self._all)])
         probe, c, j = self._all[which]
         if self.known:
             return Place(probe, c, j)
-        return Place(_with(probe, strengths=[probe.strengths[c]], draws=1, seed=seed))
+        return Place(_with(probe, strengths=[probe.strengths[c]], draws=j + 1, seed=seed), draw=j)
+
+
+def _places(probes: Mapping[str, ImageProbe]) -> list[tuple[ImageProbe, int, int]]:
+    """All places of some families. Each is a probe, the number of a strength, and the number of a draw."""
+    return [(p, c, j) for p in probes.values() for c in range(len(p.strengths)) for j in range(p.draws)]
 
 
 def _with(probe: ImageProbe, **changed: Any) -> ImageProbe:

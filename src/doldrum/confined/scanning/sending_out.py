@@ -13,7 +13,7 @@ from doldrum.detectors.contract.measuring import Block
 from doldrum.errors import InputError
 from doldrum.measuring import Answers, Measurement
 from doldrum.pixels import to_float
-from doldrum.probes import Superimpose
+from doldrum.probes import OverlayProbe
 from doldrum.responses import Responses
 from doldrum.sandbox import Request
 
@@ -50,7 +50,7 @@ def _settings(run: Measurement) -> tuple[dict[str, Any], bytes]:
     overlays. Overlays whose pixels were bytes are sent as bytes."""
     if run.readouts or run.scores:
         raise InputError("expected a detector that needs only labels, got one that needs scores; leave out workers=")
-    banks = {name: _small(p.overlays) for name, p in run.battery.probes.items() if isinstance(p, Superimpose)}
+    banks = {name: _small(p.overlays) for name, p in run.battery.probes.items() if isinstance(p, OverlayProbe)}
     head = {
         "probes": {name: probe.to_dict() for name, probe in run.battery.probes.items()},
         "overlays": {name: [list(bank.shape), bank.dtype.name] for name, bank in banks.items()},

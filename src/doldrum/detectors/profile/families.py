@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from doldrum.detectors.contract.detector import Detector
-from doldrum.probes import OVERLAYS, Probe, default_families, probe_from_dict
+from doldrum.probes import OVERLAYS, Probe, default_families, overlay_draws, probe_from_dict
 
-__all__ = ["OVERLAY", "OfFamilies", "reseeded"]
+__all__ = ["RESERVED", "OfFamilies", "reseeded"]
 
-OVERLAY = "overlay"
-"""The name under which the overlay probe is listed with the families."""
+RESERVED = tuple(overlay_draws(OVERLAYS))
+"""The names under which the families with overlays are listed."""
 
 
 class OfFamilies(Detector):

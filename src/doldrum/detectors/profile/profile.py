@@ -13,12 +13,22 @@ from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
 from doldrum.detectors.contract.evidence import Evidence
 from doldrum.detectors.profile import model
-from doldrum.detectors.profile.families import OVERLAY, OfFamilies, reseeded
+from doldrum.detectors.profile.families import RESERVED, OfFamilies, reseeded
 from doldrum.detectors.profile.outlook import Outlook, found_shares, made_up
 from doldrum.detectors.profile.surprise import Surprise
 from doldrum.detectors.shared.overlays import check_overlays, draw_overlays
 from doldrum.errors import InputError
-from doldrum.probes import BandNoise, Gaussian, PixelAblation, Probe, Superimpose, Uniform
+from doldrum.probes import (
+    BandNoise,
+    Flip,
+    Gaussian,
+    OverlayProbe,
+    PixelAblation,
+    Probe,
+    Uniform,
+    overlay_draws,
+    overlay_families,
+)
 from doldrum.responses import NOT_TAKEN
 from doldrum.seeds import rng
 from doldrum.stats import conformal
@@ -27,12 +37,15 @@ __all__ = ["SmoothnessProfile"]
 
 # Families under which a trigger keeps its place: calm under them is the trigger's own, as in Backdoor Smoothing.
 _NOISES = (Gaussian.family, Uniform.family, PixelAblation.family, BandNoise.family)
-# Weights, besides 1 for the joint ratio; see docs/results/detection-design.md.
-_UNLIKELY, _FAMILIES, _CALM, _OVERLAID = 0.7, 0.5, 0.5, 1.0
+# Weights, besides 1 for the joint ratio and for unlikeliness: ratio by family, calm under noises, calm under each change of content.
+# See docs/results/detection-design.md.
+_FAMILIES, _CALM, _CONTENT = 0.5, 0.25, 0.5
 _FOLDS = 10
 # Mean excess of clean inputs over the 90th percentile of each part, by its distance from the median: joint ratio, unlikeliness, ratio of a
-# family, calm under noises, under overlays. Learnt once, see docs/results/few-images.md.
-_SHAPES = 0.4, 0.6, 1.05, 0.25, 0.34
+# family, calm under noises, and under each change of content. Learnt once, see docs/results/few-images.md.
+_SHAPES = 0.4, 0.6, 1.05, 0.25
+_CONTENT_SHAPES = {"overlay": 0.34, "cutmix": 0.37, "hybrid": 0.58}
+_FLIP_SHAPE = 0.58
 _FEWEST, _MADE_UP = 10, 200
 
 
@@ -43,8 +56,8 @@ class SmoothnessProfile(OfFamilies):
     The detector needs only labels, and takes 64 forward passes per input by default. `fit` needs 100 clean inputs
     (1,000 are better), in addition to those for calibration. The method `outlook` estimates, from the inputs of `fit`
     alone, the share of triggered inputs that the fitted detector will flag. The detector knows neither trigger nor
-    target. The score has five parts. Each part is turned into a *surprise*: -log of the share of clean inputs with at
-    least this value (`surprise.Surprise`). The score is the weighted sum of the five surprises:
+    target. The score has eight parts. Each part is turned into a *surprise*: -log of the share of clean inputs with at
+    least this value (`surprise.Surprise`). The score is the weighted sum of the eight surprises:
 
     1. *likelihood ratio, joint* (weight 1): log of p(labels | a clean input of another class with a trigger for this
        label) over p(labels | a clean input of this label). Clean inputs of a label are modelled as a mixture of
@@ -52,18 +65,20 @@ class SmoothnessProfile(OfFamilies):
        few clean inputs are outliers: their perturbed copies get another label. A trigger decides the label of each draw
        with a probability that falls as the strength of the perturbation rises. The likelihood is averaged over many
        curves; each curve gives, for every strength, the probability that the trigger decides the label.
-    2. *unlikeliness* (0.7): -log p(labels | a clean input of this label).
+    2. *unlikeliness* (1): -log p(labels | a clean input of this label).
     3. *likelihood ratio, by family* (0.5): the same ratio for each family of perturbations separately; the surprises of
        these ratios are averaged.
-    4. *stability under noise* (0.5): the share of draws that kept the label, standardised with the mean and the
+    4. *stability under noise* (0.25): the share of draws that kept the label, standardised with the mean and the
        standard deviation of the class. Families that move pixels are left out.
-    5. *stability under overlays* (1): the same stability when clean images are laid over the input, as in STRIP, but
-       computed from labels. Only the difference between an overlay and the background of the overlays is added, so the
-       background keeps its brightness (`probes.Superimpose`, mode "relative").
+    5. *stability under changes of content* (0.5 each): the same stability under four kinds of perturbations that change
+       what the image shows, so that clean inputs often change their label. A clean image is laid over the input, as in
+       STRIP (`probes.Superimpose`, mode "relative"); a half of the input is replaced by that of another image
+       (`probes.CutMix`); the coarse part of the input is replaced by that of another image (`probes.Hybrid`); the input
+       is flipped or turned (`probes.Flip`).
 
     The first three parts use the class that the label changes to when a perturbation destroys the trigger (for example,
-    when a patch is shifted, or in an all-to-all attack). The last two parts find triggers that no perturbation
-    destroys. The score is calibrated on clean inputs, so the promised false-positive rate holds even if the statistical
+    when a patch is shifted, or in an all-to-all attack). The others find triggers that the perturbation does not
+    destroy. The score is calibrated on clean inputs, so the promised false-positive rate holds even if the statistical
     model is wrong.
 
     To compute the surprises, each tenth of the clean inputs of `fit` is scored with a model that is fitted on the other
@@ -77,8 +92,9 @@ class SmoothnessProfile(OfFamilies):
         Probes to use instead of `default_families`, with strengths in rising order. The seeds of these probes are
         replaced by the detector's.
     overlays : int, optional
-        How many clean images are used as overlays for each input, in addition to `families`; 0 for none. The default is
-        19 overlays, or 0 overlays if you pass `families`.
+        How many clean images are used as overlays for each input, in addition to `families`; 0 for none. Some overlays
+        are also used for halves and coarse parts (`probes.overlay_draws`). The default is 14 overlays, or 0 overlays if
+        you pass `families`.
     components : int, optional
         The largest number of mixture components per class. A class has at most one component per 12 of its clean
         inputs. Pass 1 if some inputs of `fit` may be triggered. With more components, triggered inputs of `fit` would
@@ -106,19 +122,20 @@ class SmoothnessProfile(OfFamilies):
         if families is not None:
             if not is_kind(families, Mapping):
                 raise InputError(f"expected families by name, got {families!r}; e.g. {{'noise': Gaussian([0.1])}}")
-            odd = [n for n, p in families.items() if not is_kind(p, Probe) or isinstance(p, Superimpose)]
+            odd = [n for n, p in families.items() if not is_kind(p, Probe) or isinstance(p, OverlayProbe)]
             if odd or not families:
                 raise InputError(
-                    f"expected at least one probe, and no Superimpose, got {families}; e.g. Gaussian([0.1]), and overlays=19"
+                    f"expected at least one probe, and none with overlays, got {families}; e.g. Gaussian([0.1]), and overlays=14"
                 )
             falling = [n for n, p in families.items() if np.any(np.diff(np.asarray(p.strengths, dtype=float)) <= 0)]
             if falling:
                 raise InputError(
                     f"expected strengths in rising order, the weakest first, got {families[falling[0]]} for {falling[0]!r}; sort them"
                 )
-            if OVERLAY in families:
+            taken = [name for name in RESERVED if name in families]
+            if taken:
                 raise InputError(
-                    f"expected a name other than {OVERLAY!r} for a family, got this name, which is used for the overlays; rename it"
+                    f"expected a name other than {taken[0]!r} for a family, got this name, which is used for the overlays; rename it"
                 )
         if overlays is not None and (not is_whole(overlays) or overlays < 0):
             raise InputError(f"expected the number of overlays to be a whole number from 0 on, got {overlays!r}")
@@ -136,7 +153,9 @@ class SmoothnessProfile(OfFamilies):
         if self._num_overlays:
             if self.fitted_for is None:
                 raise InputError(f"expected a fitted detector, got {self!r}; call fit(classifier, clean) first")
-            made[OVERLAY] = Superimpose(self.overlays_, [1.0], seed=self.probe_seed(OVERLAY), mode="relative")
+            for name, probe in overlay_families(self.overlays_, self._num_overlays).items():
+                probe.seed = self.probe_seed(name)
+                made[name] = probe
         return made
 
     def prepare(self, classifier: Classifier, clean: ImageSet) -> None:
@@ -249,29 +268,40 @@ class SmoothnessProfile(OfFamilies):
         )
 
     def _surprise(self) -> Surprise:
-        joint, unlikely, family, calm, overlaid = _SHAPES
-        shape = [joint, unlikely, *[family] * len(self.draws_), calm, *[overlaid] * bool(self._num_overlays)]
-        return Surprise(self.reference_, shape)
+        joint, unlikely, family, calm = _SHAPES
+        content = [_CONTENT_SHAPES.get(name, _FLIP_SHAPE) for name in self._content]
+        return Surprise(self.reference_, [joint, unlikely, *[family] * self._num_families, calm, *content])
 
     def _sum(self, surprise: NDArray[np.float64]) -> NDArray[np.float64]:
         """Add the weighted parts (N, parts) of the score to one number per input (N,)."""
-        families = surprise[:, 2 : 2 + len(self.draws_)].mean(axis=1)
-        ratios = surprise[:, 0] + _UNLIKELY * surprise[:, 1] + _FAMILIES * families
-        calm = surprise[:, 2 + len(self.draws_) :]
-        return ratios + _CALM * calm[:, 0] + (_OVERLAID * calm[:, 1] if self._num_overlays else 0)
+        ratios, calm = np.split(surprise, [2 + self._num_families], axis=1)
+        families = ratios[:, 2:].mean(axis=1)
+        return (
+            ratios[:, 0] + ratios[:, 1] + _FAMILIES * families + _CALM * calm[:, 0] + _CONTENT * calm[:, 1:].sum(axis=1)
+        )
+
+    @property
+    def _content(self) -> list[str]:
+        """The names of the families that change what an image shows."""
+        given = [name for name, probe in self._given().items() if probe.family == Flip.family]
+        return given + list(overlay_draws(self._num_overlays))
+
+    @property
+    def _num_families(self) -> int:
+        return len(self._given()) + len(overlay_draws(self._num_overlays))
 
     @property
     def _num_parts(self) -> int:
-        return 3 + len(self._given()) + 2 * bool(self._num_overlays)
+        return 3 + self._num_families + len(self._content)
 
     def _parts(
         self, clean: model.Clean, draws: Mapping[str, NDArray[np.int16]], labels: NDArray[np.int16]
     ) -> NDArray[np.float64]:
         """The parts of the score, one column per part (N, parts): the joint likelihood ratio, unlikeliness, the
-        likelihood ratio of each family, stability under noise, and stability under overlays if there are overlays."""
+        likelihood ratio of each family, stability under noise, and stability under each family that changes what an
+        image shows."""
         given = self._given()
         still = [n for n, p in given.items() if p.family in _NOISES] or list(given)
         calm = [np.mean([clean.calm(n, draws[n], labels) for n in still], axis=0)]
-        if self._num_overlays:
-            calm.append(clean.calm(OVERLAY, draws[OVERLAY], labels))
+        calm += [clean.calm(n, draws[n], labels) for n in self._content]
         return np.column_stack([clean.ratios(draws, labels), *calm])

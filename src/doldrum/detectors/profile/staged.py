@@ -13,11 +13,11 @@ from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
 from doldrum.detectors.contract.evidence import Evidence
 from doldrum.detectors.profile import model
-from doldrum.detectors.profile.families import OVERLAY, OfFamilies
+from doldrum.detectors.profile.families import OfFamilies
 from doldrum.detectors.profile.profile import SmoothnessProfile
 from doldrum.detectors.profile.surprise import Surprise
 from doldrum.errors import InputError
-from doldrum.probes import Gaussian, Probe, Warp, probe_from_dict
+from doldrum.probes import Gaussian, Probe, Warp, overlay_draws, probe_from_dict
 
 __all__ = ["StagedProfile"]
 
@@ -101,10 +101,12 @@ class StagedProfile(OfFamilies):
         full = {name: probe.draws for name, probe in given.items()}
         known = {name: _FIRST[probe.family] for name, probe in given.items() if probe.family in _FIRST}
         first = {name: min(n, full[name]) for name, n in known.items()} or dict.fromkeys(full, 1)
-        if n := self._num_overlays:
-            full[OVERLAY], first[OVERLAY] = n, min(n, _FIRST_OVERLAYS)
         half = {name: max(first.get(name, 0), (n + 1) // 2) for name, n in full.items()}
-        return first, half, full, {name: _MORE * n for name, n in full.items()}
+        last, n = {name: _MORE * n for name, n in full.items()}, self._num_overlays
+        few = min(n, _FIRST_OVERLAYS)
+        for draws, overlays in ((first, few), (half, max(few, (n + 1) // 2)), (full, n), (last, _MORE * n)):
+            draws.update(overlay_draws(overlays))
+        return first, half, full, last
 
     def probes(self) -> Mapping[str, Probe]:
         return self._profile(-1).probes()
@@ -157,9 +159,9 @@ class StagedProfile(OfFamilies):
         upto = self.stages()[stage]
         given = self._given()
         families = {n: probe_from_dict({**p.to_dict(), "draws": upto[n]}) for n, p in given.items() if n in upto}
-        made = SmoothnessProfile(families=families, overlays=upto.get(OVERLAY, 0), components=self.components)
+        made = SmoothnessProfile(families=families, overlays=upto.get("overlay", 0), components=self.components)
         made.seed_, made.fitted_for = self.seed_, self.fitted_for
-        made.overlays_ = self.overlays_[: upto.get(OVERLAY, 0)]
+        made.overlays_ = self.overlays_[: upto.get("overlay", 0)]
         if draws is not None:
             made.draws_ = {n: np.ascontiguousarray(draws[n][:, :, :count]) for n, count in upto.items()}
             made.labels_, made.shares_, made.reference_ = self.labels_, self.shares_[stage], self.reference_[stage]

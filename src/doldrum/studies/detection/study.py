@@ -213,7 +213,7 @@ def _under(found: Victim, triggered: NDArray[np.float32], wanted: NDArray[np.int
 
 STUDY = Study(
     name="detection",
-    version=5,  # SmoothnessProfile and STRIP add overlays relative to the background; records of version 4 are not continued
+    version=6,  # SmoothnessProfile flips, pastes halves and makes hybrid images; records of version 5 are not continued
     cell=DetectionCell,
     run=run,
     check=lambda cell: split(cell, cell.plan()),
