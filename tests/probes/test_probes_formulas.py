@@ -160,7 +160,7 @@ def test_probes_with_overlays_know_them(made) -> None:
 def test_the_default_families_take_64_forwards_with_the_unperturbed_image() -> None:
     for overlays, forwards in ((0, 36), (1, 40), (7, 51), (14, 64)):
         probes = [*P.default_families((1, 28, 28)).values()]
-        probes += P.overlay_families(picture((max(overlays, 1), 1, 28, 28)), overlays).values()
+        probes += P.overlay_families(picture((max(overlays, 1), 1, 28, 28)), P.overlay_draws(overlays)).values()
         assert 1 + sum(len(p.strengths) * p.draws for p in probes) == forwards
     counts = [tuple(P.overlay_draws(n).values()) for n in range(1, 40)]
     assert all(a <= b for one, two in itertools.pairwise(counts) for a, b in zip(one, two, strict=True))  # stages add

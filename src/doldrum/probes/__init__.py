@@ -4,6 +4,7 @@ Not in this package: measurements with probes (`measuring`), and an attacker's c
 """
 
 import math
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -149,20 +150,21 @@ def overlay_draws(overlays: int) -> dict[str, int]:
     return {name: math.ceil(overlays * share / 14) for name, share in shares.items()} if overlays else {}
 
 
-def overlay_families(overlays: NDArray[Any], count: int) -> dict[str, OverlayProbe]:
-    """The default families of `SmoothnessProfile` that put other images into the input, for `count` overlays.
+def overlay_families(overlays: NDArray[Any], draws: Mapping[str, int]) -> dict[str, OverlayProbe]:
+    """The default families of `SmoothnessProfile` that put other images into the input, with the numbers of draws from
+    `overlay_draws`. A family without draws is left out.
 
     With the default of 14 overlays, there are 28 draws.
 
-    >>> made = overlay_families(np.zeros((14, 1, 8, 8)), 14)
+    >>> made = overlay_families(np.zeros((14, 1, 8, 8)), overlay_draws(OVERLAYS))
     >>> sum(len(probe.strengths) * probe.draws for probe in made.values())
     28
     """
-    draws = overlay_draws(count)
-    if not draws:
-        return {}
-    return {
-        "overlay": Superimpose(overlays, [1.0], draws=draws["overlay"], mode="relative"),
-        "cutmix": CutMix(overlays, [0.5], draws=draws["cutmix"]),
-        "hybrid": Hybrid(overlays, [3.0, 5.5], draws=draws["hybrid"]),
-    }
+    made: dict[str, OverlayProbe] = {}
+    if n := draws.get("overlay"):
+        made["overlay"] = Superimpose(overlays, [1.0], draws=n, mode="relative")
+    if n := draws.get("cutmix"):
+        made["cutmix"] = CutMix(overlays, [0.5], draws=n)
+    if n := draws.get("hybrid"):
+        made["hybrid"] = Hybrid(overlays, [3.0, 5.5], draws=n)
+    return made

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import correlate1d
 
 from doldrum.probes.overlaid import OverlayProbe
 
@@ -45,23 +45,32 @@ class Hybrid(OverlayProbe):
 
     def bind(self, input_shape: tuple[int, int, int]) -> _Hybrids:
         bank, side = self.bank(input_shape), min(input_shape[1:])
-        spreads = tuple(side / (2 * math.pi * s) if s else None for s in self.strengths)
-        return _Hybrids(np.stack([_low_pass(bank, spread) for spread in spreads]), spreads)
+        filters = [_gaussian(side / (2 * math.pi * s)) if s else None for s in self.strengths]
+        return _Hybrids(np.stack([_low_pass(bank, one) for one in filters]), filters)
 
 
 class _Hybrids:
-    def __init__(self, coarse: NDArray[np.float32], spreads: tuple[float | None, ...]) -> None:
-        self.coarse, self.spreads = coarse, spreads
+    def __init__(self, coarse: NDArray[np.float32], filters: list[NDArray[np.float64] | None]) -> None:
+        self.coarse, self.filters = coarse, filters
 
     def fill(self, image: NDArray[np.float32], condition: int, start: int, stop: int, out: NDArray[np.float32]) -> None:
-        np.add(self.coarse[condition, start:stop], image - _low_pass(image, self.spreads[condition]), out=out)
+        np.add(self.coarse[condition, start:stop], image - _low_pass(image, self.filters[condition]), out=out)
         np.clip(out, 0, 1, out=out)
 
 
-def _low_pass(images: NDArray[np.float32], spread: float | None) -> NDArray[np.float32]:
-    """Images (..., H, W) after a Gaussian filter with the standard deviation `spread` in pixels; 0 if it is None."""
-    if spread is None:
+def _gaussian(spread: float) -> NDArray[np.float64]:
+    """The weights of a Gaussian filter, up to four standard deviations."""
+    x = np.arange(-int(4 * spread + 0.5), int(4 * spread + 0.5) + 1)
+    weights = np.exp(-0.5 * (x / spread) ** 2)
+    return weights / weights.sum()
+
+
+def _low_pass(images: NDArray[np.float32], weights: NDArray[np.float64] | None) -> NDArray[np.float32]:
+    """Filter rows and columns of images (..., H, W); 0 if there are no weights. SciPy's gaussian_filter gives the same
+    values, and takes three times as long for a small image."""
+    if weights is None:
         return np.zeros_like(images)
-    found = np.empty_like(images)
-    gaussian_filter(images, spread, output=found, mode="nearest", axes=(-2, -1))
+    columns, found = np.empty_like(images), np.empty_like(images)
+    correlate1d(images, weights, axis=-2, output=columns, mode="nearest")
+    correlate1d(columns, weights, axis=-1, output=found, mode="nearest")
     return found

@@ -201,7 +201,13 @@ def plain_surprise(reference, value, shape):
 def plain_sum(inner, parts, families, content=()):
     shapes = [0.4, 0.6, *[1.05] * families, 0.25, *content]
     s = [plain_surprise(inner[:, j], value, shapes[j]) for j, value in enumerate(parts)]
-    return s[0] + s[1] + 0.5 * np.mean(s[2 : 2 + families]) + 0.25 * s[2 + families] + 0.5 * sum(s[3 + families :])
+    return (
+        s[0]
+        + s[1]
+        + 0.5 * np.mean(s[2 : 2 + families])
+        + 0.25 * s[2 + families]
+        + min(1, 2 / max(len(content), 1)) * sum(s[3 + families :])
+    )
 
 
 def expected_score(fit, new, still, content=(), outliers=1e-5):
@@ -235,7 +241,8 @@ def test_score_is_the_sum_of_its_plain_parts(outliers, monkeypatch):
     assert det.left_out() == pytest.approx([plain_sum(inner, row, 2) for row in inner])
 
 
-def test_calm_under_each_change_of_content_is_a_part_by_itself():
+@pytest.mark.parametrize("flips", [True, False])
+def test_calm_under_each_change_of_content_is_a_part_by_itself(flips):
     rng = np.random.default_rng(3)
     shapes = {"a": (2, 4), "b": (2, 4), "c": (1, 3), "overlay": (1, 4), "cutmix": (1, 3), "hybrid": (2, 1)}
 
@@ -244,18 +251,20 @@ def test_calm_under_each_change_of_content_is_a_part_by_itself():
         cut = {
             k: replace(r, draws=r.draws[:, : shapes[k][0], : shapes[k][1]], strengths=r.strengths[: shapes[k][0]])
             for k, r in one.responses.items()
+            if flips or k != "c"
         }
         return replace(one, responses=cut)
 
     fit, new = some(40), some(12)
-    families = {"a": Gaussian([1, 2], draws=4), "b": Shift([1, 2], draws=4), "c": Flip(draws=3)}
+    families = {"a": Gaussian([1, 2], draws=4), "b": Shift([1, 2], draws=4)} | ({"c": Flip(draws=3)} if flips else {})
     det = SmoothnessProfile(families=families, overlays=4, seed=0)
     det.seed_, det.fitted_for, det.overlays_ = 0, ("f", (1, 1, 1), 3), np.zeros((4, 1, 1, 1), np.float32)
     det.learn(fit)
     det.check_learned((1, 1, 1), 3)
     # Calm under noise, under flips and under each family with overlays; not under shifts.
     groups = [["a"], ["c"], ["overlay"], ["cutmix"], ["hybrid"]]
-    scores, inner = expected_score(fit, new, groups, [0.58, 0.34, 0.37, 0.58])
+    groups, tails = [g for g in groups if flips or g != ["c"]], [0.58] * flips + [0.34, 0.37, 0.58]
+    scores, inner = expected_score(fit, new, groups, tails)
     assert det.reference_ == pytest.approx(inner)
     assert det.score(new) == pytest.approx(scores)
 

@@ -19,7 +19,7 @@ from doldrum.data import ImageSet
 from doldrum.errors import InputError
 from doldrum.pixels import to_float
 from doldrum.poisoning.plan import PoisonPlan
-from doldrum.probes import OVERLAYS, ImageProbe, default_families, overlay_families, probe_from_dict
+from doldrum.probes import OVERLAYS, ImageProbe, default_families, overlay_draws, overlay_families, probe_from_dict
 from doldrum.seeds import child_seed
 from doldrum.training.hooks import TrainingHook
 from doldrum.triggers.base import Trigger
@@ -64,7 +64,8 @@ class Places:
         if known_seed is not None:  # as Detector.probe_seed does
             self.probes = {n: _with(p, seed=child_seed(known_seed, "detector", n)) for n, p in self.probes.items()}
         self._all = _places(self.probes)
-        self._overlaid = len(_places(overlay_families(np.zeros((OVERLAYS, *input_shape), np.float32), OVERLAYS)))
+        blank = np.zeros((OVERLAYS, *input_shape), np.float32)
+        self._overlaid = len(_places(overlay_families(blank, overlay_draws(OVERLAYS))))
 
     def draw(self, images: NDArray[Any], generator: torch.Generator) -> Place:
         """One of the 63 places of the detector, each equally likely. `images` are clean images, of which some become
@@ -73,7 +74,7 @@ class Places:
         seed = int(torch.randint(2**62, (), generator=generator))
         if which >= len(self._all):
             some = torch.randint(len(images), (OVERLAYS,), generator=generator).numpy()
-            overlaid = _places(overlay_families(to_float(images[some]), OVERLAYS))
+            overlaid = _places(overlay_families(to_float(images[some]), overlay_draws(OVERLAYS)))
             return Place(*overlaid[which - len(self._all)])
         probe, c, j = self._all[which]
         if self.known:

@@ -12,7 +12,7 @@ from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
 from doldrum.errors import InputError
 from doldrum.measuring import Measurement
-from doldrum.probes import OVERLAYS, Probe, default_families, overlay_families, probe_from_dict
+from doldrum.probes import OVERLAYS, Probe, default_families, overlay_draws, overlay_families, probe_from_dict
 from doldrum.suspects.endpoint import EndpointClassifier
 
 __all__ = [
@@ -87,7 +87,7 @@ def forwards_of(input_shape: tuple[int, int, int], step: Step) -> int:
     [22, 30, 38, 64, 127]
     """
     count = overlays_of(step)
-    overlaid = overlay_families(np.zeros((count, 1, 1, 1), dtype=np.float32), count)
+    overlaid = overlay_families(np.zeros((count, 1, 1, 1), dtype=np.float32), overlay_draws(count))
     families = [*families_of(input_shape, step).values(), *overlaid.values()]
     return 1 + sum(len(p.strengths) * p.draws for p in families)
 

@@ -37,9 +37,9 @@ __all__ = ["SmoothnessProfile"]
 
 # Families under which a trigger keeps its place: calm under them is the trigger's own, as in Backdoor Smoothing.
 _NOISES = (Gaussian.family, Uniform.family, PixelAblation.family, BandNoise.family)
-# Weights, besides 1 for the joint ratio and for unlikeliness: ratio by family, calm under noises, calm under each change of content.
-# See docs/results/detection-design.md.
-_FAMILIES, _CALM, _CONTENT = 0.5, 0.25, 0.5
+# Weights, besides 1 for the joint ratio and for unlikeliness: ratio by family, calm under noises; calm under all changes of content, and under
+# one of them at most. See docs/results/detection-design.md.
+_FAMILIES, _CALM, _CONTENT, _ONE_CONTENT = 0.5, 0.25, 2.0, 1.0
 _FOLDS = 10
 # Mean excess of clean inputs over the 90th percentile of each part, by its distance from the median: joint ratio, unlikeliness, ratio of a
 # family, calm under noises, and under each change of content. Learnt once, see docs/results/few-images.md.
@@ -70,7 +70,8 @@ class SmoothnessProfile(OfFamilies):
        these ratios are averaged.
     4. *stability under noise* (0.25): the share of draws that kept the label, standardised with the mean and the
        standard deviation of the class. Families that move pixels are left out.
-    5. *stability under changes of content* (0.5 each): the same stability under four kinds of perturbations that change
+    5. *stability under changes of content* (0.5 each; with fewer than four kinds they share a weight of 2, and get at
+       most 1 each): the same stability under four kinds of perturbations that change
        what the image shows, so that clean inputs often change their label. A clean image is laid over the input, as in
        STRIP (`probes.Superimpose`, mode "relative"); a half of the input is replaced by that of another image
        (`probes.CutMix`); the coarse part of the input is replaced by that of another image (`probes.Hybrid`); the input
@@ -147,13 +148,18 @@ class SmoothnessProfile(OfFamilies):
         self.shares_ = self.reference_ = np.zeros((0, 0))
         self.overlays_: NDArray[Any] = np.zeros((0, 1, 1, 1), dtype=np.float32)
         self._ready: tuple[model.Clean, Surprise] | None = None
+        self._stage: Mapping[str, int] | None = None
+
+    def restrict(self, draws: Mapping[str, int]) -> None:
+        """Use these numbers of draws for the families with overlays: a stage of `StagedProfile` may leave some out."""
+        self._stage = {name: draws[name] for name in RESERVED if name in draws}
 
     def probes(self) -> Mapping[str, Probe]:
         made = {name: reseeded(probe, self.probe_seed(name)) for name, probe in self._given().items()}
-        if self._num_overlays:
+        if self._overlaid:
             if self.fitted_for is None:
                 raise InputError(f"expected a fitted detector, got {self!r}; call fit(classifier, clean) first")
-            for name, probe in overlay_families(self.overlays_, self._num_overlays).items():
+            for name, probe in overlay_families(self.overlays_, self._overlaid).items():
                 probe.seed = self.probe_seed(name)
                 made[name] = probe
         return made
@@ -276,19 +282,23 @@ class SmoothnessProfile(OfFamilies):
         """Add the weighted parts (N, parts) of the score to one number per input (N,)."""
         ratios, calm = np.split(surprise, [2 + self._num_families], axis=1)
         families = ratios[:, 2:].mean(axis=1)
-        return (
-            ratios[:, 0] + ratios[:, 1] + _FAMILIES * families + _CALM * calm[:, 0] + _CONTENT * calm[:, 1:].sum(axis=1)
-        )
+        each = min(_ONE_CONTENT, _CONTENT / max(1, len(self._content)))
+        return ratios[:, 0] + ratios[:, 1] + _FAMILIES * families + _CALM * calm[:, 0] + each * calm[:, 1:].sum(axis=1)
+
+    @property
+    def _overlaid(self) -> Mapping[str, int]:
+        """The number of draws of each family with overlays."""
+        return overlay_draws(self._num_overlays) if self._stage is None else self._stage
 
     @property
     def _content(self) -> list[str]:
         """The names of the families that change what an image shows."""
         given = [name for name, probe in self._given().items() if probe.family == Flip.family]
-        return given + list(overlay_draws(self._num_overlays))
+        return [*given, *self._overlaid]
 
     @property
     def _num_families(self) -> int:
-        return len(self._given()) + len(overlay_draws(self._num_overlays))
+        return len(self._given()) + len(self._overlaid)
 
     @property
     def _num_parts(self) -> int:

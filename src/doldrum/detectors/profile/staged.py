@@ -22,13 +22,13 @@ from doldrum.probes import Gaussian, Probe, Warp, overlay_draws, probe_from_dict
 __all__ = ["StagedProfile"]
 
 # The first stage: so many draws of each strength of these families, and so many overlays. Of the first stages of up to 20 forwards that
-# were tried, it misses fewest triggered inputs. The last stage: twice the draws of the profile.
+# were tried, it misses fewest triggered inputs: more kinds of changes of content leave too few overlays. The last stage: twice the draws of the profile.
 _FIRST = {Gaussian.family: 1, Warp.family: 1}
 _FIRST_OVERLAYS, _MORE = 7, 2
 
 
 class StagedProfile(OfFamilies):
-    """The smoothness profile in four stages. 13 forward passes are enough for most clean inputs. The others get 38, 66 or 130.
+    """The smoothness profile in four stages. 13 forward passes are enough for most clean inputs. The others get 37, 66 or 130.
 
     The detector needs only labels, and as many clean inputs as `SmoothnessProfile`. After the first, second, third and
     fourth stage, an input has been measured with:
@@ -103,9 +103,11 @@ class StagedProfile(OfFamilies):
         first = {name: min(n, full[name]) for name, n in known.items()} or dict.fromkeys(full, 1)
         half = {name: max(first.get(name, 0), (n + 1) // 2) for name, n in full.items()}
         last, n = {name: _MORE * n for name, n in full.items()}, self._num_overlays
-        few = min(n, _FIRST_OVERLAYS)
-        for draws, overlays in ((first, few), (half, max(few, (n + 1) // 2)), (full, n), (last, _MORE * n)):
-            draws.update(overlay_draws(overlays))
+        if n:
+            first["overlay"] = min(n, _FIRST_OVERLAYS)
+            half |= overlay_draws(max(first["overlay"], (n + 1) // 2))
+            full |= overlay_draws(n)
+            last |= overlay_draws(_MORE * n)
         return first, half, full, last
 
     def probes(self) -> Mapping[str, Probe]:
@@ -160,6 +162,7 @@ class StagedProfile(OfFamilies):
         given = self._given()
         families = {n: probe_from_dict({**p.to_dict(), "draws": upto[n]}) for n, p in given.items() if n in upto}
         made = SmoothnessProfile(families=families, overlays=upto.get("overlay", 0), components=self.components)
+        made.restrict(upto)
         made.seed_, made.fitted_for = self.seed_, self.fitted_for
         made.overlays_ = self.overlays_[: upto.get("overlay", 0)]
         if draws is not None:
