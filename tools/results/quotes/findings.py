@@ -163,13 +163,13 @@ def colour(studies: Studies) -> Iterator[str]:
 def detectors(studies: Studies) -> Iterator[str]:
     few = {d: detection.found(studies, "detection", d, "equal", detection.TWELVE) for d in ("profile", "strip", "w")}
     colour, mlp = (
-        {row["detector"]: row["development"] for row in studies[name]["numbers"]["equal"]}
-        for name in ("detection-colour", "detection-mlp")
+        {d: detection.found(studies, name, d, "equal", attacks) for d in ("profile", "strip", "max-softmax")}
+        for name, attacks in (("detection-colour", detection.COLOUR), ("detection-mlp", detection.FIVE))
     )
     yield f"{detection.cells(studies)} combinations of settings: {detection.attacks(studies)} attacks at two poison rates and clean models, {detection.seeds(studies)} seeds)"
     yield (
         f"At a false-positive rate of 1% and with 64 forward passes, `SmoothnessProfile` finds {short(few['profile'])} of the triggered inputs of the twelve "
         f"attacks used in its design. STRIP finds {short(few['strip'])} of the triggered inputs of the twelve attacks used in the design, and a detector that uses W alone finds {short(few['w'])}. On colour images "
-        f"(see the [study's page](detection-colour/report.html)), `SmoothnessProfile` finds {short(colour['profile'])} of the triggered inputs, STRIP {short(colour['strip'])} and W {short(colour['w'])}."
+        f"(see the [study's page](detection-colour/report.html)), `SmoothnessProfile` finds {short(colour['profile'])} of the triggered inputs, STRIP {short(colour['strip'])} and max softmax {short(colour['max-softmax'])}."
     )
-    yield f"`SmoothnessProfile` finds {short(mlp['profile'])} of the triggered inputs, STRIP {short(mlp['strip'])} and W {short(mlp['w'])}. The page [How"
+    yield f"`SmoothnessProfile` finds {short(mlp['profile'])} of the triggered inputs, STRIP {short(mlp['strip'])} and max softmax {short(mlp['max-softmax'])}. The page [How"

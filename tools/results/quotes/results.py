@@ -30,8 +30,8 @@ def detectors(studies: Studies) -> list[tuple[str, str, str]]:
     def of(detector: str, attacks: tuple[str, ...]) -> str:
         return short(detection.found(studies, "detection", detector, "equal", attacks))
 
-    def elsewhere(study: str, detector: str) -> str:
-        return short(next(r["development"] for r in studies[study]["numbers"]["equal"] if r["detector"] == detector))
+    def elsewhere(study: str, detector: str, attacks: tuple[str, ...]) -> str:
+        return short(detection.found(studies, study, detector, "equal", attacks))
 
     def wide(detector: str) -> str:
         return short(detection.found(studies, "detection-wide", detector, "equal", IMAGE_WIDE_HELD_OUT))
@@ -40,9 +40,9 @@ def detectors(studies: Studies) -> list[tuple[str, str, str]]:
     return [
         (f"Fashion-MNIST, {len(twelve)} attacks used in the design", of(PROFILE, twelve), of(STRIP, twelve)),
         (f"Fashion-MNIST, {len(kept_out)} attacks kept out of the design (*)", of(PROFILE, kept_out), of(STRIP, kept_out)),
-        ("an MLP that was not used in the design", elsewhere("detection-mlp", PROFILE), elsewhere("detection-mlp", STRIP)),
+        ("an MLP, 5 attacks", *(elsewhere("detection-mlp", d, detection.FIVE) for d in (PROFILE, STRIP))),
         ("Fashion-MNIST, 3 attacks with image-wide triggers, kept out of the design", wide(PROFILE), wide(STRIP)),
-        ("emoji, in colour", elsewhere("detection-colour", PROFILE), elsewhere("detection-colour", STRIP)),
+        ("emoji, in colour, 5 attacks", *(elsewhere("detection-colour", d, detection.COLOUR) for d in (PROFILE, STRIP))),
     ]  # fmt: skip
 
 
