@@ -9,6 +9,7 @@ __all__ = ["HEIGHT", "WIDTH", "Panel", "panels", "points"]
 
 WIDTH, HEIGHT = 150, 92
 _LEFT, _RIGHT, _TOP, _BOTTOM = 18.0, 142.0, 7.0, 72.0
+_TITLES = {"flip": "flipped or turned", "cutmix": "half replaced", "hybrid": "coarse part replaced"}
 _HALF = 14.0  # a family of one strength has a bar for a band, this wide to each side
 
 
@@ -67,7 +68,7 @@ def panels(
         )
         made.append(
             Panel(
-                name=name,
+                name=_TITLES.get(name, name),
                 first=first,
                 strengths=tuple(f"{s:.3g}" for s in strengths),
                 xs=xs,
