@@ -156,6 +156,7 @@ def overlay_families(overlays: NDArray[Any], draws: Mapping[str, int]) -> dict[s
 
     With the default of 14 overlays, there are 28 draws.
 
+    >>> import numpy as np
     >>> made = overlay_families(np.zeros((14, 1, 8, 8)), overlay_draws(OVERLAYS))
     >>> sum(len(probe.strengths) * probe.draws for probe in made.values())
     28
