@@ -223,7 +223,9 @@ def colour(studies: Studies) -> Iterator[str]:
         f"is {short(ours['development'])} (with the scores before: .73 and .56)"
     )
     yield f"the mean AUROC is {short(ours['auroc'], 3)}. At a promised rate of 5%, the mean TPR is {short(ours['tpr5'])}."
-    others = {d: row["development"] for d, row in by.items() if d not in ("profile", "strip", "max-softmax", "frequency")}
+    others = {
+        d: row["development"] for d, row in by.items() if d not in ("profile", "strip", "max-softmax", "frequency")
+    }
     yield (
         f"on emoji, the next best detectors are STRIP (mean TPR {short(by['strip']['development'])}), Frequency ({short(by['frequency']['development'])}) and max softmax "
         f"({short(by['max-softmax']['development'])}), and the others have at most {short(max(others.values()))}. On ISSBA, STRIP ({short(by['strip']['held_out'])}) has a higher TPR than the profile."
