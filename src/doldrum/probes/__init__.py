@@ -140,8 +140,8 @@ def _default_families(side: int) -> dict[str, ImageProbe]:
 
 
 def overlay_draws(overlays: int) -> dict[str, int]:
-    """For each family of `overlay_families`, its number of draws for a number of overlays. All overlays are laid over
-    the input. Four of seven are also used for strips, and three of fourteen for hybrid images.
+    """The number of draws of each family of `overlay_families`, for a number of overlays. Of 14 overlays, all are laid
+    over the input, 8 are also used for halves, and 3 for hybrid images. Other numbers are divided in the same way.
 
     >>> overlay_draws(14)
     {'overlay': 14, 'cutmix': 8, 'hybrid': 3}

@@ -23,9 +23,8 @@ class CutMix(OverlayProbe):
     `overlays`, `draws`, `seed` and the errors are those of `OverlayProbe`. `strengths` s are in [0, 1]; the default is
     0.5, and 0 leaves the image unchanged.
 
-    Source: the patches of Yun et al. 2019 (CutMix), arXiv 1905.04899, which are boxes at random places. A strip is
-    used here since a half of an object is often still its class, and since a trigger at one side stays in three of
-    four draws.
+    Source: the patches of Yun et al. 2019 (CutMix), arXiv 1905.04899, which are boxes at random places. Strips
+    are used here, so that a trigger at one side stays in three of four draws.
 
     >>> out = np.empty((2, 1, 1, 4), dtype=np.float32)
     >>> CutMix(np.ones((2, 1, 1, 4))).bind((1, 1, 4)).fill(np.zeros((1, 1, 4), dtype=np.float32), 0, 0, 2, out)

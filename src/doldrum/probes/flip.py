@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,19 +42,19 @@ class Flip(ImageProbe):
         y, x = ((np.arange(n) + 0.5) / n for n in (height, width))
         # (rows, columns) of the unit square that are read for each pixel
         rows, columns = np.meshgrid(y, x, indexing="ij")
-        read: tuple[Callable[[], tuple[NDArray[np.float64], NDArray[np.float64]]], ...] = (
-            lambda: (rows, 1 - columns),
-            lambda: (1 - rows, columns),
-            lambda: (1 - rows, 1 - columns),
-            lambda: (columns, 1 - rows),
-            lambda: (1 - columns, rows),
-            lambda: (columns, rows),
-            lambda: (1 - columns, 1 - rows),
+        read = (
+            (rows, 1 - columns),
+            (1 - rows, columns),
+            (1 - rows, 1 - columns),
+            (columns, 1 - rows),
+            (1 - columns, rows),
+            (columns, rows),
+            (1 - columns, 1 - rows),
         )
         made: list[NDArray[np.intp]] = []
         for place in read[: self.draws]:
             row, column = (
-                np.minimum((part * n).astype(np.intp), n - 1) for part, n in zip(place(), (height, width), strict=True)
+                np.minimum((part * n).astype(np.intp), n - 1) for part, n in zip(place, (height, width), strict=True)
             )
             made.append(row * width + column)
         return _Flips(made)

@@ -220,7 +220,7 @@ def colour(studies: Studies) -> Iterator[str]:
     yield (
         f"all-to-all {of('all-to-all')}, FTrojan {of('ftrojan')}, BadNets {of('badnets')}, Blended {of('blended')}, WaNet {of('wanet')} (its "
         f"attack succeeds on {success(studies, 'detection-colour', 'wanet'):.0%} of the inputs), ISSBA {of('issba')}. The mean TPR over the five development attacks "
-        f"is {short(ours['development'])} (with the scores before: .73 and .56)"
+        f"is {short(ours['development'])} (with the scores before"
     )
     yield f"the mean AUROC is {short(ours['auroc'], 3)}. At a promised rate of 5%, the mean TPR is {short(ours['tpr5'])}."
     others = {

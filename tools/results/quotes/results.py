@@ -27,33 +27,30 @@ def quotes(studies: Studies) -> Iterator[str]:
 def detectors(studies: Studies) -> list[tuple[str, str, str]]:
     """Where it was measured, and what the profile and STRIP find there at 1% and 64 forward passes."""
 
-    def of(detector: str, attacks: tuple[str, ...]) -> str:
-        return short(detection.found(studies, "detection", detector, "equal", attacks))
-
-    def elsewhere(study: str, detector: str, attacks: tuple[str, ...]) -> str:
-        return short(detection.found(studies, study, detector, "equal", attacks))
-
-    def wide(detector: str) -> str:
-        return short(detection.found(studies, "detection-wide", detector, "equal", IMAGE_WIDE_HELD_OUT))
+    def both(study: str, attacks: tuple[str, ...]) -> tuple[str, str]:
+        ours, strip = (short(detection.found(studies, study, d, "equal", attacks)) for d in (PROFILE, STRIP))
+        return ours, strip
 
     twelve, kept_out = detection.TWELVE, detection.HELD_OUT
     return [
-        (f"Fashion-MNIST, {len(twelve)} attacks used in the design", of(PROFILE, twelve), of(STRIP, twelve)),
-        (f"Fashion-MNIST, {len(kept_out)} attacks kept out of the design (*)", of(PROFILE, kept_out), of(STRIP, kept_out)),
-        ("an MLP, 5 attacks", *(elsewhere("detection-mlp", d, detection.FIVE) for d in (PROFILE, STRIP))),
-        ("Fashion-MNIST, 3 attacks with image-wide triggers, kept out of the design", wide(PROFILE), wide(STRIP)),
-        ("photographs of 100 classes, 8 attacks", *(_photographed(studies, d) for d in (PROFILE, STRIP))),
-        ("emoji, in colour, 5 attacks", *(elsewhere("detection-colour", d, detection.COLOUR) for d in (PROFILE, STRIP))),
+        (f"Fashion-MNIST, {len(twelve)} attacks used in the design", *both("detection", twelve)),
+        (f"Fashion-MNIST, {len(kept_out)} attacks kept out of the design (*)", *both("detection", kept_out)),
+        ("an MLP, 5 attacks", *both("detection-mlp", detection.FIVE)),
+        ("Fashion-MNIST, 3 attacks with image-wide triggers, kept out of the design", *both("detection-wide", IMAGE_WIDE_HELD_OUT)),
+        ("photographs of 100 classes, 8 attacks", *_photographed(studies)),
+        ("emoji, in colour, 5 attacks", *both("detection-colour", detection.COLOUR)),
     ]  # fmt: skip
 
 
 def photographs(studies: Studies) -> str:
-    ours, strip = (_photographed(studies, name) for name in (PROFILE, STRIP))
+    ours, strip = _photographed(studies)
     return f"On photographs of 100 classes, the smoothness profile finds {ours} of the triggered inputs of eight attacks, and STRIP {strip}"
 
 
-def _photographed(studies: Studies, detector: str) -> str:
-    return short(mean_over_attacks(pictures.attacked(pictures.of(studies, pictures.SMALL, detector)), "tpr1"))
+def _photographed(studies: Studies) -> tuple[str, str]:
+    rows = (pictures.attacked(pictures.of(studies, pictures.SMALL, d)) for d in (PROFILE, STRIP))
+    ours, strip = (short(mean_over_attacks(each, "tpr1")) for each in rows)
+    return ours, strip
 
 
 def compared(studies: Studies) -> str:

@@ -59,14 +59,17 @@ def serve(settings: dict[str, Any], tell: Callable[[Any], None]) -> tuple[None, 
     def handle(request: Request, read: Callable[[], Any], block: Callable[[Any, Any], None]) -> None:
         head, data = request
         at, banks = 0, dict[str, Any]()
-        for name, (shape, dtype) in head["overlays"].items():
-            banks[name] = np.frombuffer(data, dtype, int(np.prod(shape)), at).reshape(shape)
-            at += banks[name].nbytes
+        for its_hash, (shape, dtype) in head["overlays"].items():
+            banks[its_hash] = np.frombuffer(data, dtype, int(np.prod(shape)), at).reshape(shape)
+            at += banks[its_hash].nbytes
         images = np.frombuffer(data, head["dtype"], offset=at).reshape(head["shape"])
         told = json.dumps([head["probes"], head["checked"]], sort_keys=True)
         key = hashlib.sha256(told.encode() + data[:at]).hexdigest()
         if key not in known:
-            probes = {name: probe_from_dict(p, overlays=banks.get(name)) for name, p in head["probes"].items()}
+            probes = {
+                name: probe_from_dict(p, overlays=banks.get(p.get("overlays_hash")))
+                for name, p in head["probes"].items()
+            }
             checked = Checked.from_dict(head["checked"])
             checked = replace(checked, machine=this_machine())  # where it was checked, not here, counts
             known.clear()

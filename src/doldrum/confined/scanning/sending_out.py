@@ -50,10 +50,11 @@ def _settings(run: Measurement) -> tuple[dict[str, Any], bytes]:
     overlays. Overlays whose pixels were bytes are sent as bytes."""
     if run.readouts or run.scores:
         raise InputError("expected a detector that needs only labels, got one that needs scores; leave out workers=")
-    banks = {name: _small(p.overlays) for name, p in run.battery.probes.items() if isinstance(p, OverlayProbe)}
+    overlaid = [p for p in run.battery.probes.values() if isinstance(p, OverlayProbe)]
+    banks = {p.overlays_hash: _small(p.overlays) for p in overlaid}  # several probes may have the same overlays
     head = {
         "probes": {name: probe.to_dict() for name, probe in run.battery.probes.items()},
-        "overlays": {name: [list(bank.shape), bank.dtype.name] for name, bank in banks.items()},
+        "overlays": {key: [list(bank.shape), bank.dtype.name] for key, bank in banks.items()},
         "checked": run.checked.to_dict(),
     }
     return head, b"".join(np.ascontiguousarray(bank).tobytes() for bank in banks.values())

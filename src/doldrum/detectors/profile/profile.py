@@ -70,9 +70,9 @@ class SmoothnessProfile(OfFamilies):
        these ratios are averaged.
     4. *stability under noise* (0.25): the share of draws that kept the label, standardised with the mean and the
        standard deviation of the class. Families that move pixels are left out.
-    5. *stability under changes of content* (0.5 each; with fewer than four kinds they share a weight of 2, and get at
-       most 1 each): the same stability under four kinds of perturbations that change
-       what the image shows, so that clean inputs often change their label. A clean image is laid over the input, as in
+    5. *stability under changes of content* (0.5 each; fewer than four kinds share a weight of 2, with at most 1 each):
+       the same stability under four kinds of perturbations that change what the image shows, so that clean inputs
+       often change their label. A clean image is laid over the input, as in
        STRIP (`probes.Superimpose`, mode "relative"); a half of the input is replaced by that of another image
        (`probes.CutMix`); the coarse part of the input is replaced by that of another image (`probes.Hybrid`); the input
        is flipped or turned (`probes.Flip`).
