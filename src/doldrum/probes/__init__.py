@@ -6,7 +6,7 @@ Not in this package: measurements with probes (`measuring`), and an attacker's c
 import math
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
@@ -57,7 +57,10 @@ __all__ = [
     "overlay_draws",
     "overlay_families",
     "probe_from_dict",
+    "with_settings",
 ]
+
+AProbe = TypeVar("AProbe", bound=Probe)
 
 _FAMILIES: dict[str, type[Any]] = {
     kind.family: kind
@@ -112,6 +115,19 @@ def probe_from_dict(settings: dict[str, Any], *, overlays: Any = None) -> Probe:
             "expected the overlays with which this probe was made, got overlays with another hash; pass the original overlays"
         )
     return probe
+
+
+def with_settings(probe: AProbe, **changed: Any) -> AProbe:
+    """A copy of a probe without overlays, with some other settings. A setting that the probe does not have is ignored.
+
+    >>> with_settings(Gaussian([0.1], draws=5), seed=7)
+    Gaussian(strengths=[0.1], draws=5, seed=7, clip=False)
+    """
+    settings = probe.to_dict()
+    known = {name: value for name, value in changed.items() if name in settings}
+    made = probe_from_dict({**settings, **known}) if known else probe
+    assert type(made) is type(probe)
+    return made
 
 
 def default_families(input_shape: tuple[int, int, int]) -> dict[str, ImageProbe]:

@@ -19,7 +19,7 @@ from doldrum.data import ImageSet
 from doldrum.errors import InputError
 from doldrum.pixels import to_float
 from doldrum.poisoning.plan import PoisonPlan
-from doldrum.probes import OVERLAYS, ImageProbe, default_families, overlay_draws, overlay_families, probe_from_dict
+from doldrum.probes import OVERLAYS, ImageProbe, default_families, overlay_draws, overlay_families, with_settings
 from doldrum.seeds import child_seed
 from doldrum.training.hooks import TrainingHook
 from doldrum.triggers.base import Trigger
@@ -62,7 +62,9 @@ class Places:
         self.known = known_seed is not None
         self.probes = default_families(input_shape)
         if known_seed is not None:  # as Detector.probe_seed does
-            self.probes = {n: _with(p, seed=child_seed(known_seed, "detector", n)) for n, p in self.probes.items()}
+            self.probes = {
+                n: with_settings(p, seed=child_seed(known_seed, "detector", n)) for n, p in self.probes.items()
+            }
         self._all = _places(self.probes)
         blank = np.zeros((OVERLAYS, *input_shape), np.float32)
         self._overlaid = len(_places(overlay_families(blank, overlay_draws(OVERLAYS))))
@@ -79,19 +81,12 @@ class Places:
         probe, c, j = self._all[which]
         if self.known:
             return Place(probe, c, j)
-        return Place(_with(probe, strengths=[probe.strengths[c]], draws=j + 1, seed=seed), draw=j)
+        return Place(with_settings(probe, strengths=[probe.strengths[c]], draws=j + 1, seed=seed), draw=j)
 
 
 def _places(probes: Mapping[str, ImageProbe]) -> list[tuple[ImageProbe, int, int]]:
     """All places of some families. Each is a probe, the number of a strength, and the number of a draw."""
     return [(p, c, j) for p in probes.values() for c in range(len(p.strengths)) for j in range(p.draws)]
-
-
-def _with(probe: ImageProbe, **changed: Any) -> ImageProbe:
-    """A copy of the probe with other settings."""
-    made = probe_from_dict({**probe.to_dict(), **changed})
-    assert isinstance(made, ImageProbe)
-    return made
 
 
 def wanted_labels(

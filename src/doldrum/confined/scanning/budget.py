@@ -12,7 +12,7 @@ from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
 from doldrum.errors import InputError
 from doldrum.measuring import Measurement
-from doldrum.probes import OVERLAYS, Probe, default_families, overlay_draws, overlay_families, probe_from_dict
+from doldrum.probes import OVERLAYS, Probe, default_families, overlay_draws, overlay_families, with_settings
 from doldrum.suspects.endpoint import EndpointClassifier
 
 __all__ = [
@@ -68,11 +68,8 @@ class Deadline:
 
 def families_of(input_shape: tuple[int, int, int], step: Step) -> dict[str, Probe]:
     """The default probe families (kinds of perturbation), with `step` times the default number of draws."""
-    made = {}
-    for name, probe in default_families(input_shape).items():
-        draws = max(1, round(step * probe.draws))
-        made[name] = probe_from_dict({**probe.to_dict(), "draws": draws})
-    return made
+    default = default_families(input_shape)
+    return {name: with_settings(probe, draws=max(1, round(step * probe.draws))) for name, probe in default.items()}
 
 
 def overlays_of(step: Step) -> int:

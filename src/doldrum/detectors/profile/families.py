@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from doldrum.detectors.contract.detector import Detector
-from doldrum.probes import OVERLAYS, Probe, default_families, overlay_draws, probe_from_dict
+from doldrum.probes import OVERLAYS, Probe, default_families, overlay_draws
 
-__all__ = ["RESERVED", "OfFamilies", "reseeded"]
+__all__ = ["RESERVED", "OfFamilies"]
 
 RESERVED = tuple(overlay_draws(OVERLAYS))
 """The names under which the families with overlays are listed."""
@@ -29,9 +29,3 @@ class OfFamilies(Detector):
     @property
     def _num_overlays(self) -> int:
         return (OVERLAYS if self.families is None else 0) if self.overlays is None else self.overlays
-
-
-def reseeded(probe: Probe, seed: int) -> Probe:
-    """A copy of the probe with the given seed. A probe that has no seed is returned unchanged."""
-    settings = probe.to_dict()
-    return probe_from_dict({**settings, "seed": seed}) if "seed" in settings else probe

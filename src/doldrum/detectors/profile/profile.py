@@ -13,7 +13,7 @@ from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
 from doldrum.detectors.contract.evidence import Evidence
 from doldrum.detectors.profile import model
-from doldrum.detectors.profile.families import RESERVED, OfFamilies, reseeded
+from doldrum.detectors.profile.families import RESERVED, OfFamilies
 from doldrum.detectors.profile.outlook import Outlook, found_shares, made_up
 from doldrum.detectors.profile.surprise import Surprise
 from doldrum.detectors.shared.overlays import check_overlays, draw_overlays
@@ -28,6 +28,7 @@ from doldrum.probes import (
     Uniform,
     overlay_draws,
     overlay_families,
+    with_settings,
 )
 from doldrum.responses import NOT_TAKEN
 from doldrum.seeds import rng
@@ -155,7 +156,7 @@ class SmoothnessProfile(OfFamilies):
         self._stage = {name: draws[name] for name in RESERVED if name in draws}
 
     def probes(self) -> Mapping[str, Probe]:
-        made = {name: reseeded(probe, self.probe_seed(name)) for name, probe in self._given().items()}
+        made = {name: with_settings(probe, seed=self.probe_seed(name)) for name, probe in self._given().items()}
         if self._overlaid:
             if self.fitted_for is None:
                 raise InputError(f"expected a fitted detector, got {self!r}; call fit(classifier, clean) first")

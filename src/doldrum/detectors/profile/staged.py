@@ -17,7 +17,7 @@ from doldrum.detectors.profile.families import OfFamilies
 from doldrum.detectors.profile.profile import SmoothnessProfile
 from doldrum.detectors.profile.surprise import Surprise
 from doldrum.errors import InputError
-from doldrum.probes import Gaussian, Probe, Warp, overlay_draws, probe_from_dict
+from doldrum.probes import Gaussian, Probe, Warp, overlay_draws, with_settings
 
 __all__ = ["StagedProfile"]
 
@@ -160,7 +160,7 @@ class StagedProfile(OfFamilies):
         fitted."""
         upto = self.stages()[stage]
         given = self._given()
-        families = {n: probe_from_dict({**p.to_dict(), "draws": upto[n]}) for n, p in given.items() if n in upto}
+        families = {n: with_settings(p, draws=upto[n]) for n, p in given.items() if n in upto}
         made = SmoothnessProfile(families=families, overlays=upto.get("overlay", 0), components=self.components)
         made.restrict(upto)
         made.seed_, made.fitted_for = self.seed_, self.fitted_for
