@@ -201,13 +201,10 @@ def plain_surprise(reference, value, shape):
 def plain_sum(inner, parts, families, content=()):
     shapes = [0.4, 0.6, *[1.05] * families, 0.25, *content]
     s = [plain_surprise(inner[:, j], value, shapes[j]) for j, value in enumerate(parts)]
-    return (
-        s[0]
-        + s[1]
-        + 0.5 * np.mean(s[2 : 2 + families])
-        + 0.25 * s[2 + families]
-        + min(1, 2 / max(len(content), 1)) * sum(s[3 + families :])
-    )
+    ratios, calm = [s[0], s[1], np.mean(s[2 : 2 + families])], s[2 + families :]
+    each = min(1, 2 / max(len(content), 1))
+    total = ratios[0] + ratios[1] + 0.5 * ratios[2] + 0.25 * calm[0] + each * sum(calm[1:])
+    return total + 0.75 * max(ratios) + 0.5 * max(calm)
 
 
 def expected_score(fit, new, still, content=(), outliers=1e-5):

@@ -39,8 +39,9 @@ __all__ = ["SmoothnessProfile"]
 # Families under which a trigger keeps its place: calm under them is the trigger's own, as in Backdoor Smoothing.
 _NOISES = (Gaussian.family, Uniform.family, PixelAblation.family, BandNoise.family)
 # Weights, besides 1 for the joint ratio and for unlikeliness: ratio by family, calm under noises; calm under all changes of content, and under
-# one of them at most. See docs/results/detection-design.md.
+# one of them at most. Added to these: the highest of the first three parts, and the highest calm. See docs/results/detection-design.md.
 _FAMILIES, _CALM, _CONTENT, _ONE_CONTENT = 0.5, 0.25, 2.0, 1.0
+_HIGHEST_RATIO, _HIGHEST_CALM = 0.75, 0.5
 _FOLDS = 10
 # Mean excess of clean inputs over the 90th percentile of each part, by its distance from the median: joint ratio, unlikeliness, ratio of a
 # family, calm under noises, and under each change of content. Learnt once, see docs/results/few-images.md.
@@ -58,7 +59,8 @@ class SmoothnessProfile(OfFamilies):
     (1,000 are better), in addition to those for calibration. The method `outlook` estimates, from the inputs of `fit`
     alone, the share of triggered inputs that the fitted detector will flag. The detector knows neither trigger nor
     target. The score has eight parts. Each part is turned into a *surprise*: -log of the share of clean inputs with at
-    least this value (`surprise.Surprise`). The score is the weighted sum of the eight surprises:
+    least this value (`surprise.Surprise`). The score is the weighted sum of the eight surprises, plus 0.75 times the
+    highest of the first three, plus 0.5 times the highest of the five that measure stability:
 
     1. *likelihood ratio, joint* (weight 1): log of p(labels | a clean input of another class with a trigger for this
        label) over p(labels | a clean input of this label). Clean inputs of a label are modelled as a mixture of
@@ -77,6 +79,8 @@ class SmoothnessProfile(OfFamilies):
        STRIP (`probes.Superimpose`, mode "relative"); a half of the input is replaced by that of another image
        (`probes.CutMix`); the coarse part of the input is replaced by that of another image (`probes.Hybrid`); the input
        is flipped or turned (`probes.Flip`).
+
+    The highest surprises are added because some triggers show in one part alone.
 
     The first three parts use the class that the label changes to when a perturbation destroys the trigger (for example,
     when a patch is shifted, or in an all-to-all attack). The others find triggers that the perturbation does not
@@ -282,9 +286,11 @@ class SmoothnessProfile(OfFamilies):
     def _sum(self, surprise: NDArray[np.float64]) -> NDArray[np.float64]:
         """Add the weighted parts (N, parts) of the score to one number per input (N,)."""
         ratios, calm = np.split(surprise, [2 + self._num_families], axis=1)
-        families = ratios[:, 2:].mean(axis=1)
+        joint, unlikely, families = ratios[:, 0], ratios[:, 1], ratios[:, 2:].mean(axis=1)
         each = min(_ONE_CONTENT, _CONTENT / max(1, len(self._content)))
-        return ratios[:, 0] + ratios[:, 1] + _FAMILIES * families + _CALM * calm[:, 0] + each * calm[:, 1:].sum(axis=1)
+        total = joint + unlikely + _FAMILIES * families + _CALM * calm[:, 0] + each * calm[:, 1:].sum(axis=1)
+        highest = np.maximum(np.maximum(joint, unlikely), families)
+        return total + _HIGHEST_RATIO * highest + _HIGHEST_CALM * calm.max(axis=1)
 
     @property
     def _overlaid(self) -> Mapping[str, int]:

@@ -188,7 +188,7 @@ def _shares(p: NDArray[np.float64]) -> list[float]:
 
 STUDY = Study(
     name="cleansing",
-    version=5,  # SmoothnessProfile flips, pastes halves and makes hybrid images; records of version 4 are not continued
+    version=6,  # SmoothnessProfile adds the highest parts of its score; records of version 5 are not continued
     cell=CleansingCell,
     run=run,
     grids={

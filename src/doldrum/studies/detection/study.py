@@ -213,7 +213,7 @@ def _under(found: Victim, triggered: NDArray[np.float32], wanted: NDArray[np.int
 
 STUDY = Study(
     name="detection",
-    version=6,  # SmoothnessProfile flips, pastes halves and makes hybrid images; records of version 5 are not continued
+    version=7,  # SmoothnessProfile adds the highest parts of its score; records of version 6 are not continued
     cell=DetectionCell,
     run=run,
     check=lambda cell: split(cell, cell.plan()),
