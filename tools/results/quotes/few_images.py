@@ -1,4 +1,4 @@
-"""docs/results/few-images.md, "With 100 classes": the table of tools/few-images-study."""
+"""docs/results/few-images.md, "With 10, 100 and 1,000 classes": the table of tools/few-images-study and tools/imagenet-study."""
 
 from __future__ import annotations
 
@@ -11,4 +11,5 @@ PAGE = "docs/results/few-images.md"
 
 
 def quotes(studies: Studies) -> Iterator[str]:
-    yield few_images.table(few_images.records(pages.RESULTS / "few-images" / "textures.jsonl"))
+    files = [pages.RESULTS / "few-images" / f"{name}.jsonl" for name in ("fashion", "textures", "imagenet")]
+    yield few_images.table([record for file in files for record in few_images.records(file)])
