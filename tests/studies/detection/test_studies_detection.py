@@ -301,10 +301,11 @@ def test_w_looks_for_its_strength_at_least_as_far_as_the_studies_do():
     assert GRID[-1] >= STRENGTHS[-1]
 
 
-def test_run_needs_no_more_than_the_cell(done):
-    _, records = done
-    cell = DetectionCell(**TINY, attack="badnets")
-    again = run(cell)
+def test_run_needs_no_more_than_the_cell(done, tmp_path):
+    grid = {**TINY, "attack": "badnets", "detectors": "strip max-softmax profile"}
+    records = run_study("detection", grid, out=tmp_path)
+    again = run(DetectionCell(**grid))
+    assert len(again["detectors"]) == 3
     for before, after in zip(records.cells[0].values["detectors"], again["detectors"], strict=True):
         assert {k: v for k, v in before.items() if k != "milliseconds"} == {
             k: v for k, v in after.items() if k != "milliseconds"
