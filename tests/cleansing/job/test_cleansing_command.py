@@ -190,6 +190,8 @@ def test_the_work_is_confined_and_options_of_the_model_reach_it(made, tmp_path, 
         torch.jit.trace(model.module, torch.zeros(2, 1, 8, 8)).save(str(tmp_path / "script.pt"))
     common = [
         folder / "bad.npz",
+        "--clean",
+        folder / "clean.npz",
         "--out",
         tmp_path / "out",
         "--method",

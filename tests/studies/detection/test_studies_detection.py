@@ -246,7 +246,7 @@ def done(tmp_path_factory):
     folder = tmp_path_factory.mktemp("detection")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOLDRUM_VICTIMS", str(folder / "victims"))
-        grid = {**TINY, "cells": [{"attack": ["badnets", "clean"]}]}
+        grid = {**TINY, "cells": [{"attack": "badnets"}, {"attack": "clean", "detectors": "strip max-softmax"}]}
         yield folder / "out", run_study("detection", grid, out=folder / "out")
 
 
@@ -261,7 +261,7 @@ def test_digits_end_to_end(done):
     strip = next(d for d in bad["detectors"] if d["detector"] == "strip" and d["budget"] == PAPER)
     assert strip["auroc_hits"] > 0.9
     assert strip["forwards"] == 101
-    harmless = next(d for d in clean["detectors"] if d["detector"] == "strip" and d["budget"] == PAPER)
+    harmless = next(d for d in clean["detectors"] if d["detector"] == "strip")
     assert harmless["auroc"] < 0.8
     json.dumps(bad, allow_nan=False)
     assert write_report(folder).is_file()
