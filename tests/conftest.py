@@ -7,6 +7,7 @@ import os
 import random
 import secrets
 import sys
+import tempfile
 from dataclasses import replace
 
 import numpy as np
@@ -23,9 +24,8 @@ from doldrum.training import RECIPES
 # A test that imports OpenVINO before our engine does would let its telemetry in: a dozen processes with each conversion.
 sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
 
-# Which engine "auto" takes is kept nowhere, as in a confined process: "auto" takes the first that agrees with the model, and
-# neither builds nor times the others. What it does where its choice is kept is tested in tests/engines.
-os.environ.setdefault("DOLDRUM_ENGINES", os.path.join(os.devnull, "engines"))
+# Which engine "auto" takes is remembered for this run of the tests only, not in the user's cache.
+os.environ.setdefault("DOLDRUM_ENGINES", tempfile.mkdtemp(prefix="doldrum-engines-"))
 
 # A busy machine is no failure, and each run tries the same examples.
 hypothesis_settings.register_profile(
