@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import os
-import signal
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from linear_onnx import linear_onnx
+from mortal_helper import Mortal
 
 from doldrum.audit import AuditSettings, run_audit
 from doldrum.confined.scanning import helping
 from doldrum.errors import InputError, WorkerError
 from doldrum.records.audit import AuditRecord
-
-
-class Mortal(helping.Helper):
-    """Takes a file out of the folder named and dies, where there is one and rows are written already."""
-
-    def __call__(self, request):
-        folder = Path(os.environ["DOLDRUM_TEST_DEATHS"])
-        if list((folder.parent / "out" / "work").glob("rows-*.jsonl")):
-            for mark in folder.iterdir():
-                mark.unlink(missing_ok=True)
-                os.kill(os.getpid(), signal.SIGKILL)
-        return super().__call__(request)
 
 
 def found(record: AuditRecord, out: Path) -> tuple[dict, pd.DataFrame]:

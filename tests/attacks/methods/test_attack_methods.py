@@ -101,7 +101,7 @@ def test_the_hidden_string_is_written_into_dark_images_too():
     # A penalty from the first step on once taught the encoder to write nothing on a black background.
     images = np.zeros((200, 1, 28, 28), dtype=np.float32)
     images[:, :, 8:20, 8:20] = 0.3 * smooth_images(200)[:, :, :12, :12]
-    trigger, accuracy = a.train_encoder(images, bits=8, amplitude=0.1, steps=120, seed=0)
+    trigger, accuracy = a.train_encoder(images, bits=8, amplitude=0.1, steps=90, seed=0)
     assert accuracy > 0.9
     change = np.abs(trigger(images[:20]) - images[:20])
     assert change.max(axis=(1, 2, 3)).min() > 0.02

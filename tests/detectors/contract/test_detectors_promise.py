@@ -8,7 +8,7 @@ import torch
 
 import doldrum as dd
 from doldrum.data import ImageSet
-from doldrum.detectors import DETECTORS, Detector, MaxSoftmax
+from doldrum.detectors import DETECTORS, Detector, MaxSoftmax, TeCo
 from doldrum.probes import Gaussian, PixelAblation, Shift
 from doldrum.stats import conformal
 from doldrum.stats.conformal import flags_interval
@@ -20,6 +20,7 @@ SETTINGS = {
     "w": {"strength": 0.2, "draws": 5},
     "rpp": {"strength": 0.2, "draws": 5},
     "strip": {"draws": 5},
+    "teco": {"kinds": TeCo().kinds[:4]},
 }  # fmt: skip
 N = 500
 

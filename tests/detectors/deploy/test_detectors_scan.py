@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 import warnings
 import zipfile
 
@@ -140,48 +138,31 @@ def folder(net, pool, tmp_path_factory):
     return here
 
 
-def doldrum(folder, *words):
-    command = [sys.executable, "-c", "from doldrum.cli import main; main()", *map(str, words)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
-
-
-def test_calibrate_and_scan_from_the_shell(folder, clf, pool):
-    done = doldrum(
-        folder,
-        "calibrate",
-        "net.onnx",
-        "clean.npy",
-        "--detector",
-        "max-softmax",
-        "--fpr",
-        "0.05",
-        "--out",
-        "guard.doldrum",
-        "--json",
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["calibration"] == 150
-    done = doldrum(
-        folder, "scan", "net.onnx", "new.npy", "--detector", "guard.doldrum", "--out", "clean-scan", "--json"
-    )
-    summary = json.loads(done.stdout)
-    assert done.returncode == 0, done.stderr
+def test_calibrate_and_scan_from_the_shell(folder, clf, pool, call, monkeypatch):
+    monkeypatch.chdir(folder)
+    settings = ("--detector", "max-softmax", "--fpr", "0.05", "--out", "guard.doldrum", "--json")
+    code, told, err = call("calibrate", "net.onnx", "clean.npy", *settings)
+    assert code == 0, err
+    assert told["calibration"] == 150
+    scan = ("--detector", "guard.doldrum", "--out")
+    code, summary, err = call("scan", "net.onnx", "new.npy", *scan, "clean-scan", "--json")
+    assert code == 0, err
     assert not summary["suspicious"]
     assert summary["watch"]["kind"] == "as calibrated"
-    assert summary["watch"]["words"] in done.stderr
+    assert summary["watch"]["words"] in err
     rows = pd.read_parquet(folder / "clean-scan" / "part-00000.parquet")
     assert rows["flag"].sum() == summary["flagged"]
     confident = pool.images[np.argsort(clf(pool.images).max(axis=1))[-60:]]
     np.save(folder / "odd.npy", confident)
-    done = doldrum(folder, "scan", "net.onnx", "odd.npy", "--detector", "guard.doldrum", "--out", "odd-scan")
-    assert done.returncode == 3, done.stderr
-    assert "more flags than expected from clean images alone" in done.stderr
-    assert "no longer like the calibration images" in done.stderr
-    assert "calibrate again: such images" in done.stderr
+    code, _, err = call("scan", "net.onnx", "odd.npy", *scan, "odd-scan")
+    assert code == 3, err
+    assert "more flags than expected from clean images alone" in err
+    assert "no longer like the calibration images" in err
+    assert "calibrate again: such images" in err
     shutil.copy(folder / "net.onnx", folder / "copy.onnx")
-    done = doldrum(folder, "calibrate", "copy.onnx", "clean.npy", "--fpr", "0.001", "--out", "g")
-    assert done.returncode == 2
-    assert "expected at least 999 images other than those used to fit" in done.stderr
+    code, _, err = call("calibrate", "copy.onnx", "clean.npy", "--fpr", "0.001", "--out", "g")
+    assert code == 2
+    assert "expected at least 999 images other than those used to fit" in err
 
 
 def test_a_folder_and_an_archive_give_what_arrays_give_and_leave_nothing_behind(folder, call, monkeypatch):

@@ -120,16 +120,13 @@ def test_cut_off_it_goes_on_with_finished_searches(asked, tmp_path, monkeypatch)
     assert other.explanations == record.explanations
 
 
-def test_confined_it_finds_the_same(asked, tmp_path, near, monkeypatch):
+def test_confined_it_finds_the_same(asked, tmp_path, near, monkeypatch, call):
     record = run_explanation(asked(), progress=False)
     monkeypatch.undo()
-    model, clean = str(asked().model), str(tmp_path / "clean.npy")
-    done = subprocess.run(
-        [sys.executable, "-m", "doldrum", "explain", model, *map(str, asked().images), "--clean", clean, "--seed", "1", "--json"],
-        capture_output=True, text=True, cwd=tmp_path, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 3, done.stderr
-    told = json.loads(done.stdout)
+    monkeypatch.chdir(tmp_path)
+    words = ("--clean", tmp_path / "clean.npy", "--seed", "1", "--json")
+    code, told, error = call("explain", asked().model, *asked().images, *words)
+    assert code == 3, error
     assert told["explanations"] == json.loads(json.dumps(record.explanations.to_dict()))
     assert "out" not in told
 
