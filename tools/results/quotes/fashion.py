@@ -20,6 +20,10 @@ def quotes(studies: Studies) -> Iterator[str]:
          short(mine["auroc"], 3), *(short(theirs[key]) for key in ("tpr1", "tpr5"))]
         for mine, theirs in zip(ours, strip, strict=True)
     ]  # fmt: skip
-    means = [short(mean_over_attacks(ours, "tpr1")), short(mean_over_attacks(ours, "tpr5")), short(mean_over_attacks(ours, "auroc"), 3)]
+    means = [
+        short(mean_over_attacks(ours, "tpr1")),
+        short(mean_over_attacks(ours, "tpr5")),
+        short(mean_over_attacks(ours, "auroc"), 3),
+    ]
     means += [short(mean_over_attacks(strip, key)) for key in ("tpr1", "tpr5")]
     yield table(head, [*lines, ["**mean**", "", *means]])

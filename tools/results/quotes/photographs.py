@@ -9,6 +9,7 @@ from results.quotes.detection import TWELVE, inside
 
 PAGE = "docs/results/photographs.md"
 SMALL, MANY, TRANSFER = "detection-textures", "detection-textures-400", "detection-transfer"
+DEEP = "detection-preact"
 FEWEST = 20
 """A model with fewer triggered inputs on which the attack succeeds is left out."""
 # What their papers report, or papers that compare them; see src/doldrum/report/studies/detection/papers.py.
@@ -23,6 +24,7 @@ def quotes(studies: Studies) -> Iterator[str]:
     for study in (SMALL, MANY, TRANSFER):
         yield found(studies, study)
     yield rivals(studies)
+    yield deep(studies)
     yield alarms(studies)
 
 
@@ -88,6 +90,17 @@ def rivals(studies: Studies) -> str:
         ]
         for detector, (title, published) in DETECTORS.items()
     ])  # fmt: skip
+
+
+def deep(studies: Studies) -> str:
+    """A line per detector on PreActResNet-18."""
+    rows = {name: of(studies, DEEP, name) for name in DETECTORS}
+    lines = [
+        [title, published, *(short(mean_over_attacks(rows[name], key)) for key in ("auroc", "tpr1", "tpr5"))]
+        for name, (title, published) in DETECTORS.items()
+        if rows[name]
+    ]
+    return table(["detector", "published AUROC", "AUROC", "TPR at 1%", "at 5%"], lines)
 
 
 def alarms(studies: Studies) -> str:
