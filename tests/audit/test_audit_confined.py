@@ -100,6 +100,7 @@ def test_bad_input_is_exit_code_2(material, model, call, monkeypatch, tmp_path):
     np.save(tmp_path / "few.npy", material.images[:100])
     (tmp_path / "model.onnx").write_bytes(b"\x80\x04\x95not a model")
     for words, says in (
+        ([model, "--images", "few.npy", "--clean", "few.npy"], "at least 149 clean images"),
         (["model.onnx", "--images", "few.npy"], "model.onnx"),
         ([model, "--images", "nowhere"], "nowhere"),
     ):

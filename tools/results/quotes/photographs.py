@@ -39,19 +39,14 @@ def attacked(rows: list[Row]) -> list[Row]:
     return [r for r in rows if r["attack"] != "clean" and r["hits"] >= FEWEST]
 
 
-def named(row: Row) -> str:
-    """The attack, and whether the last blocks of the extractor were trained too."""
-    return f"{row['attack']}, last blocks trained" if row["recipe"] == "transfer-tuned" else row["attack"]
-
-
 def found(studies: Studies, study: str) -> str:
     """A line per attack: mean TPRs over its models."""
     ours, strip = (attacked(of(studies, study, name)) for name in ("profile", "strip"))
-    names = sorted({named(r) for r in ours})
+    names = sorted({r["attack"] for r in ours})
 
     def line(name: str, attacks: list[str]) -> list[str]:
-        mine = [r for r in ours if named(r) in attacks]
-        theirs = [r for r in strip if named(r) in attacks]
+        mine = [r for r in ours if r["attack"] in attacks]
+        theirs = [r for r in strip if r["attack"] in attacks]
         figures = [mean_over_attacks(rows, key) for rows in (mine, theirs) if rows for key in ("tpr1", "tpr5")]
         return [name, str(len(mine)), *map(short, figures), short(mean_over_attacks(mine, "auroc"), 3)]
 
