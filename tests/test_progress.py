@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from doldrum.progress import waiting
+from doldrum.progress import progress_bar, waiting
 
 
 class Terminal(io.StringIO):
@@ -104,3 +104,16 @@ def test_the_command_says_it_while_a_model_is_opened_and_checked(call, monkeypat
     code = call("calibrate", model, tmp_path / "x.npz", "--detector", "max-softmax", "--out", tmp_path / "g.doldrum")[0]
     assert code == 0
     assert told == ["opening the model"]  # the rest has a bar
+
+
+def test_a_bar_inside_another_is_shown_below_it(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with progress_bar("study", 2) as cells:
+        cells(1)
+        with progress_bar("training", 5) as steps:
+            steps(2)
+    last = terminal.getvalue().rpartition("training")[0].rpartition("study")[2]
+    assert "1/2" in last
+    assert "\n" in last  # each has a line of its own

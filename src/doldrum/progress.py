@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from html import escape
 from typing import Any
 
@@ -31,11 +32,13 @@ def progress_bar(description: str, total: int | None, *, show: bool = True) -> I
     if not (show and sys.stderr.isatty()):
         yield lambda n: None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    # The spinner shows, before the first of many long steps is done, that something goes on.
+    columns = (
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    )  # fmt: skip
+    with Progress(*columns, console=_console(), transient=True) as bar:
         task = bar.add_task(description, total=total)
         yield lambda n: bar.advance(task, n)
 
@@ -45,7 +48,7 @@ def waiting(description: str, *, show: bool = True) -> Iterator[None]:
     """Show a description while the block runs, on a terminal or in a notebook. A terminal also shows the time since the
     start.
 
-    Use `waiting` for work whose steps can't be counted. Code inside the block may not show any other progress.
+    Use `waiting` for work whose steps can't be counted.
 
     >>> with waiting("opening the model"):
     ...     pass
@@ -57,13 +60,20 @@ def waiting(description: str, *, show: bool = True) -> Iterator[None]:
     if not (show and sys.stderr.isatty()):
         yield
         return
-    from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+    with Progress(*columns, console=_console(), transient=True) as shown:
         shown.add_task(description, total=None)
         yield
+
+
+@cache
+def _console() -> Any:
+    """One console for all bars, so that a bar inside another is shown below it."""
+    from rich.console import Console
+
+    return Console(stderr=True)
 
 
 def _in_notebook() -> bool:

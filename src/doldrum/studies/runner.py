@@ -10,6 +10,7 @@ from typing import Any
 
 from doldrum.errors import InputError
 from doldrum.files import check_folder_writable
+from doldrum.progress import progress_bar
 from doldrum.provenance import versions_and_machine
 from doldrum.records.study import MANIFEST, RECORDS, StudyManifest, StudyRecords, read_manifest, read_study
 from doldrum.spread import check_workers
@@ -83,15 +84,17 @@ def run_study(
         todo = [(key, cell) for key, cell in jobs.items() if key not in finished]
         again = len(found.failures)
         say(
-            f"{study.name}: {len(jobs)} cells, {len(finished)} done before, {len(todo)} to do"
+            f"{study.name}: {len(jobs)} {'cell' if len(jobs) == 1 else 'cells'}, {len(finished)} done before, {len(todo)} to do"
             + (f" ({again} failed last time)" if again else "")
         )
         began = time.monotonic()
-        for count, (key, cell, outcome) in enumerate(run_all(study.run, todo, workers=workers, ray=ray), start=1):
-            file.add({"key": key, "cell": cell.to_dict(), **outcome})
-            left = (time.monotonic() - began) / count * (len(todo) - count)
-            failed = f" FAILED, {outcome['error']}" if "error" in outcome else ""
-            say(f"{count}/{len(todo)} {cell.label()}:{failed} {outcome['seconds']:.0f} s; about {_time(left)} left")
+        with progress_bar(f"study {study.name}", len(todo), show=bool(todo)) as advance:
+            for count, (key, cell, outcome) in enumerate(run_all(study.run, todo, workers=workers, ray=ray), start=1):
+                file.add({"key": key, "cell": cell.to_dict(), **outcome})
+                left = (time.monotonic() - began) / count * (len(todo) - count)
+                failed = f" FAILED, {outcome['error']}" if "error" in outcome else ""
+                say(f"{count}/{len(todo)} {cell.label()}:{failed} {outcome['seconds']:.0f} s; about {_time(left)} left")
+                advance(1)
     return read_study(folder)
 
 

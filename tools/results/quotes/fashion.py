@@ -27,3 +27,5 @@ def quotes(studies: Studies) -> Iterator[str]:
     ]
     means += [short(mean_over_attacks(strip, key)) for key in ("tpr1", "tpr5")]
     yield table(head, [*lines, ["**mean**", "", *means]])
+    bpp = next(row["tpr1"] for row in ours if row["attack"] == "bpp")
+    yield f"[BPP has a TPR of {short(bpp)}, and the mean TPR over all {len(ours)} attacks is {means[0]}]"

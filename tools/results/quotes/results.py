@@ -16,6 +16,7 @@ STRIP, PROFILE = "strip", "profile"
 def quotes(studies: Studies) -> Iterator[str]:
     yield from (f"| {where} | {ours} | {strip} |" for where, ours, strip in detectors(studies))
     yield compared(studies)
+    yield earlier(studies)
     yield models(studies)
     yield repaired(studies)
     yield cleansing(studies)
@@ -33,13 +34,21 @@ def detectors(studies: Studies) -> list[tuple[str, str, str]]:
 
     twelve, kept_out = detection.TWELVE, detection.HELD_OUT
     return [
-        (f"Fashion-MNIST, {len(twelve)} attacks used in the design", *both("detection", twelve)),
-        (f"Fashion-MNIST, {len(kept_out)} attacks kept out of the design (*)", *both("detection", kept_out)),
+        (f"Fashion-MNIST, {len(twelve)} attacks used in the design", *both("detection-fashion", twelve)),
+        (f"Fashion-MNIST, {len(kept_out)} attacks kept out of the design (*)", *both("detection-fashion", kept_out)),
         ("an MLP, 5 attacks", *both("detection-mlp", detection.FIVE)),
         ("Fashion-MNIST, 3 attacks with image-wide triggers, kept out of the design", *both("detection-wide", IMAGE_WIDE_HELD_OUT)),
         ("photographs of 100 classes, 8 attacks", *_photographed(studies)),
         ("emoji, in colour, 5 attacks", *both("detection-colour", detection.COLOUR)),
     ]  # fmt: skip
+
+
+def earlier(studies: Studies) -> str:
+    design, kept_out = (
+        short(detection.found(studies, "detection", PROFILE, "equal", attacks))
+        for attacks in (detection.TWELVE, detection.HELD_OUT)
+    )
+    return f"there `SmoothnessProfile` finds {design} for the twelve attacks, and {kept_out} for the four."
 
 
 def photographs(studies: Studies) -> str:
