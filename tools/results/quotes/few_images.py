@@ -1,4 +1,4 @@
-"""docs/results/few-images.md, "With 100 and 1,000 classes": the table of tools/few-images-study and tools/imagenet-study."""
+"""docs/results/few-images.md, "With 10, 100 and 1,000 classes": the table of tools/few-images-study and tools/imagenet-study."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ PAGE = "docs/results/few-images.md"
 
 
 def quotes(studies: Studies) -> Iterator[str]:
-    files = [pages.RESULTS / "few-images" / f"{name}.jsonl" for name in ("textures", "imagenet")]
+    files = [pages.RESULTS / "few-images" / f"{name}.jsonl" for name in ("fashion", "textures", "imagenet")]
     yield few_images.table([record for file in files for record in few_images.records(file)])
