@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doldrum.attacks.load import load_trigger
-from doldrum.attacks.registry import get_attack, run_attack, surrogate_beside
+from doldrum.attacks.registry import check_settings, get_attack, run_attack, surrogate_beside
 from doldrum.data import ImageSet, load_dataset
 from doldrum.data.places import cache_folder, written_alone
 from doldrum.errors import InputError
@@ -78,12 +78,7 @@ class VictimSpec:
             for name, value in (("rate", 0.0), ("target", 0), ("settings", {})):
                 object.__setattr__(self, name, value)
             return
-        known = get_attack(self.attack).settings
-        unknown = sorted(set(self.settings) - set(known))
-        if unknown:
-            raise InputError(
-                f"expected settings of {self.attack} (the settings of this attack: {', '.join(known)}), got {unknown[0]!r}; pick one of these settings"
-            )
+        check_settings(self.attack, self.settings)
 
     def to_dict(self) -> dict[str, Any]:
         """The specification as JSON-able values. Settings that were not given have their defaults."""

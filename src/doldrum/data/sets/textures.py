@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from doldrum.checks import whole_number
 from doldrum.data.imageset import ImageSet
+from doldrum.data.naming import Facts
 from doldrum.data.places import cache_folder, written_alone
 from doldrum.data.sets.published import find_folder, not_found
 from doldrum.data.sets.texture_choice import Texture, chosen_textures
@@ -29,7 +30,7 @@ from doldrum.files import new_array, write_text_whole, write_whole
 from doldrum.progress import progress_bar
 from doldrum.seeds import rng
 
-__all__ = ["HOW_TO_GET", "LICENCE", "TEST_CROPS", "locate", "textures"]
+__all__ = ["HOW_TO_GET", "LICENCE", "TEST_CROPS", "facts", "locate", "textures"]
 
 HOW_TO_GET = "apt-get install ufoai-textures (or tools/get-textures); or put the package's 0textures.pk3 in $DOLDRUM_DATA/textures"
 LICENCE = "GPL-2+ or Creative Commons, depending on the file (/usr/share/doc/ufoai-textures/copyright)"
@@ -92,6 +93,11 @@ def textures(
     name = f"textures,classes={classes},size={size}:{split}"
     ids = [f"{name}/{one}/{k}" for one in names for k in range(crops)]
     return ImageSet(images, labels, ids, names, name)
+
+
+def facts(*, classes: int = 100, size: int = 32, crops: int = 200) -> Facts:
+    """The classes, shape and numbers of images that :func:`textures` gives."""
+    return Facts(classes, (3, size, size), {"train": classes * crops, "test": classes * TEST_CROPS})
 
 
 def locate(folder: str | Path | None = None) -> Path | None:
