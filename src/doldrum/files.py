@@ -15,12 +15,15 @@ __all__ = [
     "check_file_writable",
     "check_folder_writable",
     "holds_files",
+    "new_array",
     "parquet_table",
     "remove_drafts",
     "tidied",
     "write_text_whole",
     "write_whole",
 ]
+
+_BLOCK = 1 << 20
 
 
 def write_whole(path: str | os.PathLike[str], write: Callable[[Path], Any]) -> Path:
@@ -60,6 +63,31 @@ def write_text_whole(path: str | os.PathLike[str], text: str) -> Path:
     return write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8", errors="backslashreplace"))
 
 
+def new_array(path: str | os.PathLike[str], *, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Make an .npy file of zeros, and return its array, memory-mapped for writing.
+
+    The disk space is taken at once, so a full disk is an OSError here. A file without its space would be made on any
+    disk, and the first write that finds no space would kill the process (SIGBUS).
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     new_array(Path(folder) / "x.npy", shape=(2, 3), dtype="u1").tolist()
+    [[0, 0, 0], [0, 0, 0]]
+    """
+    from numpy.lib.format import open_memmap
+
+    array = open_memmap(path, mode="w+", shape=shape, dtype=dtype)
+    size = os.path.getsize(path)
+    with open(path, "r+b") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+        else:  # not on macOS and Windows
+            file.seek(size - array.nbytes)
+            for start in range(0, array.nbytes, _BLOCK):
+                file.write(bytes(min(_BLOCK, array.nbytes - start)))
+    return array
+
+
 def holds_files(folder: str | os.PathLike[str]) -> bool:
     """Whether `folder` exists and holds anything other than partly written files of a killed run (*.part).
 
@@ -73,13 +101,14 @@ def holds_files(folder: str | os.PathLike[str]) -> bool:
     return path.is_dir() and any(p.suffix != ".part" for p in path.iterdir())
 
 
-def remove_drafts(folder: str | os.PathLike[str]) -> None:
+def remove_drafts(folder: str | os.PathLike[str], *, of: str = "") -> None:
     """Remove old drafts (NAME.PID.part) from `folder` and its subfolders. A draft stays there if a process is killed
     while it runs `write_whole`.
 
-    Call this only while the folder is locked.
+    Call this only while the folder is locked. If only the files whose names begin with `of` are locked, give `of`: then
+    only their drafts are removed, and none in subfolders.
     """
-    for path in Path(folder).rglob("*.part"):
+    for path in Path(folder).glob(f"{of}*.part" if of else "**/*.part"):
         if path.is_file() and path.stem.rpartition(".")[2].isdecimal():
             path.unlink(missing_ok=True)
 

@@ -51,6 +51,13 @@ def test_a_kill_between_weights_and_record_trains_anew(tmp_path):
     assert get_victim(spec(), cache=tmp_path).model.fingerprint == first.model.fingerprint
 
 
+def test_only_the_drafts_of_the_victim_itself_are_removed(tmp_path):
+    for name in (f"{spec().key}.safetensors.4711.part", f"{spec(seed=1).key}.resume.4711.part"):
+        (tmp_path / name).write_bytes(b"half")
+    get_victim(spec(), cache=tmp_path)
+    assert [file.name for file in tmp_path.glob("*.part")] == [f"{spec(seed=1).key}.resume.4711.part"]
+
+
 def test_other_data_under_the_same_name_are_refused(tmp_path):
     get_victim(spec(), cache=tmp_path)
     digits = load_dataset("digits:train")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from doldrum.data import find_dataset, is_dataset
+from doldrum.data import DATASETS, find_dataset, is_dataset
 from doldrum.errors import InputError
 
 
@@ -48,3 +48,18 @@ def test_a_file_of_that_name_is_no_data_set(tmp_path: Path, monkeypatch: pytest.
     assert not is_dataset("digits")
     assert not is_dataset("digits.npz")
     assert not is_dataset("x" * 5000)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_what_is_known_before_the_images_is_what_the_list_says(name: str) -> None:
+    """Without the images: the description has the classes and the size, but where it names another set."""
+    facts, told = find_dataset(name).facts, DATASETS[name].description
+    assert name == "emoji-placed" or f"{facts.classes} classes" in told
+    assert name == "emoji-placed" or f"{facts.input_shape[1]} x {facts.input_shape[2]}" in told
+    assert facts.input_shape[0] == (1 if name in ("digits", "fashion-mnist") else 3)
+
+
+def test_what_is_known_follows_the_options() -> None:
+    facts = find_dataset("textures,classes=7,size=48,crops=3:train").facts
+    assert (facts.classes, facts.input_shape) == (7, (3, 48, 48))
+    assert facts.images == {"train": 21, "test": 350}

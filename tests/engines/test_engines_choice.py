@@ -75,7 +75,10 @@ def test_where_nothing_can_be_kept_timing_does_not_decide(clf, images, monkeypat
 
 
 def test_the_first_of_two_processes_decides() -> None:
+    remembered.folder().mkdir()
+    (remembered.folder() / "j.json.4711.part").write_text("{")
     assert remembered.keep("k", ("openvino", "fp32")) == ("openvino", "fp32")
+    assert not list(remembered.folder().glob("*.part"))
     assert remembered.keep("k", ("onnxruntime", "fp32")) == ("openvino", "fp32")
     (remembered.folder() / "k.json").write_text("{")
     assert remembered.recall("k") is None

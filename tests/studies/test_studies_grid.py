@@ -117,6 +117,32 @@ def test_what_a_user_sees_who_misspells(smoothing, grid, message):
 @pytest.mark.parametrize(
     ("name", "grid", "message"),
     [
+        ("smoothing", {"recipe": "colour-cn"}, "expected a recipe among"),
+        ("smoothing", {"settings": {"siz": 8}}, "expected settings of badnets"),
+        ("smoothing", {"settings": {"size": 99}}, "size"),
+        ("smoothing", {"target": 100}, "expected a target from 0 to 99, got 100"),
+        ("smoothing", {"data": "digits", "recipe": "transfer"}, "expected colour images of at least 32 x 32"),
+        ("smoothing", {"inputs": 10_000}, "expected inputs to be a whole number of at least 1 and at most 5,000"),
+        ("smoothing", {"data": "textures,classes=10:test"}, "without a split, .* write the name alone: textures,classes=10"),
+        ("detection", {"detectors": "profil"}, "profil"),
+        ("detection", {"data": "textures,classes=10"}, "expected at most 500 images for the sum of fit"),
+        ("cleansing", {"samples": 30_000}, "expected at most 20,000 images for samples"),
+        ("inspection", {"inspectors": ["no"]}, "no"),
+        ("repair", {"methods": ["no"]}, "expected a list of methods among"),
+        ("patterns", {"size": 99}, "expected size to be a whole number of at least 3 and at most 32"),
+    ],
+)  # fmt: skip
+def test_what_needs_no_images_is_refused_before_any_are_made(monkeypatch, name, grid, message):
+    study = get_study(name)  # imported before its modules are changed
+    for module in [module for key, module in sys.modules.items() if key.startswith("doldrum.studies.")]:
+        monkeypatch.setattr(module, "datasets", lambda name: pytest.fail("made images"), raising=False)
+    with pytest.raises(InputError, match=message):
+        load_grid(study, {"data": "textures", "recipe": "colour-cnn", **grid})
+
+
+@pytest.mark.parametrize(
+    ("name", "grid", "message"),
+    [
         ("success", {"follow": [-1]}, "expected follow to be a list of training steps from 0"),
         ("success", {"follow": 5}, "expected follow to be a list of training steps from 0, got 5"),
         ("success", {"follow": [5], "attack": "clean"}, "because follow is given, got 'clean'"),
@@ -142,7 +168,11 @@ def test_what_a_user_sees_who_misspells(smoothing, grid, message):
             {},
             r"expected at most 359 images for the sum of fit, calibration, test and inputs \(all images of digits\), got 1,100",
         ),
-        ("cleansing", {}, r"expected at most 1,438 images for samples \(all images of digits\), got 10,000"),
+        (
+            "cleansing",
+            {"fit": 100, "calibration": 99},
+            r"expected at most 1,438 images for samples \(all images of digits\), got 10,000",
+        ),
     ],
 )
 def test_what_other_studies_refuse_before_any_work(name, grid, message):
@@ -205,10 +235,10 @@ MOST = "expected rate of at most 0.0"
 @pytest.mark.parametrize(
     ("grid", "message"),
     [
-        ({"attack": "sig", "rate": 0.2}, r"sig, seed 0, data digits, rate 0.2, .*expected rate of at most 0.0987483 \(142 of 1438"),
+        ({"attack": "sig", "settings": {"frequency": 3}, "rate": 0.2}, r"sig, seed 0, data digits, rate 0.2, .*expected rate of at most 0.0987483 \(142 of 1438"),
         ({"attack": "label-consistent", "rate": 0.2}, MOST),
         ({"attack": "tact", "rate": 0.2}, "expected rate of at most 0.10153"),
-        ({"attack": "sig", "data": "digits 1:10", "target": 9}, r"expected rate of at most 0.0238095 \(14 of 588"),
+        ({"attack": "sig", "settings": {"frequency": 3}, "data": "digits 1:10", "target": 9}, r"expected rate of at most 0.0238095 \(14 of 588"),
         ({"attack": "tact", "data": "digits 1:100", "target": 8}, MOST),  # its source is the next class
         ({"rate": 0.0001}, "expected rate to be 0 or at least 0.000695"),
         ({"rate": 0.95}, "expected rate of at most 0.90"),

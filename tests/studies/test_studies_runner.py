@@ -269,6 +269,16 @@ def test_a_folder_of_another_study_is_refused(tmp_path):
         run_study(other, out=tmp_path / "s")
 
 
+def test_a_folder_with_files_of_the_user_is_refused_and_stays_as_it_is(tmp_path, runs):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(
+        InputError, match=r"expected a new or empty folder, or the folder of a study, got .*something else"
+    ):
+        run_study(TOY, out=tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
+    assert not runs.exists()
+
+
 def test_keys_depend_on_everything_that_decides_a_cell():
     base = {"data": "digits", "recipe": "digits-mlp"}
     cells = [

@@ -8,9 +8,20 @@ from typing import Any
 
 import numpy as np
 
+from doldrum.errors import InputError
+
 
 def records(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    """The lines of a file that one of the tools wrote; none if there is no file. Raises InputError for another file."""
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"expected a new file, or one that this tool wrote, got {path} ({error}); name another"
+        ) from error
+    if not all(isinstance(row, dict) for row in rows):
+        raise InputError(f"expected a new file, or one that this tool wrote, got {path}; name another")
+    return rows
 
 
 def table(rows: list[dict[str, Any]]) -> str:

@@ -23,7 +23,7 @@ from doldrum.seeds import child_seed
 if TYPE_CHECKING:
     from doldrum.training.recipe import Recipe
 
-__all__ = ["ATTACKS", "check_attack", "get_attack", "make_attack", "run_attack", "surrogate_beside"]
+__all__ = ["ATTACKS", "check_attack", "check_settings", "get_attack", "make_attack", "run_attack", "surrogate_beside"]
 
 
 def _entry(
@@ -186,12 +186,7 @@ def _make(
 ) -> Made:
     attack = get_attack(id)
     _check_arguments(train_set, seed=seed, settings=settings, checkpoint=checkpoint)
-    unknown = sorted(set(settings or {}) - set(attack.settings))
-    if unknown:
-        raise InputError(
-            f"expected settings of {id} (the settings of this attack: {', '.join(attack.settings)}), got {unknown[0]!r}; pick one of these settings"
-        )
-    given = {name: _like(value, attack.settings[name], f"{name} of {id}") for name, value in (settings or {}).items()}
+    given = check_settings(id, settings or {})
 
     def untrained() -> Any:
         import torch
@@ -289,6 +284,17 @@ def _check_arguments(train_set: Any, *, seed: Any, settings: Any, checkpoint: An
         raise InputError(f"expected settings by name, got {type(settings).__name__}; e.g. settings={{'size': 3}}")
     if checkpoint is not None and not isinstance(checkpoint, (str, Path)):
         raise InputError(f"expected the path of a resume file, got {type(checkpoint).__name__}; name a file")
+
+
+def check_settings(id: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of an attack, whose names and types are checked. The attack itself checks the ranges."""
+    known = get_attack(id).settings
+    unknown = sorted(set(settings) - set(known))
+    if unknown:
+        raise InputError(
+            f"expected settings of {id} (the settings of this attack: {', '.join(known)}), got {unknown[0]!r}; pick one of these settings"
+        )
+    return {name: _like(value, known[name], f"{name} of {id}") for name, value in settings.items()}
 
 
 def _like(value: Any, default: Any, name: str) -> Any:

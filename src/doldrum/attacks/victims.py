@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from doldrum.attacks.load import load_trigger
-from doldrum.attacks.registry import get_attack, run_attack, surrogate_beside
+from doldrum.attacks.registry import check_settings, get_attack, run_attack, surrogate_beside
 from doldrum.data import ImageSet, load_dataset
-from doldrum.data.places import cache_folder
+from doldrum.data.places import cache_folder, written_alone
 from doldrum.errors import InputError
 from doldrum.files import write_text_whole
 from doldrum.poisoning.plan import PoisonPlan
@@ -78,12 +78,7 @@ class VictimSpec:
             for name, value in (("rate", 0.0), ("target", 0), ("settings", {})):
                 object.__setattr__(self, name, value)
             return
-        known = get_attack(self.attack).settings
-        unknown = sorted(set(self.settings) - set(known))
-        if unknown:
-            raise InputError(
-                f"expected settings of {self.attack} (the settings of this attack: {', '.join(known)}), got {unknown[0]!r}; pick one of these settings"
-            )
+        check_settings(self.attack, self.settings)
 
     def to_dict(self) -> dict[str, Any]:
         """The specification as JSON-able values. Settings that were not given have their defaults."""
@@ -122,7 +117,8 @@ def victims_folder() -> Path:
 def get_victim(spec: VictimSpec, train_set: ImageSet | None = None, *, cache: str | Path | None = None) -> Victim:
     """The victim (attacked model) of a specification.
 
-    The victim is read from `cache` if it was made before, else it is trained and saved there.
+    The victim is read from `cache` if it was made before, else it is trained and saved there. Only one process at a
+    time trains the same victim.
 
     Parameters
     ----------
@@ -146,17 +142,19 @@ def get_victim(spec: VictimSpec, train_set: ImageSet | None = None, *, cache: st
 
     folder = victims_folder() if cache is None else Path(cache)
     weights, record = folder / f"{spec.key}.safetensors", folder / f"{spec.key}.json"
-    if record.is_file():
-        found = _read(record)
-        if train_set is not None and found["data_hash"] != train_set.content_hash():
-            raise InputError(
-                f"expected the victim in {record} to be trained on the given training set, got a victim that was trained on another set with the name {spec.data!r}; give your data set another name or pass another cache"
-            )
-        trigger = None if found["trigger"] is None else load_trigger(found["trigger"])
-        plan = None if found["plan"] is None else PoisonPlan.from_dict(found["plan"])
-        return Victim(spec, load_checkpoint(weights), trigger, plan, float(found["seconds"]))
-    folder.mkdir(parents=True, exist_ok=True)
-    return _make(spec, train_set or load_dataset(f"{spec.data}:train"), weights, record)
+    if not record.is_file():
+        data = train_set or load_dataset(f"{spec.data}:train")
+        with written_alone(folder, of=spec.key, moved_by="DOLDRUM_VICTIMS"):
+            if not record.is_file():  # else another process has made it by now
+                return _make(spec, data, weights, record)
+    found = _read(record)
+    if train_set is not None and found["data_hash"] != train_set.content_hash():
+        raise InputError(
+            f"expected the victim in {record} to be trained on the given training set, got a victim that was trained on another set with the name {spec.data!r}; give your data set another name or pass another cache"
+        )
+    trigger = None if found["trigger"] is None else load_trigger(found["trigger"])
+    plan = None if found["plan"] is None else PoisonPlan.from_dict(found["plan"])
+    return Victim(spec, load_checkpoint(weights), trigger, plan, float(found["seconds"]))
 
 
 def _make(spec: VictimSpec, train_set: ImageSet, weights: Path, record: Path) -> Victim:

@@ -12,11 +12,19 @@ from doldrum.cli.inputs import load_images
 from doldrum.errors import InputError
 from doldrum.training import RECIPES
 
-__all__ = ["TRAINING_SET", "RecipeOption", "clean_or_poisoned", "clean_set"]
+__all__ = ["TRAINING_SET", "RecipeOption", "check_training", "clean_or_poisoned", "clean_set"]
 
 TRAINING_SET = "A data set's split such as fashion-mnist:train, a folder with one folder per class, or an .npz array."
 """Help text for the training set that `clean_or_poisoned` reads."""
 RecipeOption = Annotated[str, typer.Option(help=f"How to train: {', '.join(RECIPES)}.")]
+
+
+def check_training(data: str, **asked: Any) -> None:
+    """Check the arguments of a training before its images are made or read; see `doldrum.attacks.ahead`."""
+    from doldrum.attacks.ahead import check_ahead
+    from doldrum.data import find_dataset, is_dataset
+
+    check_ahead(find_dataset(data).facts if is_dataset(data) else None, **asked)
 
 
 def clean_or_poisoned(data: str) -> tuple[Any, dict[str, Any] | None]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from doldrum.data.imageset import ImageSet
 from doldrum.errors import InputError
 
-__all__ = ["Dataset", "Named", "Option", "is_named", "named"]
+__all__ = ["Dataset", "Facts", "Named", "Option", "is_named", "named"]
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,22 @@ class Option:
 
 
 @dataclass(frozen=True)
+class Facts:
+    """What is known about a data set before its images are made or read.
+
+    `images` holds the number of images of each split. It is empty if the numbers are known only from the files.
+    """
+
+    classes: int
+    input_shape: tuple[int, int, int]
+    images: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A data set that has a name, and the functions that find and load it.
 
-    The function `load` takes the split, and the options as keyword arguments.
+    The function `load` takes the split, and the options as keyword arguments. The function `facts` takes the options.
     """
 
     name: str
@@ -38,6 +50,7 @@ class Dataset:
     how_to_get: str
     locate: Callable[[], str | None]
     load: Callable[..., ImageSet]
+    facts: Callable[..., Facts]
     options: Mapping[str, Option] = field(default_factory=dict)
 
 
@@ -51,6 +64,11 @@ class Named:
     dataset: Dataset
     options: Mapping[str, int]
     split: str | None
+
+    @property
+    def facts(self) -> Facts:
+        """What is known about the images. Nothing is made or read."""
+        return self.dataset.facts(**self.options)
 
     @property
     def test_split(self) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from doldrum.data.imageset import ImageSet
-from doldrum.data.naming import Dataset, Named, Option, is_named, named
+from doldrum.data.naming import Dataset, Facts, Named, Option, is_named, named
 from doldrum.data.readers.arrays import read_array
 from doldrum.data.readers.fitted import fit_images
 from doldrum.data.readers.folder import ImageRead, read_folder
@@ -51,6 +51,11 @@ def _found(locate: Callable[[], Path | None]) -> Callable[[], str | None]:
     return location
 
 
+def _always(classes: int, channels: int, side: int) -> Callable[[], Facts]:
+    """The facts of a data set without options."""
+    return lambda: Facts(classes, (channels, side, side))
+
+
 def _digits_location() -> str | None:
     return "inside scikit-learn" if importlib.util.find_spec("sklearn") else None
 
@@ -66,6 +71,7 @@ DATASETS: dict[str, Dataset] = {
             fashion.HOW_TO_GET,
             _found(fashion.locate),
             fashion.fashion_mnist,
+            _always(10, 1, 28),
         ),
         Dataset(
             "digits",
@@ -75,6 +81,7 @@ DATASETS: dict[str, Dataset] = {
             "pip install 'doldrum[sklearn]'",
             _digits_location,
             digits,
+            _always(10, 1, 8),
         ),
         Dataset(
             "emoji",
@@ -84,6 +91,7 @@ DATASETS: dict[str, Dataset] = {
             emoji_sheets.HOW_TO_GET,
             _found(emoji_sheets.locate),
             emoji_sheets.emoji,
+            _always(6, 3, 32),
         ),
         Dataset(
             "emoji-placed",
@@ -93,6 +101,7 @@ DATASETS: dict[str, Dataset] = {
             emoji_sheets.HOW_TO_GET,
             _found(emoji_sheets.locate),
             emoji_sheets.placed,
+            _always(6, 3, 32),
         ),
         Dataset(
             "cifar-10",
@@ -102,6 +111,7 @@ DATASETS: dict[str, Dataset] = {
             cifar.HOW_TO_GET_10,
             _found(cifar.locate_cifar10),
             cifar.cifar10,
+            _always(10, 3, 32),
         ),
         Dataset(
             "cifar-100",
@@ -111,6 +121,7 @@ DATASETS: dict[str, Dataset] = {
             cifar.HOW_TO_GET_100,
             _found(cifar.locate_cifar100),
             cifar.cifar100,
+            _always(100, 3, 32),
         ),
         Dataset(
             "gtsrb",
@@ -120,6 +131,7 @@ DATASETS: dict[str, Dataset] = {
             traffic_signs.HOW_TO_GET,
             _found(traffic_signs.locate),
             traffic_signs.gtsrb,
+            _always(43, 3, 32),
         ),
         Dataset(
             "svhn",
@@ -129,6 +141,7 @@ DATASETS: dict[str, Dataset] = {
             house_numbers.HOW_TO_GET,
             _found(house_numbers.locate),
             house_numbers.svhn,
+            _always(10, 3, 32),
         ),
         Dataset(
             "tiny-imagenet",
@@ -138,6 +151,7 @@ DATASETS: dict[str, Dataset] = {
             imagenet.HOW_TO_GET,
             _found(imagenet.locate),
             imagenet.tiny_imagenet,
+            _always(200, 3, 64),
         ),
         Dataset(
             "textures",
@@ -147,6 +161,7 @@ DATASETS: dict[str, Dataset] = {
             textures.HOW_TO_GET,
             _found(textures.locate),
             textures.textures,
+            textures.facts,
             {
                 "classes": Option(100, 2, 400, "how many textures"),
                 "size": Option(32, 32, 224, "side of the images in pixels"),

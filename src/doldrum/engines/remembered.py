@@ -3,14 +3,15 @@ engine."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from doldrum.data.places import cache_folder
+from doldrum.data.places import cache_folder, written_alone
+from doldrum.errors import InputError
+from doldrum.files import write_text_whole
 from doldrum.provenance import versions_and_machine
 
 __all__ = ["folder", "keep", "key", "recall", "writable"]
@@ -53,16 +54,11 @@ def keep(key: str, choice: tuple[str, str]) -> tuple[str, str] | None:
     """Save `choice`, unless another process has already saved a choice. Return the saved choice, or None if the cache
     can't be written."""
     path = folder() / f"{key}.json"
-    draft = path.with_name(f"{key}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps({"engine": choice[0], "precision": choice[1]}), encoding="utf-8")
-        os.link(draft, path)  # unlike a rename, fails where the file is there
-    except FileExistsError:
-        return recall(key) or choice
-    except OSError:
+        with written_alone(folder()):
+            if path.exists():
+                return recall(key) or choice
+            write_text_whole(path, json.dumps({"engine": choice[0], "precision": choice[1]}))
+    except (OSError, InputError):
         return None
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink()
     return choice

@@ -5,7 +5,7 @@ pretrained weights. `build` makes a network by its name. This package trains not
 installed package.
 """
 
-from doldrum.networks.build import CHECKPOINT_FORMAT, build, check_network
+from doldrum.networks.build import CHECKPOINT_FORMAT, build, check_fits, check_network
 from doldrum.networks.own import NETWORKS, Normalise
 from doldrum.networks.transfer import TRANSFER, Transfer, load_pretrained
 
@@ -16,6 +16,7 @@ __all__ = [
     "Normalise",
     "Transfer",
     "build",
+    "check_fits",
     "check_network",
     "load_pretrained",
 ]

@@ -4,6 +4,7 @@ learning."""
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from doldrum.errors import InputError, missing_extra
 from doldrum.lazy import extras
@@ -11,9 +12,10 @@ from doldrum.networks.own import NETWORKS, Normalise, Shape
 from doldrum.networks.transfer import TRANSFER, transfer
 
 with extras():
+    import torch
     from torch import nn
 
-__all__ = ["CHECKPOINT_FORMAT", "build", "check_network"]
+__all__ = ["CHECKPOINT_FORMAT", "build", "check_fits", "check_network"]
 
 _TIMM = "timm/"
 CHECKPOINT_FORMAT = "doldrum-checkpoint-1"
@@ -91,3 +93,16 @@ def build(name: str, *, input_shape: Shape, num_classes: int) -> nn.Module:
     else:
         body = _timm(name.removeprefix(_TIMM), size, int(num_classes))
     return nn.Sequential(Normalise(shape[0]), body).eval()
+
+
+@cache
+def check_fits(name: str, *, input_shape: Shape, num_classes: int) -> None:
+    """Raise the errors of `build` for a network that cannot take such images or classes. No weights are made.
+
+    >>> check_fits("vit-small", input_shape=(1, 2, 2), num_classes=10)
+    Traceback (most recent call last):
+    ...
+    doldrum.errors.InputError: expected images of at least ...
+    """
+    with torch.device("meta"):
+        build(name, input_shape=input_shape, num_classes=num_classes)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from doldrum.references.manifest import MANIFEST, ReferencesManifest
 from doldrum.references.opened import EXAMINED, References, open_references, reference_settings
-from doldrum.references.trained import train_references
+from doldrum.references.trained import check_references, train_references
 
 __all__ = [
     "EXAMINED",
     "MANIFEST",
     "References",
     "ReferencesManifest",
+    "check_references",
     "open_references",
     "reference_settings",
     "train_references",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from doldrum.data import ImageSet
     from doldrum.training import Recipe
 
-__all__ = ["train_references"]
+__all__ = ["check_references", "train_references"]
 
 _HINT = "19 models are enough to promise a false-alarm rate of 5%, and 99 models are enough for a rate of 1%"
 
@@ -85,10 +85,9 @@ def train_references(
     ...     len(references), references.names[1], references[1].num_classes
     (2, 'reference-0001.safetensors', 10)
     """
+    check_references(out, count=count, seed=seed, workers=workers)
     data, wanted, chosen = _checked(data, recipe, count, seed)
-    check_workers(workers)
     folder = Path(out)
-    check_folder_writable(folder)
     with tidied(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder):
@@ -102,26 +101,42 @@ def train_references(
     return open_references(folder, progress=False)
 
 
+def check_references(out: str | Path, *, count: int, seed: int, workers: int) -> None:
+    """Raise the errors of `train_references` for arguments other than the data and the recipe."""
+    whole_number(seed, "seed=", least=-(2**63), hint="e.g. 0")
+    whole_number(count, "count=", least=1, most=MOST, hint=_HINT)
+    check_workers(workers)
+    _found(Path(out))
+    check_folder_writable(out)
+
+
+def _found(folder: Path) -> ReferencesManifest | None:
+    """The manifest of a folder, or None for a new or empty folder."""
+    found = read_references_manifest(folder)
+    if found is None and holds_files(folder):
+        raise InputError(
+            f"expected a new or empty folder, or a folder of reference models, got {folder}, which holds something else; name another with --out"
+        )
+    return found
+
+
 def _checked(data: Any, recipe: str | Recipe, count: int, seed: int) -> tuple[ImageSet, ReferencesManifest, Recipe]:
     """Make all checks that training would make, and return the data, the manifest and the recipe."""
-    import torch
-
-    from doldrum.networks import build
+    from doldrum.networks import check_fits
     from doldrum.training import get_recipe
     from doldrum.training.batches import checked_data
 
     chosen = get_recipe(recipe, threads=1)
     data = as_labelled(data, what="training data")
     images, _, classes = checked_data(data)
-    with torch.device("meta"):  # no weights: only whether the network takes such images
-        build(chosen.network, input_shape=(images.shape[1], images.shape[2], images.shape[3]), num_classes=classes)
+    check_fits(chosen.network, input_shape=(images.shape[1], images.shape[2], images.shape[3]), num_classes=classes)
     manifest = ReferencesManifest(
         data=data.name,
         data_hash=data.content_hash(),
         recipe=recipe if isinstance(recipe, str) else "",
         settings=asdict(chosen),
-        seed=whole_number(seed, "seed=", least=-(2**63), hint="e.g. 0"),
-        count=whole_number(count, "count=", least=1, most=MOST, hint=_HINT),
+        seed=int(seed),
+        count=int(count),
         provenance=versions_and_machine(),
     )
     return data, manifest, chosen
@@ -131,11 +146,7 @@ def _begin(folder: Path, wanted: ReferencesManifest) -> int:
     """Check an existing folder of reference models, or start a new folder. Return the number of models that the folder
     will hold when the training is complete: `wanted.count`, or more if the folder already holds models with higher
     numbers."""
-    found = read_references_manifest(folder)
-    if found is None and holds_files(folder):
-        raise InputError(
-            f"expected a new or empty folder, or a folder of reference models, got {folder}, which holds something else; name another with --out"
-        )
+    found = _found(folder)
     if found is not None and (differs := found.differences(wanted)):
         raise InputError(
             f"expected the settings with which the reference models in {folder} were trained, got other settings ({'; '.join(differs)}); ask for the same settings, or name another folder with --out"

@@ -16,17 +16,20 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from doldrum.attacks import ATTACKS, CLEAN, VictimSpec, check_attack
+from doldrum.attacks.ahead import check_ahead
 from doldrum.checks import is_number
+from doldrum.data.naming import Facts
 from doldrum.errors import InputError
 from doldrum.poisoning import PoisonPlan
 from doldrum.studies.cell_checks import check_whole, numbers, share, table
 from doldrum.studies.imbalance import thinned, training_imbalance
-from doldrum.training.recipe import get_recipe
+from doldrum.training.recipe import Recipe, get_recipe
 
 if TYPE_CHECKING:
     from doldrum.data import ImageSet
+    from doldrum.data.naming import Named
 
-__all__ = ["STRENGTHS", "Cell", "Study", "datasets", "nearest"]
+__all__ = ["STRENGTHS", "Cell", "Study", "datasets", "facts_of", "nearest", "num_test_images"]
 
 STRENGTHS = (0.02, 0.05, 0.1, 0.15, 0.22, 0.35, 0.6, 1.0, 1.5, 2.5)
 """Noise strengths whose range contains the peak of the mean W of clean inputs (on Fashion-MNIST a flat peak, from .4 to 1.5)."""
@@ -87,17 +90,27 @@ class Cell:
             )
         table(self.settings, "settings", example="{ size = 2 }")
         table(self.changes, "changes", example="{ epochs = 2 }")
-        test = datasets(self.data)[1]
         check_whole(self, ("seed", 0, 2**63 - 1), ("draws", 2, _MOST_DRAWS))
-        check_whole(self, *((name, 1, len(test)) for name in ("inputs", "pick")))
-        classes = test.num_classes
+        facts = facts_of(self.data)
+        classes = facts.classes
         target = self.seed % classes if self.target is None else self.target
         if isinstance(target, bool) or not isinstance(target, int) or not 0 <= target < classes:
             raise InputError(
                 f"expected a target from 0 to {classes - 1}, got {self.target!r}; use a class of {self.data}"
             )
         object.__setattr__(self, "target", target)
-        self.victim.key  # noqa: B018  (checks recipe, changes and settings now, not hours later)
+        spec = self.victim
+        try:
+            words = json.dumps(dict(spec.settings), sort_keys=True, default=float)  # a NumPy number too
+        except (TypeError, ValueError) as error:
+            raise InputError(f"expected numbers, texts or lists as settings, got {self.settings!r}; {error}") from error
+        try:
+            _check_model(self.data, spec.recipe, spec.attack, spec.target, words)
+        except InputError as error:
+            raise InputError(f"{self.label()}: {error}") from error
+        # From here on, images may be made: everything that needs none is checked before.
+        most = num_test_images(self.data)
+        check_whole(self, *((name, 1, most) for name in ("inputs", "pick")))
 
     def clean(self, seed: int | None = None) -> VictimSpec:
         """The specification of the clean model with this cell's recipe and with `seed`, by default the cell's seed."""
@@ -188,18 +201,48 @@ class Study:
 
 
 @cache
+def _check_model(data: str, recipe: Recipe, attack: str, target: int, settings: str) -> None:
+    """Check that the network and the attack fit the images of a data set. Many cells differ only in their seeds, so
+    results are kept. `settings` is JSON."""
+    named = None if attack == CLEAN else attack
+    check_ahead(facts_of(data), recipe=recipe, attack=named, target=target, settings=json.loads(settings))
+
+
+@cache
 def datasets(name: str) -> tuple[ImageSet, ImageSet]:
     """The training set and the test set of the data set `name`, which are loaded only once per process.
 
     If " 1:N" follows the name, the classes of the training set are made imbalanced; see `doldrum.studies.imbalance`.
     """
+    found, ratio = _named(name)
+    return thinned(found.load("train"), ratio), found.load(found.test_split)
+
+
+def facts_of(name: str) -> Facts:
+    """What is known about the data set `name` before its images are made or read."""
+    return _named(name)[0].facts
+
+
+def num_test_images(name: str) -> int:
+    """The number of test images. The images are made or read only if their number is not known otherwise."""
+    found, _ = _named(name)
+    return found.facts.images.get(found.test_split) or len(datasets(name)[1])
+
+
+def _named(name: str) -> tuple[Named, int]:
+    """The data set and its imbalance ratio. Raises InputError for a wrong name, option or ratio, and for a split."""
     from doldrum.data import DATASETS, find_dataset
 
     plain, ratio = training_imbalance(name)
-    if plain.partition(",")[0] not in DATASETS:
+    alone, colon, _ = plain.partition(":")
+    if alone.partition(",")[0] not in DATASETS:
         raise InputError(unknown("a data set", plain, DATASETS))
-    found = find_dataset(plain)
-    return thinned(found.load("train"), ratio), found.load(found.test_split)
+    if colon:
+        raise InputError(
+            f"expected a data set without a split, since a study uses the training and the test split, got {name!r}; "
+            f"write the name alone: {alone}"
+        )
+    return find_dataset(plain), ratio
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from doldrum.attacks import CLEAN, get_attack
 from doldrum.checks import is_number
 from doldrum.errors import InputError
-
-if TYPE_CHECKING:
-    from doldrum.data import ImageSet
 
 __all__ = ["adds_samples", "at_most", "check_whole", "numbers", "share", "table"]
 
@@ -62,11 +59,11 @@ def table(value: Any, name: str, *, example: str) -> Mapping[str, Any]:
     return value
 
 
-def at_most(data: ImageSet, name: str, asked: int, *, what: str) -> None:
+def at_most(there: int, name: str, asked: int, *, what: str) -> None:
     """Check that a cell does not need more images than the data set has."""
-    if asked > len(data):
+    if asked > there:
         raise InputError(
-            f"expected at most {len(data):,} images for {what} (all images of {name}), got {asked:,} images; ask for fewer images"
+            f"expected at most {there:,} images for {what} (all images of {name}), got {asked:,} images; ask for fewer images"
         )
 
 

@@ -14,7 +14,7 @@ from doldrum.data import ImageSet
 from doldrum.errors import InputError
 from doldrum.inspectors.examine import inspectors_of
 from doldrum.seeds import rng
-from doldrum.studies.base import Cell, datasets
+from doldrum.studies.base import Cell, datasets, facts_of, num_test_images
 from doldrum.studies.cell_checks import at_most, check_whole
 
 __all__ = ["INVERSIONS", "REFERENCES", "SEED", "ModelCell"]
@@ -42,17 +42,16 @@ class ModelCell(Cell):
     inspectors: tuple[str, ...] = INVERSIONS
 
     def __post_init__(self) -> None:
-        test = datasets(self.data)[1]
-        if self.target is None and self.attack in ATTACKS:
-            target = (7 * list(ATTACKS).index(self.attack) + 3 * int(self.seed)) % test.num_classes
-            object.__setattr__(self, "target", target)
-        super().__post_init__()
-        check_whole(self, ("inputs", self.fewest, None))
-        at_most(test, self.data, self.inputs + 100, what="inputs and 100 others together")
+        check_whole(self, ("inputs", self.fewest, None), ("seed", 0, 2**63 - 1))
         if isinstance(self.inspectors, str):
             raise InputError(f"expected a list of inspectors, got {self.inspectors!r}; e.g. ['mask']")
         object.__setattr__(self, "inspectors", tuple(self.inspectors))
         inspectors_of(self.inspectors)
+        if self.target is None and self.attack in ATTACKS and isinstance(self.data, str):
+            target = (7 * list(ATTACKS).index(self.attack) + 3 * self.seed) % facts_of(self.data).classes
+            object.__setattr__(self, "target", target)
+        super().__post_init__()
+        at_most(num_test_images(self.data), self.data, self.inputs + 100, what="inputs and 100 others together")
 
     @property
     def victim(self) -> VictimSpec:

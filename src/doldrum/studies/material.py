@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 from doldrum.attacks import CLEAN, Victim, VictimSpec, get_victim, victims_folder
 from doldrum.data import ImageSet
 from doldrum.errors import InputError
-from doldrum.locks import locked
 from doldrum.poisoning import PoisonPlan
 from doldrum.seeds import child_seed, rng
 from doldrum.studies.base import Cell, datasets
@@ -29,14 +27,11 @@ def victim(spec: VictimSpec) -> Victim:
     """Return the attacked or clean model that `spec` describes. Models are kept in the shared cache
     (`doldrum.attacks.victims_folder`).
 
-    A model that is not in the cache is trained. Only one process at a time trains the same model.
+    A model that is not in the cache is trained.
     """
     key = f"{victims_folder()}/{spec.key}"
     if key not in _victims:
-        lock = Path(f"{key}.lock")
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        with locked(lock, wait=True):
-            _victims[key] = get_victim(spec, datasets(spec.data)[0])
+        _victims[key] = get_victim(spec, datasets(spec.data)[0])
         if len(_victims) > _KEPT:
             _victims.popitem(last=False)
     return _victims[key]

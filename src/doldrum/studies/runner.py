@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from doldrum.errors import InputError
-from doldrum.files import check_folder_writable
+from doldrum.files import check_folder_writable, holds_files
 from doldrum.progress import progress_bar
 from doldrum.provenance import versions_and_machine
 from doldrum.records.study import MANIFEST, RECORDS, StudyManifest, StudyRecords, read_manifest, read_study
@@ -70,10 +69,11 @@ def run_study(
     """
     study = get_study(study) if isinstance(study, str) else study
     check_workers(workers, ray=ray)
+    folder = Path(out)
+    _check_folder(folder, study)  # before the grid, for which images may be made
     name, cells = load_grid(study, grid)
     jobs = {study.key(cell): cell for cell in cells}
-    folder = Path(out)
-    _check_folder(folder, study)
+    folder.mkdir(parents=True, exist_ok=True)
     with RecordsFile(folder / RECORDS) as file:
         manifest = StudyManifest(
             study=study.name, grid=name, keys=tuple(jobs), command=command, provenance=versions_and_machine()
@@ -106,17 +106,14 @@ def _check_folder(folder: Path, study: Study) -> None:
             raise InputError(
                 f"expected a folder of the study {study.name}, got {folder}, the folder of the study {there}; name another folder"
             )
+    elif holds_files(folder) and not (folder / RECORDS).is_file():
+        raise InputError(
+            f"expected a new or empty folder, or the folder of a study, got {folder}, which holds something else; name another with --out"
+        )
     elif not _ours(folder / RECORDS):
         raise InputError(
             f"expected a new folder, or the folder of a study, got {folder}, which has a file {RECORDS} that no study wrote; name another folder with --out"
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / RECORDS).open("a").close()
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise InputError(f"expected a folder that can be written to, got {error}; name another") from error
 
 
 def _ours(records: Path) -> bool:

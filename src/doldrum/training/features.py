@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from doldrum.data.places import cache_folder
+from doldrum.data.places import cache_folder, written_alone
 from doldrum.data.store import PixelStore
+from doldrum.errors import InputError
 from doldrum.files import write_whole
 from doldrum.networks import Transfer
 from doldrum.progress import progress_bar
@@ -61,7 +62,7 @@ def trunk_features(
     if new:
         computed = fresh.finish()
         if 2 * len(new) > len(images):
-            with suppress(OSError):  # no room, or a folder that can't be written: it is only a cache
+            with suppress(OSError, InputError):  # no room, or a folder that can't be written: it is only a cache
                 _keep(place, list(new), computed)
         known |= {digest: (computed, row) for row, digest in enumerate(new)}
     out = PixelStore()
@@ -120,10 +121,11 @@ def _known(place: Path) -> dict[bytes, tuple[NDArray[np.float32], int]]:
 def _keep(place: Path, digests: list[bytes], features: NDArray[np.float32]) -> None:
     name = hashlib.sha256(b"".join(digests)).hexdigest()[:24]
     table = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, _WIDTH)
-    for path, array in ((place / f"{name}.npy", features), (place / f"{name}.digests.npy", table)):
+    with written_alone(place):
+        for path, array in ((place / f"{name}.npy", features), (place / f"{name}.digests.npy", table)):
 
-        def write(draft: Path, array: NDArray[Any] = array) -> None:
-            with draft.open("wb") as file:
-                np.save(file, array, allow_pickle=False)
+            def write(draft: Path, array: NDArray[Any] = array) -> None:
+                with draft.open("wb") as file:
+                    np.save(file, array, allow_pickle=False)
 
-        write_whole(path, write)
+            write_whole(path, write)

@@ -176,6 +176,30 @@ def test_an_out_that_cannot_be_written_is_refused_before_the_work(call, tmp_path
     assert sorted(p.name for p in tmp_path.iterdir()) == ["d.safetensors", "file"]
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--recipe", "transfr"), "expected a recipe among"),
+        (("--attack", "badnet"), "expected an attack among"),
+        (("--attack", "badnets", "--rate", 2), "expected rate in [0, 1], got 2"),
+        (("--attack", "badnets", "--set", "siz=8"), "expected settings of badnets"),
+        (("--attack", "badnets", "--set", "size=99"), "expected images of at least 99 pixels a side, got 32 x 32"),
+        (("--attack", "badnets", "--target", 100), "class 100"),
+        (("--recipe", "transfer", "--data", "digits"), "expected colour images"),
+        (("--out", "/proc/x.safetensors"), "can be written"),
+    ],
+)
+def test_what_needs_no_images_is_refused_before_any_are_made(call, tmp_path, monkeypatch, words, message) -> None:
+    monkeypatch.setattr("doldrum.cli.training_set.load_images", lambda *a, **k: pytest.fail("made images"))
+    data, words = ("digits", words[:2]) if "digits" in words else ("textures", words)
+    code, _, err = call("train", data, "--out", tmp_path / "m.safetensors", *words)
+    assert code == 2, err
+    assert message in err
+    code, _, err = call("references", "--data", data, "--recipe", "transfr", "--out", tmp_path / "r")
+    assert (code, "expected a recipe among" in err) == (2, True), err
+    assert not list(tmp_path.iterdir())
+
+
 def test_lists_fit_80_columns_and_break_nothing(call, monkeypatch) -> None:
     from doldrum.data import dataset_status
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import zipfile
 from pathlib import Path
 
@@ -112,7 +114,7 @@ def test_pieces_are_of_the_splits_part_of_the_scale_said_and_half_are_mirrored(
 
 def test_the_same_images_come_again_and_few_classes_are_the_first_of_many(here: Path) -> None:
     first = textures("train", classes=6, crops=3, size=48)
-    kept = sorted((here / "cache" / "doldrum" / "textures").iterdir())
+    kept = sorted(file for file in (here / "cache" / "doldrum" / "textures").iterdir() if file.name != ".lock")
     assert len(kept) == 2
     again = textures("train", classes=6, crops=3, size=48)
     assert isinstance(again.images, np.memmap)
@@ -151,6 +153,33 @@ def test_broken_and_absent_files(here: Path) -> None:
     archive(here / "data" / "textures", {"textures/tex_a/x.png": b"no picture"})
     with pytest.raises(InputError, match=r"expected a picture in .*x.png"):
         textures("train", classes=2)
+
+
+def test_a_full_disk_is_one_error_and_leaves_no_draft(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: int, offset: int, size: int) -> None:
+        assert size == 2 * 3 * 3 * 32 * 32 + 128
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match=r"expected space on the disk, got a full disk; free some space"):
+        textures("train", classes=2, crops=3)
+    assert [file.name for file in (here / "cache" / "doldrum" / "textures").iterdir()] == [".lock"]
+
+
+def test_a_draft_of_a_killed_run_is_removed(here: Path) -> None:
+    place = here / "cache" / "doldrum" / "textures"
+    place.mkdir(parents=True)
+    (place / "0123.npy.4711.part").write_bytes(b"half")
+    textures("train", classes=2, crops=2)
+    assert not list(place.glob("*.part"))
+
+
+def test_a_cache_that_cannot_be_written_is_no_broken_package(here: Path) -> None:
+    (here / "cache").write_bytes(b"a file in its place")
+    with pytest.raises(
+        InputError, match=r"expected a cache folder that can be written, got .*textures .*set .* XDG_CACHE_HOME"
+    ):
+        textures("train", classes=2, crops=2)
 
 
 @pytest.mark.skipif(DATASETS["textures"].locate() is None, reason="ufoai-textures is not here (tools/get-textures)")

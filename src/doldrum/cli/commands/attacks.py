@@ -16,7 +16,7 @@ from doldrum.cli.interrupts import kept
 from doldrum.cli.model_options import MODEL, takes_model
 from doldrum.cli.out_file import CHECKPOINT, JSON, POISONED, check_out_file
 from doldrum.cli.output import JsonFlag, OutOption, emit, message
-from doldrum.cli.training_set import TRAINING_SET, RecipeOption, clean_or_poisoned, clean_set
+from doldrum.cli.training_set import TRAINING_SET, RecipeOption, check_training, clean_or_poisoned, clean_set
 from doldrum.errors import InputError
 from doldrum.progress import waiting
 
@@ -85,12 +85,17 @@ def poison(
 
     if out.suffix.lower() != ".npz":
         raise InputError(f"expected an --out file that ends in .npz, got {out}; rename it")
-    if get_attack(attack).threat_model == "training":
+    threat = get_attack(attack).threat_model
+    if threat == "training":
         raise InputError(
             f"expected an attack that only adds samples, got {attack}, which changes the training; "
             f"use doldrum train --attack {attack}"
         )
     check_out_file(out, POISONED, images=[data])
+    chosen = _settings(settings)
+    check_training(
+        data, recipe=recipe, attack=attack, rate=rate, target=target, settings=chosen, trains=threat != "data"
+    )
     clean = clean_set(data)
     resume = out.with_name(f"{out.name}.surrogate")
     with kept("finished epochs", resume):
@@ -101,7 +106,7 @@ def poison(
             seed=seed,
             rate=rate,
             target=target,
-            settings=_settings(settings),
+            settings=chosen,
             checkpoint=resume,
         )
     if made.trigger is None:
@@ -149,14 +154,16 @@ def train(
 
     if out.suffix.lower() != ".safetensors":
         raise InputError(f"expected an --out file that ends in .safetensors, got {out}; rename it")
+    if attack is None and settings:
+        raise InputError("expected --attack with --set, got no --attack; name the attack")
+    check_out_file(out, CHECKPOINT, images=[data])
+    chosen = _settings(settings)
+    check_training(data, recipe=recipe, attack=attack, rate=rate, target=target, settings=chosen)
     clean, brought = clean_or_poisoned(data)
     if attack is not None and brought is not None:
         raise InputError(
             f"expected clean data with --attack, got {data}, which is already poisoned; pass a clean set, or leave --attack out"
         )
-    if attack is None and settings:
-        raise InputError("expected --attack with --set, got no --attack; name the attack")
-    check_out_file(out, CHECKPOINT, images=[data])
     resume = out.with_name(f"{out.name}.resume")
     began = time.perf_counter()
     with kept("finished epochs", resume, there=_holds_epochs):
@@ -164,7 +171,7 @@ def train(
             model, record = train_network(clean, recipe, seed=seed, checkpoint=resume), brought
         else:
             result = run_attack(
-                attack, clean, recipe=recipe, seed=seed, rate=rate, target=target, settings=_settings(settings),
+                attack, clean, recipe=recipe, seed=seed, rate=rate, target=target, settings=chosen,
                 checkpoint=resume,
             )  # fmt: skip
             model = result.model
@@ -215,7 +222,9 @@ def evaluate(
     """
     from doldrum.opening import ModelSettings
     from doldrum.poisoning import evaluate as evaluate_model
+    from doldrum.stats.proportions import proportion
 
+    proportion(0, 1, level=confidence)  # refuses a wrong level before any work
     settings = ModelSettings(model=model, **asked)
     trigger = plan = None
     beside = attack_beside(Path(model))

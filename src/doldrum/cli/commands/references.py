@@ -12,7 +12,7 @@ import typer
 
 from doldrum.cli.interrupts import kept
 from doldrum.cli.output import JsonFlag, emit
-from doldrum.cli.training_set import TRAINING_SET, RecipeOption, clean_set
+from doldrum.cli.training_set import TRAINING_SET, RecipeOption, check_training, clean_set
 from doldrum.locks import check_out_apart
 
 
@@ -48,9 +48,11 @@ def references(
     Example: doldrum references --data fashion-mnist --recipe fashion-cnn --count 40 --out refs
     """
     from doldrum.provenance import cores
-    from doldrum.references import train_references
+    from doldrum.references import check_references, train_references
 
     check_out_apart(data, out)
+    check_references(out, count=count, seed=seed, workers=workers or cores())
+    check_training(data, recipe=recipe)
     images = clean_set(data)
     began = time.perf_counter()
     with kept("finished models and epochs", out, there=_holds_models):

@@ -16,6 +16,7 @@ from doldrum.data import ImageSet
 from doldrum.detectors import SmoothnessProfile, load_detector, save_detector
 from doldrum.detectors.profile import ranking
 from doldrum.errors import InputError
+from doldrum.files import new_array, write_whole
 from doldrum.seeds import rng
 from doldrum.stats.conformal import needed_size
 
@@ -121,10 +122,14 @@ def ranking_round(task: Task, data: ImageSet, earlier: Sequence[NDArray[np.float
 def _copied(images: ImageSet, rows: NDArray[np.int64], path: Path) -> ImageSet:
     """Copy the images with the numbers in `rows` to a file, one image at a time. To index the memory-mapped array with
     all numbers at once would load all these images into memory."""
-    target = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(len(rows), *images.input_shape))
-    for n, i in enumerate(rows):
-        target[n] = images.images[i]
-    return ImageSet(target, ids=[images.ids[int(i)] for i in rows])
+
+    def write(draft: Path) -> None:
+        target = new_array(draft, dtype=np.uint8, shape=(len(rows), *images.input_shape))
+        for n, i in enumerate(rows):
+            target[n] = images.images[i]
+
+    write_whole(path, write)
+    return ImageSet(np.load(path, mmap_mode="r", allow_pickle=False), ids=[images.ids[int(i)] for i in rows])
 
 
 def _draws(task: Task, plan: Plan) -> dict[str, Any]:

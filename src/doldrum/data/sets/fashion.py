@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from doldrum.data.imageset import ImageSet
-from doldrum.data.places import cache_folder, candidate_folders
+from doldrum.data.places import cache_folder, candidate_folders, written_alone
 from doldrum.data.sets.download import fetch_gzip
 from doldrum.data.sets.idx import read_idx
 from doldrum.errors import DatasetNotFoundError, InputError
@@ -48,9 +48,10 @@ def fashion_mnist(split: str = "train", *, folder: str | Path | None = None, dow
     found = locate(folder)
     if found is None and download and folder is None:
         found = cache_folder() / "fashion-mnist"
-        for name, digest in _SHA256.items():
-            if not (found / name).exists():
-                fetch_gzip(_PUBLISHED + name, found / name, sha256=digest)
+        with written_alone(found):
+            for name, digest in _SHA256.items():
+                if not (found / name).exists():
+                    fetch_gzip(_PUBLISHED + name, found / name, sha256=digest)
     if found is None:
         where = f" in {folder}" if folder else ""
         raise DatasetNotFoundError(f"expected Fashion-MNIST{where}, got none; get it: {HOW_TO_GET}")

@@ -13,23 +13,24 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.checks import whole_number
 from doldrum.data.imageset import ImageSet
-from doldrum.data.places import cache_folder
+from doldrum.data.naming import Facts
+from doldrum.data.places import cache_folder, written_alone
 from doldrum.data.sets.published import find_folder, not_found
 from doldrum.data.sets.texture_choice import Texture, chosen_textures
 from doldrum.errors import InputError
-from doldrum.files import write_text_whole, write_whole
+from doldrum.files import new_array, write_text_whole, write_whole
 from doldrum.progress import progress_bar
 from doldrum.seeds import rng
 
-__all__ = ["HOW_TO_GET", "LICENCE", "TEST_CROPS", "locate", "textures"]
+__all__ = ["HOW_TO_GET", "LICENCE", "TEST_CROPS", "facts", "locate", "textures"]
 
 HOW_TO_GET = "apt-get install ufoai-textures (or tools/get-textures); or put the package's 0textures.pk3 in $DOLDRUM_DATA/textures"
 LICENCE = "GPL-2+ or Creative Commons, depending on the file (/usr/share/doc/ufoai-textures/copyright)"
@@ -84,15 +85,19 @@ def textures(
     found = locate(folder)
     if found is None:
         raise not_found("textures", HOW_TO_GET, folder)
-    try:
-        with zipfile.ZipFile(found) as archive:
-            images, names = _kept(archive, split, classes=classes, size=size, crops=crops)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"expected the textures in {found}, got {error}; install the package again") from error
+    with ExitStack() as opened:
+        with _of_package(found):
+            archive = opened.enter_context(zipfile.ZipFile(found))
+        images, names = _kept(archive, split, classes=classes, size=size, crops=crops)
     labels = np.repeat(np.arange(classes, dtype=np.int64), crops)
     name = f"textures,classes={classes},size={size}:{split}"
     ids = [f"{name}/{one}/{k}" for one in names for k in range(crops)]
     return ImageSet(images, labels, ids, names, name)
+
+
+def facts(*, classes: int = 100, size: int = 32, crops: int = 200) -> Facts:
+    """The classes, shape and numbers of images that :func:`textures` gives."""
+    return Facts(classes, (3, size, size), {"train": classes * crops, "test": classes * TEST_CROPS})
 
 
 def locate(folder: str | Path | None = None) -> Path | None:
@@ -105,6 +110,15 @@ def locate(folder: str | Path | None = None) -> Path | None:
     if place is None and folder is None and holds(_DEBIAN):
         place = _DEBIAN
     return None if place is None else place / _FILE
+
+
+@contextmanager
+def _of_package(found: str | Path | None) -> Iterator[None]:
+    """Say which file is broken if the package's file cannot be read."""
+    try:
+        yield
+    except (OSError, zipfile.BadZipFile) as error:
+        raise InputError(f"expected the textures in {found}, got {error}; install the package again") from error
 
 
 def _kept(
@@ -123,29 +137,48 @@ def _kept(
     key = hashlib.sha256(text.encode()).hexdigest()[:24]
     place = cache_folder() / "textures"
     pixels, listed = place / f"{key}.npy", place / f"{key}.json"
+    shape = (classes * crops, 3, size, size)
+    found = _cached(pixels, listed, shape=shape, classes=classes)
+    if found is not None:
+        return found
+    with written_alone(place):
+        found = _cached(pixels, listed, shape=shape, classes=classes)  # another process may have made them by now
+        if found is None:
+            names: list[str] = []
+
+            def write(draft: Path) -> None:
+                array = new_array(draft, dtype=np.uint8, shape=shape)
+                with progress_bar(f"making textures:{split}", classes) as advance:
+                    for number, one in enumerate(_chosen(archive, classes)):
+                        names.append(one.name)
+                        for k, piece in enumerate(_pieces(one, split, size=size, count=crops)):
+                            array[number * crops + k] = piece
+                        advance(1)
+                array.flush()
+
+            write_whole(pixels, write)
+            write_text_whole(listed, json.dumps(names) + "\n")
+            found = np.load(pixels, mmap_mode="r", allow_pickle=False), names
+    return found
+
+
+def _cached(
+    pixels: Path, listed: Path, *, shape: tuple[int, ...], classes: int
+) -> tuple[NDArray[np.uint8], list[str]] | None:
+    """Images and class names that an earlier call made; None if they are not there, or broken."""
     try:
         names = [str(name) for name in json.loads(listed.read_text(encoding="utf-8"))]
         images: NDArray[np.uint8] = np.load(pixels, mmap_mode="r", allow_pickle=False)
-        if images.shape == (classes * crops, 3, size, size) and images.dtype == np.uint8 and len(names) == classes:
-            return images, names
-    except (OSError, ValueError):  # not there, or broken
-        pass
-    names = []
+    except (OSError, ValueError):
+        return None
+    if images.shape != shape or images.dtype != np.uint8 or len(names) != classes:
+        return None
+    return images, names
 
-    def write(draft: Path) -> None:
-        shape = (classes * crops, 3, size, size)
-        array: Any = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=shape)
-        with progress_bar(f"making textures:{split}", classes) as advance:
-            for number, one in enumerate(chosen_textures(archive, classes)):
-                names.append(one.name)
-                for k, piece in enumerate(_pieces(one, split, size=size, count=crops)):
-                    array[number * crops + k] = piece
-                advance(1)
-        array.flush()
 
-    write_whole(pixels, write)
-    write_text_whole(listed, json.dumps(names) + "\n")
-    return np.load(pixels, mmap_mode="r", allow_pickle=False), names
+def _chosen(archive: zipfile.ZipFile, classes: int) -> Iterator[Texture]:
+    with _of_package(archive.filename):
+        yield from chosen_textures(archive, classes)
 
 
 def _pieces(one: Texture, split: str, *, size: int, count: int) -> Iterator[NDArray[np.uint8]]:

@@ -34,7 +34,7 @@ from doldrum.errors import InputError
 from doldrum.poisoning import evaluate, poison
 from doldrum.seeds import rng
 from doldrum.stats.auroc import auroc
-from doldrum.studies.base import Cell, Study, datasets
+from doldrum.studies.base import Cell, Study, datasets, facts_of, num_test_images
 from doldrum.studies.cell_checks import adds_samples, at_most, check_whole
 from doldrum.studies.material import seed_of
 
@@ -67,14 +67,17 @@ class CleansingCell(Cell):
     fpr: float = 0.05
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         check_whole(self, ("samples", 1000, None), ("fit", 50, None), ("calibration", 19, None))
-        train, test = datasets(self.data)
-        at_most(train, self.data, self.samples, what="samples")
-        at_most(test, self.data, self.fit + self.calibration + 1, what="the sum of fit, calibration and one test image")
         if not isinstance(self.fpr, float) or not 0 < self.fpr < 1:
             raise InputError(f"expected fpr between 0 and 1, got {self.fpr!r}; e.g. 0.05")
+        super().__post_init__()
         adds_samples(self.attack)
+        asked = self.fit + self.calibration + 1
+        at_most(num_test_images(self.data), self.data, asked, what="the sum of fit, calibration and one test image")
+        # If the number is known, it is compared before images are made; the ratio of classes may lower it.
+        most = facts_of(self.data).images.get("train", self.samples)
+        at_most(most, self.data, self.samples, what="samples")
+        at_most(len(datasets(self.data)[0]), self.data, self.samples, what="samples")
 
     @property
     def victim(self) -> VictimSpec:

@@ -32,7 +32,7 @@ from doldrum.probes import Corruptions, Gaussian
 from doldrum.records.attacks import ADAPTIVE, HELD_OUT
 from doldrum.seeds import rng
 from doldrum.stats.conformal import tie_breakers
-from doldrum.studies.base import Cell, Study, datasets
+from doldrum.studies.base import Cell, Study, datasets, num_test_images
 from doldrum.studies.cell_checks import at_most, check_whole
 from doldrum.studies.detection.bench import ALL, chosen, make_bench
 from doldrum.studies.detection.judge import LEVELS, judge
@@ -77,7 +77,6 @@ class DetectionCell(Cell):
     detectors: str = ALL
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         check_whole(self, ("fit", 100, None), ("calibration", 99, None), ("test", 20, None), ("inputs", 20, None))
         if not isinstance(self.stress, bool):
             raise InputError(f"expected stress to be true or false, got {self.stress!r}; change it")
@@ -86,8 +85,9 @@ class DetectionCell(Cell):
                 f'expected names of detectors, separated by spaces, got {self.detectors!r}; write "profile strip"'
             )
         chosen(self.detectors)
+        super().__post_init__()
         asked = self.fit + self.calibration + self.test + self.inputs
-        at_most(datasets(self.data)[1], self.data, asked, what="the sum of fit, calibration, test and inputs")
+        at_most(num_test_images(self.data), self.data, asked, what="the sum of fit, calibration, test and inputs")
 
     @property
     def victim(self) -> VictimSpec:

@@ -29,7 +29,7 @@ from doldrum.pixels import to_float
 from doldrum.probes import Gaussian, Superimpose
 from doldrum.responses import Responses
 from doldrum.seeds import rng
-from doldrum.studies.base import Cell, Study, datasets, unknown
+from doldrum.studies.base import Cell, Study, datasets, facts_of, num_test_images, unknown
 from doldrum.studies.calm import sigma_half_of
 from doldrum.studies.cell_checks import at_most, check_whole, numbers, share
 from doldrum.studies.material import Inputs, check_inputs, choose_inputs, seed_of, trigger_and_plan, victim
@@ -87,7 +87,6 @@ class PatternCell(Cell):
     strengths: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4, 0.8, 1.3, 2.0)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         object.__setattr__(self, "levels", numbers(self.levels, "levels", example="[0.5, 0.9]"))
         if self.pattern != OWN and self.pattern not in PATTERNS:
             raise InputError(unknown("a pattern", self.pattern, [OWN, *PATTERNS]))
@@ -97,11 +96,11 @@ class PatternCell(Cell):
             raise InputError(f"expected levels as success rates in (0, 1], got {self.levels}; e.g. 0.5 and 0.9")
         if not share(self.budget, "budget"):
             raise InputError(f"expected budget in (0, 1], got {self.budget!r}; change it")
-        test = datasets(self.data)[1]
-        check_whole(self, ("size", 3, min(test.input_shape[1:])), ("calibration", 19, None))
-        at_most(
-            test, self.data, self.calibration + self.pick + self.inputs, what="the sum of calibration, pick and inputs"
-        )
+        check_whole(self, ("calibration", 19, None))
+        super().__post_init__()
+        check_whole(self, ("size", 3, min(facts_of(self.data).input_shape[1:])))
+        asked = self.calibration + self.pick + self.inputs
+        at_most(num_test_images(self.data), self.data, asked, what="the sum of calibration, pick and inputs")
 
     @property
     def victim(self) -> VictimSpec:

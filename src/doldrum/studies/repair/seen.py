@@ -7,12 +7,12 @@ import json
 from doldrum.attacks import VictimSpec, victims_folder
 from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
+from doldrum.data.places import written_alone
 from doldrum.files import write_text_whole
 from doldrum.inspectors import Inspection, examine
 from doldrum.inspectors.contract.subject import halves
 from doldrum.inspectors.examine import Examination
 from doldrum.inspectors.inspect import judged
-from doldrum.locks import locked
 from doldrum.studies.inspected import REFERENCES, SEED, ModelCell
 from doldrum.studies.material import victim
 
@@ -34,8 +34,7 @@ def _reference(spec: VictimSpec, clean: ImageSet, cell: ModelCell, key: str) -> 
     The results are read from a file in the folder of attacked models. If there is no file, the results are computed and saved.
     """
     path = victims_folder() / "examinations" / f"{spec.key}-{key}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with locked(path.with_suffix(".lock"), wait=True):
+    with written_alone(path.parent, of=path.stem, moved_by="DOLDRUM_VICTIMS"):
         if not path.exists():
             found = examine(victim(spec).model, clean, inspectors=cell.inspectors, seed=SEED, progress=False)
             write_text_whole(path, json.dumps(found.to_dict()))

@@ -43,11 +43,11 @@ class RepairCell(ModelCell):
     references: int = 19
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         check_whole(self, ("references", 0, None))
         if isinstance(self.methods, str) or not self.methods or not set(self.methods) <= set(METHODS):
             raise InputError(f"expected a list of methods among {', '.join(METHODS)}, got {self.methods!r}; pick some")
         object.__setattr__(self, "methods", tuple(self.methods))
+        super().__post_init__()
 
     def to_dict(self) -> dict[str, Any]:
         return {**super().to_dict(), "methods": list(self.methods)}
