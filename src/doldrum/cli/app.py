@@ -144,7 +144,7 @@ def _run(ended: Ended) -> None:
             sys.stdout.flush()  # here, where a full disk is an error like others
         sys.exit(code)
     except DoldrumError as error:
-        message(f"doldrum: {in_flags(str(error), flags_of(typer.main.get_command(app)))}")
+        message(f"doldrum: {in_flags(str(error), flags_of(typer.main.get_command(app)), typed=sys.argv[1:])}")
         died = isinstance(error, (WorkerError, EndpointError, StorageError)) or (
             isinstance(error, SandboxError) and error.reason == "died"
         )
