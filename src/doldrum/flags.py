@@ -61,6 +61,8 @@ def in_flags(text: str, flags: Collection[str], *, typed: Collection[str] = ()) 
         parts = [part.strip(" '\"") for part in value.strip("'\"()[]").split(",")]
         return f"{told} {('x' if name == 'size' else ',').join(parts)}"
 
+    if "set" in flags:  # a setting of an attack
+        text = re.sub(r"settings\['(\w+)'\]", r"--set \1", text)
     words = [word.split("=", 1)[1] if word.startswith("--") else word for word in typed if "=" in word]
     kept = [re.escape(word) for word in words if "=" in word]
     return re.sub("|".join([*kept, _ARGUMENT]), flag, text)

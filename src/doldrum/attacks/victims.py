@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from doldrum.attacks.load import load_trigger
 from doldrum.attacks.registry import get_attack, run_attack, surrogate_beside
+from doldrum.checks import nearest
 from doldrum.data import ImageSet, load_dataset
 from doldrum.data.places import cache_folder
 from doldrum.errors import InputError
@@ -82,7 +83,7 @@ class VictimSpec:
         unknown = sorted(set(self.settings) - set(known))
         if unknown:
             raise InputError(
-                f"expected settings of {self.attack} (the settings of this attack: {', '.join(known)}), got {unknown[0]!r}; pick one of these settings"
+                f"expected settings of {self.attack} (the settings of this attack: {', '.join(known)}), got {unknown[0]!r}; {nearest(unknown[0], known)}"
             )
 
     def to_dict(self) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def evaluate(
                 f"expected a {kind.__name__} object, got {type(value).__name__}; pass the {kind.__name__} with which the training set was poisoned"
             )
     if not (is_number(confidence) and 0 < confidence < 1):
-        raise InputError(f"expected confidence between 0 and 1, got {confidence}; e.g. 0.95")
+        raise InputError(f"expected confidence= between 0 and 1, got {confidence}; e.g. 0.95")
     num_classes = len(test_set.class_names)
     model = _as_model(model, test_set)
     if isinstance(model, Classifier) and labels.max() >= model.num_classes:

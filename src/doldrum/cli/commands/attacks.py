@@ -81,6 +81,7 @@ def poison(
     import numpy as np
 
     from doldrum.attacks import get_attack, make_attack
+    from doldrum.attacks.registry import naming_settings
     from doldrum.poisoning import poison as poison_set
 
     if out.suffix.lower() != ".npz":
@@ -108,7 +109,8 @@ def poison(
         raise InputError(
             f"expected an attack whose trigger is known before training, got {attack}, which learns its trigger together with the model; use doldrum train --attack {attack}"
         )
-    bad = poison_set(clean if made.train_set is None else made.train_set, made.trigger, made.plan, seed=seed)
+    with naming_settings(_settings(settings)):
+        bad = poison_set(clean if made.train_set is None else made.train_set, made.trigger, made.plan, seed=seed)
     write_poisoned(out, bad, attack=attack)
     resume.unlink(missing_ok=True)
     message(f"wrote {len(bad)} images to {out}")
