@@ -46,6 +46,11 @@ class Hooks(ABC):
     learned: ClassVar[tuple[str, ...]] = ()
     """Names of the attributes that `prepare` and `learn` set."""
 
+    @property
+    def fewest(self) -> int:
+        """The smallest number of different clean inputs that `fit` works with."""
+        return 1
+
     def __init__(self, *, seed: int | None = None) -> None:
         if seed is not None and (not is_whole(seed) or seed < 0):
             raise InputError(

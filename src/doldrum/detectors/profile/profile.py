@@ -155,6 +155,10 @@ class SmoothnessProfile(OfFamilies):
         self._ready: tuple[model.Clean, Surprise] | None = None
         self._stage: Mapping[str, int] | None = None
 
+    @property
+    def fewest(self) -> int:
+        return _FEWEST
+
     def restrict(self, draws: Mapping[str, int]) -> None:
         """Use these numbers of draws for the families with overlays: a stage of `StagedProfile` may leave some out."""
         self._stage = {name: draws[name] for name in RESERVED if name in draws}
@@ -255,11 +259,14 @@ class SmoothnessProfile(OfFamilies):
 
         Up to 200 images of `fit` get a simulated trigger (`outlook.made_up`). Each image with a trigger is scored with
         a model that was fitted without this image. On average over eleven attacks, the estimated share was near the
-        share of real triggers that the detector found. The share for a single trigger may be far from the estimate. See
-        docs/results/few-images.md.
+        share of real triggers that the detector found. The share for a single trigger may be far from the estimate.
+        The estimate was checked with ten classes only. It is much too high if most classes have no image in `fit`
+        (`classes_without`). See docs/results/few-images.md.
 
-        Raises InputError if the detector is not fitted, or if there are too few calibration inputs to promise `fpr`.
+        Raises InputError if the detector is not fitted, if `calibration` is no whole number from 1 on, or
+        if there are too few calibration inputs to promise `fpr`.
         """
+        calibration = whole_number(calibration, "calibration=", least=1, hint="pass the number of calibration images")
         conformal.check_size(calibration, fpr)
         own = rng(self.fitted_seed(), "outlook")
         num_classes = self.fitted_for[2] if self.fitted_for else 0
