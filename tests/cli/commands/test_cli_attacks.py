@@ -85,6 +85,33 @@ def test_a_clean_model_leaves_no_attack_file_of_an_earlier_one(call, tmp_path) -
     assert "ASR" not in text
 
 
+def test_the_help_says_which_recipe_fits_which_images(call) -> None:
+    from doldrum.training import RECIPES
+
+    told = call("train", "--help")[1]
+    assert [name for name in RECIPES if name not in told.replace(",", " ").split()] == []
+
+
+def test_evaluate_takes_a_few_images_of_all_classes_and_counts_them(call, tmp_path, monkeypatch) -> None:
+    counted = []
+
+    @contextlib.contextmanager
+    def bar(description, total):
+        yield lambda n: counted.append((n, total))
+
+    monkeypatch.setattr("doldrum.cli.commands.attacks.progress_bar", bar)
+    assert call("train", "digits", *MLP, "--attack", "badnets", "--out", tmp_path / "m.safetensors")[0] == 0
+    code, found, err = call("evaluate", tmp_path / "m.safetensors", "digits:test", "--limit", 100, "--json")
+    assert code == 0, err
+    assert found["clean_accuracy"]["n"] == 100
+    assert sum(n for n, _ in counted) == counted[0][1] == 100 + found["asr"]["n"]
+    assert all(share["n"] for share in found["accuracy_per_class"])
+    assert call("evaluate", tmp_path / "m.safetensors", "digits:test", "--limit", 100, "--json")[1] == found
+    code, _, err = call("evaluate", tmp_path / "m.safetensors", "digits:test", "--limit", 0)
+    assert code == 2
+    assert "expected a --limit of at least 1" in err
+
+
 def test_bad_input_is_one_line_and_exit_code_2(call, tmp_path) -> None:
     (tmp_path / "x.json").write_text("[1")
     (tmp_path / "y.json").write_text('{"attack": "a", "trigger": {"name": "no", "settings": {}}, "plan": {}}')
