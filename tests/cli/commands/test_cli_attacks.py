@@ -106,7 +106,6 @@ def test_evaluate_takes_a_few_images_of_all_classes_and_counts_them(call, tmp_pa
     assert found["clean_accuracy"]["n"] == 100
     assert sum(n for n, _ in counted) == counted[0][1] == 100 + found["asr"]["n"]
     assert all(share["n"] for share in found["accuracy_per_class"])
-    assert call("evaluate", tmp_path / "m.safetensors", "digits:test", "--limit", 100, "--json")[1] == found
     code, _, err = call("evaluate", tmp_path / "m.safetensors", "digits:test", "--limit", 0)
     assert code == 2
     assert "expected a --limit of at least 1" in err

@@ -13,7 +13,7 @@ from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
 from doldrum.detectors.contract.evidence import Evidence
 from doldrum.detectors.profile import model
-from doldrum.detectors.profile.families import RESERVED, OfFamilies
+from doldrum.detectors.profile.families import FEWEST, RESERVED, OfFamilies
 from doldrum.detectors.profile.outlook import Outlook, found_shares, made_up
 from doldrum.detectors.profile.surprise import Surprise
 from doldrum.detectors.shared.overlays import check_overlays, draw_overlays
@@ -48,7 +48,7 @@ _FOLDS = 10
 _SHAPES = 0.4, 0.6, 1.05, 0.25
 _CONTENT_SHAPES = {"overlay": 0.34, "cutmix": 0.37, "hybrid": 0.58}
 _FLIP_SHAPE = 0.58
-_FEWEST, _MADE_UP = 10, 200
+_MADE_UP = 200
 
 
 class SmoothnessProfile(OfFamilies):
@@ -155,10 +155,6 @@ class SmoothnessProfile(OfFamilies):
         self._ready: tuple[model.Clean, Surprise] | None = None
         self._stage: Mapping[str, int] | None = None
 
-    @property
-    def fewest(self) -> int:
-        return _FEWEST
-
     def restrict(self, draws: Mapping[str, int]) -> None:
         """Use these numbers of draws for the families with overlays: a stage of `StagedProfile` may leave some out."""
         self._stage = {name: draws[name] for name in RESERVED if name in draws}
@@ -174,17 +170,17 @@ class SmoothnessProfile(OfFamilies):
         return made
 
     def prepare(self, classifier: Classifier, clean: ImageSet) -> None:
-        if len(clean) < _FEWEST:
+        if len(clean) < FEWEST:
             raise InputError(
-                f"expected at least {_FEWEST} clean inputs for fit, got {len(clean)}; 100 work well, 500 better"
+                f"expected at least {FEWEST} clean inputs for fit, got {len(clean)}; 100 work well, 500 better"
             )
         self.overlays_ = draw_overlays(clean, self._num_overlays, self.probe_seed("overlays"))
 
     def learn(self, evidence: Evidence) -> None:
         valid = evidence.labels >= 0
-        if valid.sum() < _FEWEST:
+        if valid.sum() < FEWEST:
             raise InputError(
-                f"expected at least {_FEWEST} clean inputs for fit with finite scores, got {valid.sum()} such inputs of {len(valid)}; check why "
+                f"expected at least {FEWEST} clean inputs for fit with finite scores, got {valid.sum()} such inputs of {len(valid)}; check why "
                 "the classifier returns NaN or infinite scores"
             )
         self.labels_ = evidence.labels[valid]
