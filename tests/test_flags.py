@@ -92,6 +92,33 @@ def test_what_python_calls_by_name_becomes_a_flag_and_nothing_else_changes():
         assert in_flags(text, flags) == text
 
 
+def test_what_the_user_typed_and_the_options_of_data_sets_stay_as_they_are():
+    flags = flags_of(typer.main.get_command(app))
+    for text in (
+        "from 32 to 224, got '225'; e.g. textures,size=32",
+        "got 'textures;size=64'; see doldrum datasets",
+        "(all images of textures,classes=5,size=64,crops=30)",
+        "textures:test,size=64", 'got "it\'s size=5"; pick one', "got a;limit=5", "expected x, got 'fpr=.5, seed=3'",
+    ):  # fmt: skip
+        assert in_flags(text, flags) == text
+    assert (
+        in_flags("got 'size=3'; pass fpr=.1, outputs='labels'", flags)
+        == "got 'size=3'; pass --fpr .1, --outputs labels"
+    )
+    typed = ["train", "my size=5.png", "--out=seed=4"]
+    text = "got my size=5.png and seed=4; pass seed=3"
+    assert in_flags(text, flags, typed=typed) == "got my size=5.png and seed=4; pass --seed 3"
+
+
+def test_the_command_line_keeps_the_options_of_data_sets(call, tmp_path):
+    code, _, said = call("datasets", "--show", "textures,size=225", "--out", tmp_path / "size=3.png")
+    assert code == 2
+    assert "e.g. textures,size=32" in said
+    code, _, said = call("datasets", "--show", "textures", "--out", tmp_path / "size=3.pdf")
+    assert code == 2
+    assert f"got {tmp_path / 'size=3.pdf'}" in said
+
+
 def test_the_command_line_says_it_in_flags(call, tmp_path):
     (tmp_path / "m.onnx").write_bytes(b"")
     code, _, said = call("measure", tmp_path / "m.onnx", tmp_path, "--scale", "-1", "--out", tmp_path / "out")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -14,7 +16,7 @@ from doldrum.errors import InputError
 
 __all__ = [
     "available_memory", "finite_number", "fits_in_memory", "is_array", "is_kind", "is_list", "is_number", "is_object", "is_whole",
-    "unfit_path", "whole_number",
+    "nearest", "unfit_path", "whole_number",
 ]  # fmt: skip
 
 
@@ -104,6 +106,16 @@ def unfit_path(path: str | os.PathLike[str], *, folder: bool = False) -> str | N
     if stat.S_ISREG(mode) or (folder and stat.S_ISDIR(mode)):
         return None
     return "which is a folder" if stat.S_ISDIR(mode) else "which is a device, pipe or socket"
+
+
+def nearest(name: str, known: Iterable[str], *, other: str = "pick one") -> str:
+    """A suggestion for a misspelt name, or `other` if no known name is like it.
+
+    >>> nearest("transfr", ["transfer", "vit-small"]), nearest("zzz", ["transfer"])
+    ("did you mean 'transfer'?", 'pick one')
+    """
+    close = difflib.get_close_matches(str(name), list(known), n=1)
+    return f"did you mean {close[0]!r}?" if close else other
 
 
 def fits_in_memory(size: int) -> bool:

@@ -69,7 +69,10 @@ def test_it_says_which_images_and_why(material, tmp_path, read, name, what):
 @pytest.mark.parametrize(
     ("clean", "why"),
     [
-        (slice(0, 40), r"at least 69 clean images for --fpr 0\.05 .*, got 40; add more, or leave out --clean"),
+        (
+            slice(0, 40),
+            r"at least 69 clean images for fpr=0\.05 .*, got 40; add clean images \(with fewer than 51 .*, or leave out clean=",
+        ),
         ([3] * 300, r"clean images that differ, got copies: .* remove them"),
     ],
 )

@@ -22,17 +22,25 @@ def test_names_options_and_splits() -> None:
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
-        ("texture,size=32", "expected a data set among"),
-        ("textures,sizes=32", r"expected an option that textures has \(classes, size, crops\), got 'sizes=32'"),
+        ("texture,size=32", r"expected a data set among .*, got 'texture'; did you mean 'textures'\?"),
+        ("photos", "got 'photos'; see doldrum datasets"),
+        (
+            "textures,sizes=32",
+            r"expected an option that textures has \(classes, size, crops\), got 'sizes=32'; did you mean 'size'\?",
+        ),
         ("digits,size=8", r"expected an option that digits has \(none\), got 'size=8'"),
         ("textures,", "expected an option that textures has"),
-        ("textures,size", "expected the option size of textures from 32 to 224, got ''"),
-        ("textures,size=225", "expected the option size of textures from 32 to 224, got '225'; e.g. textures,size=32"),
+        ("textures,size", "expected the option size of textures to be a whole number from 32 to 224, got ''"),
+        ("textures,size=32.5", "a whole number from 32 to 224, got '32.5'; e.g. textures,size=32"),
         ("textures,size=-32", "got '-32'"),
         ("textures,size=1e2", "got '1e2'"),
         ("textures,size=９９", "expected the option size"),
         ("textures,size=64,size=64", "expected the option size of textures once"),
-        ("textures:train,size=64", "expected a split among train, test for textures, got 'train,size=64'"),
+        (
+            "textures,crops=9:train,size=64",
+            "expected options before the split, got .*; write textures,crops=9,size=64:train",
+        ),
+        ("textures:trian,size=64", "expected a split among train, test for textures, got 'trian,size=64'"),
         ("textures:", "expected a split"),
     ],
 )

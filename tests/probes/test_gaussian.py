@@ -75,5 +75,5 @@ def test_strengths_that_noise_cannot_have_are_refused(strengths) -> None:
 
 @pytest.mark.parametrize("draws", [np.nan, np.inf, None, "3", 2.5, 0, True])
 def test_draws_that_are_no_count_are_refused(draws) -> None:
-    with pytest.raises(dd.DoldrumError, match="whole number of at least 1 as draws"):
+    with pytest.raises(dd.DoldrumError, match="whole number of at least 1 as draws="):
         dd.probes.Gaussian([0.1], draws=draws)

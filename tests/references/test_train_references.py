@@ -148,7 +148,7 @@ def test_one_at_a_time(tmp_path, digits):
         ({"count": 10_001}, "at most 10000 as count="),
         ({"seed": 0.5}, "as seed=, got 0.5"),
         ({"workers": 0}, "as workers, got 0"),
-        ({"recipe": "no-such"}, "expected a recipe among"),
+        ({"recipe": "no-such"}, "expected recipe= among"),
         ({"data": np.zeros((4, 1, 8, 8), np.uint8)}, "expected an ImageSet"),
         ({"data": dd.ImageSet(np.zeros((4, 1, 8, 8), np.uint8))}, "labels"),
         ({"recipe": replace(get_recipe("vit-small"), epochs=1), "data": dd.ImageSet(np.zeros((4, 1, 1, 1), np.uint8), [0, 1, 0, 1])},

@@ -119,6 +119,35 @@ def test_sizes():
         conformal.num_allowed(50, 0.0)
 
 
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: conformal.check_size(-1, 0.01), "whole number of at least 0 as the number of calibration inputs, got -1"),
+        (lambda: conformal.check_size("a", 0.01), "number of calibration inputs, got 'a'"),
+        (lambda: conformal.num_allowed(50, "a"), r"false-positive rate in \(0, 1\), got 'a'"),
+        (lambda: conformal.needed_size("a"), "false-positive rate in"),
+        (lambda: conformal.smallest_fpr(-1), "number of calibration inputs, got -1"),
+        (lambda: conformal.smallest_fpr_text(0), "at least 1 as the number of calibration inputs, got 0"),
+        (lambda: conformal.realised_fpr(1.5, 0.1), "number of calibration inputs, got 1.5"),
+        (lambda: conformal.flags_interval(-1, 99, 0.1), "the number of inputs, got -1"),
+        (lambda: conformal.flags_limit([5, 5], [99], 0.1), "m and n of the same length.*got 2 and 1"),
+        (lambda: conformal.flags_limit(-5, 99, 0.1), "the number of inputs, got -5"),
+        (lambda: conformal.flags_limit(5, 99, 2), "false-positive rate in"),
+        (lambda: conformal.fewest_discoveries(5, -1, 0.1), "number of calibration inputs, got -1"),
+        (lambda: conformal.fewest_discoveries(5, 9, "a"), "false-discovery rate in"),
+        (lambda: conformal.benjamini_hochberg(["a"], fdr=0.1, num_calibration=9), "a list of p-values, got list"),
+        (lambda: conformal.benjamini_hochberg([np.nan], fdr=0.1, num_calibration=9), "p-values without NaN, got 1"),
+        (lambda: conformal.num_discoveries([0.1], [1, 2], fdr=0.1, num_calibration=9), "one count per p-value"),
+        (lambda: conformal.threshold([np.nan] * 99, 0.1), "calibration scores without NaN, got 99"),
+        (lambda: conformal.threshold([[1.0]], 0.1), r"got shape \(1, 1\)"),
+        (lambda: conformal.p_values([1], ["a"], calibration_ties=[0], ties=[0]), "a list of scores"),
+    ],
+)  # fmt: skip
+def test_wrong_arguments_are_named(call, says):
+    with pytest.raises(InputError, match=says):
+        call()
+
+
 def test_benjamini_hochberg_is_scipys():
     rng = np.random.default_rng(5)
     for _ in range(50):

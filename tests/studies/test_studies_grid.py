@@ -229,19 +229,19 @@ def untrained(monkeypatch):
     monkeypatch.setattr("doldrum.training.train", step)
 
 
-MOST = "expected rate of at most 0.0"
+MOST = "expected rate= of at most 0.0"
 
 
 @pytest.mark.parametrize(
     ("grid", "message"),
     [
-        ({"attack": "sig", "settings": {"frequency": 3}, "rate": 0.2}, r"sig, seed 0, data digits, rate 0.2, .*expected rate of at most 0.0987483 \(142 of 1438"),
+        ({"attack": "sig", "settings": {"frequency": 3}, "rate": 0.2}, r"sig, seed 0, data digits, rate 0.2, .*expected rate= of at most 0.0987483 \(142 of 1438"),
         ({"attack": "label-consistent", "rate": 0.2}, MOST),
-        ({"attack": "tact", "rate": 0.2}, "expected rate of at most 0.10153"),
-        ({"attack": "sig", "settings": {"frequency": 3}, "data": "digits 1:10", "target": 9}, r"expected rate of at most 0.0238095 \(14 of 588"),
+        ({"attack": "tact", "rate": 0.2}, "expected rate= of at most 0.10153"),
+        ({"attack": "sig", "settings": {"frequency": 3}, "data": "digits 1:10", "target": 9}, r"expected rate= of at most 0.0238095 \(14 of 588"),
         ({"attack": "tact", "data": "digits 1:100", "target": 8}, MOST),  # its source is the next class
         ({"rate": 0.0001}, "expected rate to be 0 or at least 0.000695"),
-        ({"rate": 0.95}, "expected rate of at most 0.90"),
+        ({"rate": 0.95}, "expected rate= of at most 0.90"),
         ({"attack": "wanet", "rate": 0.4}, "expected cover_rate of at most 0.6"),
         ({"settings": {"size": 9}}, "size"),
         ({"settings": {"size": 2.5}}, "expected a whole number"),

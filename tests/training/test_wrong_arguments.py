@@ -23,7 +23,7 @@ DATA = ImageSet(np.zeros((8, 1, 4, 4), np.uint8), labels=np.arange(8) % 2)
         ({"seed": 1.5}, "seed"),
         ({"seed": float("nan")}, "seed"),
         ({"recipe": 3}, "Recipe"),
-        ({"recipe": "none"}, "recipe among"),
+        ({"recipe": "none"}, "recipe= among"),
         ({"network": 5}, "network"),
         ({"network": ""}, "network"),
         ({"network": "none"}, "network"),

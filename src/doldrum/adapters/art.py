@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from doldrum.classifiers import Classifier, as_classifier
 from doldrum.data import ImageSet
 from doldrum.detectors import Detector, ScanResult
+from doldrum.detectors.contract.splitting import num_to_fit
 from doldrum.errors import InputError, missing_extra
 from doldrum.seeds import child_seed
 from doldrum.stats import conformal
@@ -140,8 +141,7 @@ class TriggerDetector(EvasionDetector):
             )
         fresh: Detector = type(self.detector)(**self.detector.settings)
         order = conformal.tie_breakers(images.images, child_seed(0, "art", "split")).argsort(kind="stable")
-        cut = min(max(1, round(self.fit_share * len(images))), len(images) - 1)
-        conformal.check_size(len(images) - cut, self.fpr)
+        cut = num_to_fit(len(images), self.fpr, least=fresh.fewest, share=self.fit_share)
         fresh.batch_size = batch_size
         fresh.fit(self._ours, images.take(order[:cut])).calibrate(images.take(order[cut:]), fpr=self.fpr)
         self.detector_ = fresh

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,7 @@ import numpy as np
 
 from doldrum.attacks import makers
 from doldrum.attacks.base import Attack, AttackResult, Made, Setup, ThreatModel
-from doldrum.checks import finite_number, is_number, whole_number
+from doldrum.checks import finite_number, is_number, nearest, whole_number
 from doldrum.data import Images, ImageSet, as_labelled
 from doldrum.errors import InputError
 from doldrum.lazy import extras
@@ -23,7 +25,16 @@ from doldrum.seeds import child_seed
 if TYPE_CHECKING:
     from doldrum.training.recipe import Recipe
 
-__all__ = ["ATTACKS", "check_attack", "check_settings", "get_attack", "make_attack", "run_attack", "surrogate_beside"]
+__all__ = [
+    "ATTACKS",
+    "check_attack",
+    "check_settings",
+    "get_attack",
+    "make_attack",
+    "naming_settings",
+    "run_attack",
+    "surrogate_beside",
+]
 
 
 def _entry(
@@ -91,7 +102,7 @@ def get_attack(id: str) -> Attack:
     'data'
     """
     if not isinstance(id, str) or id not in ATTACKS:
-        raise InputError(f"expected an attack among {', '.join(ATTACKS)}, got {id!r}; pick one")
+        raise InputError(f"expected an attack among {', '.join(ATTACKS)}, got {id!r}; {nearest(str(id), ATTACKS)}")
     return ATTACKS[id]
 
 
@@ -144,7 +155,7 @@ def check_attack(
     >>> check_attack("sig", few, rate=0.5)
     Traceback (most recent call last):
     ...
-    doldrum.errors.InputError: expected rate of at most 0.25 (1 of 4 samples may be chosen under this plan), got 0.5 (2 samples); lower rate
+    doldrum.errors.InputError: expected rate= of at most 0.25 (1 of 4 samples may be chosen under this plan), got 0.5 (2 samples); lower rate=
     """
 
     def enough(plan: PoisonPlan) -> None:
@@ -157,11 +168,31 @@ def check_attack(
     choose_samples(train_set, made.plan, seed=seed)
     if made.trigger is not None:  # forms that poison() makes: a trigger says only then whether it fits the images
         some, rows = train_set.images[:1], np.arange(1)
-        made.trigger(some)
-        made.trigger.in_training(some, seed=seed, rows=rows)
-        if made.plan.cover_rate:
-            made.trigger.as_cover(some, seed=seed, rows=rows)
+        with naming_settings(settings):
+            made.trigger(some)
+            made.trigger.in_training(some, seed=seed, rows=rows)
+            if made.plan.cover_rate:
+                made.trigger.as_cover(some, seed=seed, rows=rows)
     return made.plan
+
+
+@contextmanager
+def naming_settings(settings: Mapping[str, Any] | None) -> Iterator[None]:
+    """Triggers and plans do not know who set their values. So an InputError about a value that is one of `settings` says so.
+
+    >>> with naming_settings({"alpha": 3}):
+    ...     raise InputError("expected alpha in [0, 1], got 3; e.g. 0.2")
+    Traceback (most recent call last):
+    doldrum.errors.InputError: expected alpha in [0, 1], got 3; e.g. 0.2 (settings['alpha'])
+    """
+    try:
+        yield
+    except InputError as error:
+        text = str(error)
+        named = [name for name in settings or () if re.search(rf"(?<![\w'])({re.escape(name)})(?!\w)", text)]
+        if not named or "settings[" in text:
+            raise
+        raise InputError(f"{text} ({', '.join(f'settings[{name!r}]' for name in named)})") from error
 
 
 class _Enough(Exception):
@@ -208,7 +239,7 @@ def _make(
     setup = Setup(
         train_set=train_set, rate=rate, target=target, seed=seed, surrogate=surrogate, untrained=untrained, ready=ready
     )
-    with extras():  # what a maker trains, or changes in training, needs torch
+    with extras(), naming_settings(settings):  # what a maker trains, or changes in training, needs torch
         return attack.make(setup, **given)
 
 
@@ -254,7 +285,8 @@ def run_attack(
         id, train_set, recipe=recipe, seed=seed, rate=rate, target=target, settings=settings, checkpoint=first
     )
     clean = train_set if made.train_set is None else made.train_set
-    poisoned = None if made.trigger is None else poison(clean, made.trigger, made.plan, seed=seed)
+    with naming_settings(settings):
+        poisoned = None if made.trigger is None else poison(clean, made.trigger, made.plan, seed=seed)
     data = clean if poisoned is None else poisoned
     model = train(data, recipe, seed=seed, progress=progress, hook=made.hook, checkpoint=checkpoint)
     trigger = made.trigger
@@ -279,7 +311,7 @@ def _check_arguments(train_set: Any, *, seed: Any, settings: Any, checkpoint: An
         raise InputError(f"expected an ImageSet, got {type(train_set).__name__}; make one: dd.ImageSet(images, labels)")
     if train_set.labels is None:
         raise InputError("expected a training set with labels, got none; poisoning needs labels")
-    whole_number(seed, "seed", least=-(2**63), hint="e.g. 0")
+    whole_number(seed, "seed=", least=-(2**63), hint="e.g. 0")
     if settings is not None and not isinstance(settings, Mapping):
         raise InputError(f"expected settings by name, got {type(settings).__name__}; e.g. settings={{'size': 3}}")
     if checkpoint is not None and not isinstance(checkpoint, (str, Path)):
@@ -292,9 +324,9 @@ def check_settings(id: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(settings) - set(known))
     if unknown:
         raise InputError(
-            f"expected settings of {id} (the settings of this attack: {', '.join(known)}), got {unknown[0]!r}; pick one of these settings"
+            f"expected settings of {id} (the settings of this attack: {', '.join(known)}), got {unknown[0]!r}; {nearest(unknown[0], known)}"
         )
-    return {name: _like(value, known[name], f"{name} of {id}") for name, value in settings.items()}
+    return {name: _like(value, known[name], f"settings['{name}'] of {id}") for name, value in settings.items()}
 
 
 def _like(value: Any, default: Any, name: str) -> Any:

@@ -23,13 +23,13 @@ from doldrum.confined.scanning.plan import Task
 from doldrum.confined.scanning.sending_out import Ask, sent_out
 from doldrum.data import ImageSet
 from doldrum.detectors import SmoothnessProfile
-from doldrum.detectors.contract.splitting import check_apart
+from doldrum.detectors.contract.splitting import check_apart, num_to_fit
 from doldrum.errors import InputError
 from doldrum.intake import Skipped
 from doldrum.opening.inside import facts_of, open_suspect
 from doldrum.records.audit import MOST_SKIPPED
 from doldrum.seeds import rng
-from doldrum.stats.conformal import needed_size, smallest_fpr_text
+from doldrum.stats.conformal import needed_size
 
 __all__ = ["split_clean", "work"]
 
@@ -127,16 +127,10 @@ def split_clean(count: int, fpr: float, seed: int) -> tuple[NDArray[np.int64], N
     >>> [len(part) for part in split_clean(1500, 0.01, 0)], [len(part) for part in split_clean(160, 0.01, 0)]
     ([700, 800], [61, 99])
     """
-    needed = needed_size(fpr)
-    if count < FEWEST_FIT + needed:
-        other = f", or ask for --fpr {smallest_fpr_text(count - FEWEST_FIT)}" if count > FEWEST_FIT + 2 else ""
-        raise InputError(
-            f"expected at least {FEWEST_FIT + needed} clean images for --fpr {fpr:g} ({FEWEST_FIT} to fit and {needed} "
-            f"to calibrate), got {count}; add more{other}, or leave out --clean, so that images are ranked but not flagged"
-        )
+    other = ", or leave out clean=, so that images are ranked but not flagged"
+    fit = num_to_fit(count, fpr, least=FEWEST_FIT, most=_MOST_FIT, other=other)
     order = rng(seed, "audit", "clean").permutation(count)
-    fit = min(_MOST_FIT, max(FEWEST_FIT, min(count // 2, count - needed)))
-    return order[:fit], order[fit : fit + max(_MOST_CALIBRATION, 2 * needed)]
+    return order[:fit], order[fit : fit + max(_MOST_CALIBRATION, 2 * needed_size(fpr))]
 
 
 def _overlap(images: ImageSet, clean: ImageSet) -> list[str]:

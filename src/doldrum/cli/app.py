@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -144,7 +144,7 @@ def _run(ended: Ended) -> None:
             sys.stdout.flush()  # here, where a full disk is an error like others
         sys.exit(code)
     except DoldrumError as error:
-        message(f"doldrum: {in_flags(str(error), flags_of(typer.main.get_command(app)))}")
+        message(f"doldrum: {in_flags(str(error), _flags(sys.argv[1:]), typed=sys.argv[1:])}")
         died = isinstance(error, (WorkerError, EndpointError, StorageError)) or (
             isinstance(error, SandboxError) and error.reason == "died"
         )
@@ -178,6 +178,13 @@ def _run(ended: Ended) -> None:
             message(context.get_usage())
         message(f"doldrum: {error.format_message()}")  # pyright: ignore[reportAttributeAccessIssue]
         sys.exit(error.exit_code)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _flags(words: Sequence[str]) -> frozenset[str]:
+    """The options of the command that runs, or of all commands if it is not known. A field of a study's grid, such as rate, is no option of
+    doldrum study."""
+    root: Any = typer.main.get_command(app)
+    return flags_of(next((root.commands[word] for word in words if word in root.commands), root))
 
 
 def _of_system(error: OSError) -> str:

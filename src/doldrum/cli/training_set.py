@@ -10,13 +10,14 @@ import typer
 from doldrum.cli.attack_files import read_poisoned
 from doldrum.cli.inputs import load_images
 from doldrum.errors import InputError
-from doldrum.training import RECIPES
 
 __all__ = ["TRAINING_SET", "RecipeOption", "check_training", "clean_or_poisoned", "clean_set"]
 
 TRAINING_SET = "A data set's split such as fashion-mnist:train, a folder with one folder per class, or an .npz array."
 """Help text for the training set that `clean_or_poisoned` reads."""
-RecipeOption = Annotated[str, typer.Option(help=f"How to train: {', '.join(RECIPES)}.")]
+RecipeOption = Annotated[
+    str, typer.Option(help="How to train. doldrum train --help says which recipe fits which images.", metavar="<name>")
+]
 
 
 def check_training(data: str, **asked: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from doldrum.checks import nearest
 from doldrum.data.imageset import ImageSet
 from doldrum.errors import InputError
 
@@ -103,7 +104,9 @@ def named(spec: str, sets: Mapping[str, Dataset]) -> Named:
     before, colon, split = spec.partition(":")
     name, *given = before.split(",")
     if name not in sets:
-        raise InputError(f"expected a data set among {', '.join(sets)}, got {name!r}; see doldrum datasets")
+        raise InputError(
+            f"expected a data set among {', '.join(sets)}, got {name!r}; {nearest(name, sets, other='see doldrum datasets')}"
+        )
     found = sets[name]
     options: dict[str, int] = {}
     for text in given:
@@ -112,6 +115,10 @@ def named(spec: str, sets: Mapping[str, Dataset]) -> Named:
             raise InputError(f"expected the option {key} of {name} once, got it twice in {spec!r}; leave one out")
         options[key] = value
     if colon and split not in found.splits:
+        first, *late = split.split(",")
+        if late and first in found.splits:
+            right = ",".join([name, *given, *late])
+            raise InputError(f"expected options before the split, got {spec!r}; write {right}:{first}")
         raise InputError(
             f"expected a split among {', '.join(found.splits)} for {name}, got {split!r}; e.g. {name}:{found.splits[-1]}"
         )
@@ -122,12 +129,13 @@ def _option(found: Dataset, text: str) -> tuple[str, int]:
     key, _, value = text.partition("=")
     if key not in found.options:
         known = ", ".join(found.options) or "none"
-        raise InputError(f"expected an option that {found.name} has ({known}), got {text!r:.60}; see doldrum datasets")
+        hint = nearest(key, found.options, other="see doldrum datasets")
+        raise InputError(f"expected an option that {found.name} has ({known}), got {text!r:.60}; {hint}")
     option = found.options[key]
     number = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else -1
     if not option.least <= number <= option.most:
         raise InputError(
-            f"expected the option {key} of {found.name} from {option.least} to {option.most}, got {value!r:.60}; "
+            f"expected the option {key} of {found.name} to be a whole number from {option.least} to {option.most}, got {value!r:.60}; "
             f"e.g. {found.name},{key}={option.default}"
         )
     return key, number

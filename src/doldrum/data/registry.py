@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from doldrum.checks import nearest
 from doldrum.data.imageset import ImageSet
 from doldrum.data.naming import Dataset, Facts, Named, Option, is_named, named
 from doldrum.data.readers.arrays import read_array
@@ -244,8 +245,9 @@ def read_images(
     elif is_dataset(source):
         found = load_dataset(str(source))
     else:
+        name = str(source).partition(":")[0].partition(",")[0]
         raise InputError(
             f"expected a folder, an .npy or .npz file, an image or a data set ({', '.join(DATASETS)}), got {source}, "
-            "which is none of these; check the path"
+            f"which is none of these; {nearest(name, DATASETS, other='check the path')}"
         )
     return fit_images(found, channels=channels, size=size, resize=resize)

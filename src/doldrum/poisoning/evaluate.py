@@ -96,6 +96,7 @@ def evaluate(
     *,
     confidence: float = 0.95,
     batch_size: int = 500,
+    on_batch: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Measure a model's clean accuracy, and the success rate of an attack on it.
 
@@ -104,7 +105,8 @@ def evaluate(
     The input shape of an `nn.Module` is taken from the test set, and its number of classes is the number of scores per
     image. `test_set` is an ImageSet of clean images, which is not changed, or a source of (image, label) pairs or rows,
     such as a torch Dataset (:func:`doldrum.data.read_stream`). If the trigger has different forms for training and test
-    images, the form for test images is used.
+    images, the form for test images is used. `on_batch` is called after each batch with the number of images in the batch,
+    for example to show progress: first for all images, then for the eligible ones with the trigger.
 
     Raises ClassifierError for outputs of another shape and for a module in training mode. Raises InputError for a test
     set without labels, for a trigger without a plan, and for a plan without a trigger.
@@ -133,7 +135,7 @@ def evaluate(
                 f"expected a {kind.__name__} object, got {type(value).__name__}; pass the {kind.__name__} with which the training set was poisoned"
             )
     if not (is_number(confidence) and 0 < confidence < 1):
-        raise InputError(f"expected confidence between 0 and 1, got {confidence}; e.g. 0.95")
+        raise InputError(f"expected confidence= between 0 and 1, got {confidence}; e.g. 0.95")
     num_classes = len(test_set.class_names)
     model = _as_model(model, test_set)
     if isinstance(model, Classifier) and labels.max() >= model.num_classes:
@@ -141,14 +143,14 @@ def evaluate(
             f"expected labels below {model.num_classes}, the model's classes, got {labels.max()}; "
             "pass images of the classes it was trained on"
         )
-    answers = _predict(model, test_set.images, batch_size=batch_size)
+    answers = _predict(model, test_set.images, batch_size=batch_size, on_batch=on_batch)
     right = answers == labels
     by_class = [labels == k for k in range(num_classes)]
     asr, asr_per_class, invalid = None, None, int((answers < 0).sum())
     if trigger is not None and plan is not None:
         plan.check_classes(num_classes)
         rows = np.flatnonzero(plan.eligible(labels))
-        answers = _predict(model, test_set.images, batch_size=batch_size, rows=rows, trigger=trigger)
+        answers = _predict(model, test_set.images, batch_size=batch_size, rows=rows, trigger=trigger, on_batch=on_batch)
         success = answers == plan.attacker_labels(labels[rows], num_classes=num_classes)
         asr = Share.of(success, confidence=confidence)
         asr_per_class = tuple(Share.of(success[mask[rows]], confidence=confidence) for mask in by_class)
@@ -195,6 +197,7 @@ def _predict(
     batch_size: int,
     rows: NDArray[np.int64] | None = None,
     trigger: Trigger | None = None,
+    on_batch: Callable[[int], None] | None = None,
 ) -> NDArray[np.int64]:
     """The model's labels, computed in batches to save memory. The label is -1 if the scores are not finite."""
     rows = np.arange(len(images)) if rows is None else rows
@@ -214,6 +217,8 @@ def _predict(
         if answer.ndim == 1 and not isinstance(model, Classifier):
             _check_labels(answer)
         out[start : start + len(batch)] = labels_of(answer)
+        if on_batch is not None:
+            on_batch(len(batch))
     return out
 
 

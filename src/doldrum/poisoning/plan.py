@@ -66,13 +66,13 @@ class PoisonPlan:
         for name in ("rate", "cover_rate", "keep_label"):
             value = getattr(self, name)
             if not (is_number(value) and 0 <= value <= 1):
-                raise InputError(f"expected {name} in [0, 1], got {value}; give a share, such as 0.05 for 5%")
+                raise InputError(f"expected {shown(name)} in [0, 1], got {value}; give a share, such as 0.05 for 5%")
             object.__setattr__(self, name, float(value))
         if not isinstance(self.cover_classes, (tuple, list, np.ndarray)):
             raise InputError(
                 f"expected cover_classes as a tuple of class numbers, got {self.cover_classes!r}; e.g. (5, 7)"
             )
-        object.__setattr__(self, "target", _class(self.target, "target"))
+        object.__setattr__(self, "target", _class(self.target, "target="))
         object.__setattr__(self, "cover_classes", tuple(_class(c, "a cover class") for c in self.cover_classes))
         if self.source is not None:
             object.__setattr__(self, "source", _class(self.source, "source"))
@@ -97,15 +97,18 @@ class PoisonPlan:
                 "expected no keep_label in a clean-label plan, which keeps all labels, got a keep_label above 0; leave keep_label out"
             )
 
-    def check_classes(self, num_classes: int) -> None:
-        """Raise InputError if the plan names a class that the data set does not have."""
-        named = [*self.cover_classes, *([] if self.source is None else [self.source])]
+    def check_classes(self, num_classes: int, *, target: str = "the plan's target") -> None:
+        """Raise InputError if the plan names a class that the data set does not have. `target` is what the error calls the target class."""
+        named = {f"cover class {c}": c for c in self.cover_classes}
+        if self.source is not None:
+            named["source"] = self.source
         if self.mode != "all-to-all":
-            named.append(self.target)
-        if named and max(named) >= num_classes:
-            raise InputError(
-                f"expected a plan with class numbers below {num_classes}, got a plan with class {max(named)}; change the plan"
-            )
+            named[target] = self.target
+        for what, number in named.items():
+            if number >= num_classes:
+                raise InputError(
+                    f"expected {what} to be a class number below {num_classes}, the number of classes, got {number}; classes count from 0"
+                )
 
     def candidates(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
         """A mask (N,) that is true for the training samples that the plan may poison."""
@@ -167,6 +170,11 @@ def _class(value: Any, name: str) -> int:
     return whole_number(value, name, least=0, hint="class numbers count from 0, as the labels of the data set do")
 
 
+def shown(name: str) -> str:
+    """How an error calls a setting of a plan. The command line has an option for the rate alone."""
+    return "rate=" if name == "rate" else name
+
+
 def count_of(rate: float, total: int, *, what: str) -> int:
     """The number of samples for a rate: floor(rate * total + 1/2).
 
@@ -178,6 +186,6 @@ def count_of(rate: float, total: int, *, what: str) -> int:
     count = math.floor(rate * total + 0.5)
     if rate > 0 and count == 0:
         raise InputError(
-            f"expected {what} to be 0 or at least {1 / total:.3g} (one of {total} samples), got {rate:g}; raise {what}"
+            f"expected {shown(what)} to be 0 or at least {1 / total:.3g} (one of {total} samples), got {rate:g}; raise {shown(what)}"
         )
     return count

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from doldrum.checks import whole_number
 from doldrum.data import Images, ImageSet, as_labelled, to_float
 from doldrum.errors import InputError
-from doldrum.poisoning.plan import PoisonPlan, count_of
+from doldrum.poisoning.plan import PoisonPlan, count_of, shown
 from doldrum.seeds import rng
 from doldrum.triggers.base import Trigger
 
@@ -117,11 +117,11 @@ def choose_samples(
         raise InputError(f"expected an ImageSet, got {type(train_set).__name__}; make one: dd.ImageSet(images, labels)")
     if not isinstance(plan, PoisonPlan):
         raise InputError(f"expected a PoisonPlan, got {type(plan).__name__}; e.g. dd.PoisonPlan(rate=0.05, target=0)")
-    seed = whole_number(seed, "seed", least=-(2**63))
+    seed = whole_number(seed, "seed=", least=-(2**63), hint="e.g. 0")
     if train_set.labels is None:
         raise InputError("expected a training set with labels, got none; poisoning needs labels")
     labels = np.asarray(train_set.labels, dtype=np.int64)
-    plan.check_classes(len(train_set.class_names))
+    plan.check_classes(len(train_set.class_names), target="target=")
     poisoned = _pick(plan.candidates(labels), plan.rate, what="rate", seed=seed)
     cover = _pick(plan.cover_candidates(labels) & ~poisoned, plan.cover_rate, what="cover_rate", seed=seed)
     return poisoned, cover
@@ -135,8 +135,8 @@ def _pick(candidates: NDArray[np.bool_], rate: float, *, what: str, seed: int) -
     rows = np.flatnonzero(candidates)
     if count > len(rows):
         raise InputError(
-            f"expected {what} of at most {len(rows) / total:.6g} ({len(rows)} of {total} samples may be "
-            f"chosen under this plan), got {rate:g} ({count} samples); lower {what}"
+            f"expected {shown(what)} of at most {len(rows) / total:.6g} ({len(rows)} of {total} samples may be "
+            f"chosen under this plan), got {rate:g} ({count} samples); lower {shown(what)}"
         )
     mask = np.zeros(total, dtype=bool)
     mask[rng(seed, "poison", what).permutation(rows)[:count]] = True

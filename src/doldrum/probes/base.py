@@ -55,7 +55,7 @@ class Probe(ABC):
         if not is_whole(seed):
             raise InputError(f"expected a whole number as seed, got {seed!r}")
         self.strengths = values
-        self.draws = whole_number(draws, "draws", least=1, hint="e.g. 100")
+        self.draws = whole_number(draws, "draws=", least=1, hint="e.g. 100")
         self.seed = int(seed)
 
     def to_dict(self) -> dict[str, Any]:

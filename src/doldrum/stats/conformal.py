@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from doldrum.checks import is_number, whole_number
 from doldrum.errors import InputError
 from doldrum.pixels import to_float
 from doldrum.stats._counts import check_level
@@ -114,14 +115,15 @@ def num_allowed(n: int, fpr: float) -> int:
     >>> num_allowed(500, 0.01), num_allowed(99, 0.01), num_allowed(98, 0.01)
     (5, 1, 0)
     """
-    if not 0 < fpr < 1:
-        raise InputError(f"expected a false-positive rate in (0, 1), got {fpr}; pass 0.01 for 1%")
+    n = _size(n)
+    if not is_number(fpr) or not 0 < fpr < 1:
+        raise InputError(f"expected a false-positive rate in (0, 1), got {fpr!r}; pass fpr=0.01 for 1%")
     return math.floor(fpr * (n + 1) + 1e-9)  # .29 * 100 is 28.999999999999996
 
 
 def smallest_fpr(n: int) -> float:
     """The smallest false-positive rate that n calibration inputs can promise: 1 / (n + 1)."""
-    return 1 / (n + 1)
+    return 1 / (_size(n) + 1)
 
 
 def smallest_fpr_text(n: int) -> str:
@@ -130,7 +132,7 @@ def smallest_fpr_text(n: int) -> str:
     >>> [smallest_fpr_text(n) for n in (2, 6, 19, 98, 99, 100)]
     ['0.34', '0.15', '0.05', '0.011', '0.01', '0.01']
     """
-    exact = Decimal(1) / (n + 1)
+    exact = Decimal(1) / (_size(n, least=1) + 1)
     return f"{exact.quantize(Decimal(1).scaleb(exact.adjusted() - 1), ROUND_CEILING).normalize():f}"
 
 
@@ -140,7 +142,7 @@ def needed_size(fpr: float) -> int:
     >>> needed_size(0.01), needed_size(0.05), needed_size(0.3)
     (99, 19, 3)
     """
-    size = max(0, math.floor(1 / fpr) - 2) if 0 < fpr < 1 else 0
+    size = max(0, math.floor(1 / fpr) - 2) if is_number(fpr) and 0 < fpr < 1 else 0
     while num_allowed(size, fpr) < 1:
         size += 1
     return size
@@ -163,7 +165,7 @@ def threshold(calibration: ArrayLike, fpr: float) -> float:
     >>> threshold(np.arange(100.0), 0.05)
     95.0
     """
-    cal = np.asarray(calibration, dtype=float)
+    cal = _numbers(calibration, "calibration scores")
     check_size(len(cal), fpr)
     k = num_allowed(len(cal), fpr)
     return float(np.partition(cal, len(cal) - k)[len(cal) - k])
@@ -198,6 +200,7 @@ def flags_interval(m: int, n: int, fpr: float, *, level: float = 0.95) -> tuple[
     (2, 23)
     """
     check_size(n, fpr)
+    m = _size(m, "the number of inputs", least=0)
     k, tail = num_allowed(n, fpr), (1 - check_level(level)) / 2
     fewest, most = np.searchsorted(np.cumsum(betabinom_pmf(m, k, n + 1 - k)), [tail, 1 - tail])
     return int(fewest), min(int(most), m)
@@ -214,7 +217,13 @@ def flags_limit(m: int | Sequence[int], n: int | Sequence[int], fpr: float, *, l
     >>> flags_limit(1000, 500, 0.01), flags_limit([1000], [500], 0.01)
     (20, 20)
     """
-    inputs, sizes = np.atleast_1d(m).tolist(), np.atleast_1d(n).tolist()
+    inputs = [_size(one, "the number of inputs") for one in np.atleast_1d(m).tolist()]
+    sizes = [_size(one) for one in np.atleast_1d(n).tolist()]
+    if len(inputs) != len(sizes):
+        raise InputError(
+            f"expected m and n of the same length, one of each per group, got {len(inputs)} and {len(sizes)}; give both for every group"
+        )
+    num_allowed(0, fpr)  # refuses what is no rate
     check_level(level)
     if (shrunk := sum(inputs) / _EXACT) <= 1:
         return _flags_limit(tuple(zip(inputs, sizes, strict=True)), fpr, level)
@@ -261,8 +270,9 @@ def fewest_discoveries(m: int, n: int, fdr: float) -> int:
     >>> fewest_discoveries(10_000, 500, 0.1)
     200
     """
-    if not 0 < fdr < 1:
-        raise InputError(f"expected a false-discovery rate in (0, 1), got {fdr}; pass 0.1 for 10%")
+    m, n = _size(m, "the number of inputs"), _size(n)
+    if not is_number(fdr) or not 0 < fdr < 1:
+        raise InputError(f"expected a false-discovery rate in (0, 1), got {fdr!r}; pass fdr=0.1 for 10%")
     return math.ceil(m / (fdr * (n + 1)) - 1e-9)
 
 
@@ -284,7 +294,7 @@ def benjamini_hochberg(p: ArrayLike, *, fdr: float, num_calibration: int) -> Dis
     >>> benjamini_hochberg([0.01, 0.5], fdr=0.1, num_calibration=5).note
     'no set can be flagged at FDR 0.1, not even all 2 inputs: that needs at least 9 calibration inputs, got 5'
     """
-    values = np.asarray(p, dtype=float)
+    values = _numbers(p, "p-values")
     count, note = num_discoveries(values, np.ones(len(values), np.int64), fdr=fdr, num_calibration=num_calibration)
     flags = np.zeros(len(values), dtype=bool)
     flags[np.argsort(values, kind="stable")[:count]] = True
@@ -300,7 +310,9 @@ def num_discoveries(p: ArrayLike, counts: ArrayLike, *, fdr: float, num_calibrat
     >>> num_discoveries([0.01, 0.02, 0.9], [1, 1, 2], fdr=0.1, num_calibration=99)
     (2, '')
     """
-    values, many = np.asarray(p, dtype=float), np.asarray(counts, dtype=np.int64)
+    values, many = _numbers(p, "p-values"), _numbers(counts, "counts").astype(np.int64)
+    if values.shape != many.shape:
+        raise InputError(f"expected one count per p-value, got {len(many)} counts of {len(values)} p-values; give both")
     m = int(many.sum())
     fewest = fewest_discoveries(m, num_calibration, fdr)
     order = np.argsort(values, kind="stable")
@@ -322,16 +334,32 @@ def num_discoveries(p: ArrayLike, counts: ArrayLike, *, fdr: float, num_calibrat
 
 
 def _pair(scores: ArrayLike, ties: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    a, b = np.asarray(scores, dtype=float), np.asarray(ties, dtype=float)
-    if a.ndim != 1 or a.shape != b.shape:
+    a, b = _numbers(scores, "scores"), _numbers(ties, "ties")
+    if a.shape != b.shape:
         raise InputError(
             f"expected a list of scores and a list of ties of the same length, got shapes {a.shape} and {b.shape}; pass one tie per score"
         )
-    if np.isnan(a).any():
-        raise InputError(
-            f"expected scores without NaN, got {int(np.isnan(a).sum())}; use infinity for the most suspicious score"
-        )
     return a, b
+
+
+def _size(n: Any, what: str = "the number of calibration inputs", *, least: int = 0) -> int:
+    return whole_number(n, what, least=least, hint="count the inputs")
+
+
+def _numbers(values: ArrayLike, what: str) -> NDArray[np.float64]:
+    try:
+        found = np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"expected a list of {what}, got {type(values).__name__} ({error}); pass numbers") from error
+    if found.ndim != 1:
+        raise InputError(f"expected a list of {what}, got shape {found.shape}; pass one number per input")
+    if np.isnan(found).any():
+        raise InputError(
+            f"expected {what} without NaN, got {int(np.isnan(found).sum())}; use infinity for the most suspicious score"
+            if what.endswith("scores")
+            else f"expected {what} without NaN, got {int(np.isnan(found).sum())}; leave these out"
+        )
+    return found
 
 
 def _at_least(cal: NDArray[Any], cal_ties: NDArray[Any], new: NDArray[Any], ties: NDArray[Any]) -> NDArray[np.int64]:

@@ -67,7 +67,7 @@ def train(
     InputError
         if the data, the recipe or the resume file cannot be used, or if the loss becomes infinite or NaN.
     """
-    seed = whole_number(seed, "seed", least=-(2**63), hint="e.g. 0")
+    seed = whole_number(seed, "seed=", least=-(2**63), hint="e.g. 0")
     recipe = get_recipe(recipe, **({} if network is None else {"network": network}))
     if hook is not None and not isinstance(hook, TrainingHook):
         raise InputError(

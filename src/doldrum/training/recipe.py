@@ -8,6 +8,7 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from doldrum.checks import nearest
 from doldrum.errors import InputError
 
 __all__ = ["RECIPES", "Recipe", "get_recipe"]
@@ -186,9 +187,7 @@ def get_recipe(recipe: str | Recipe, **changes: Any) -> Recipe:
     """
     if isinstance(recipe, str):
         if recipe not in RECIPES:
-            raise InputError(
-                f"expected a recipe among {', '.join(RECIPES)}, got {recipe!r}; pick one, or pass a Recipe"
-            )
+            raise InputError(f"expected recipe= among {', '.join(RECIPES)}, got {recipe!r}; {nearest(recipe, RECIPES)}")
         recipe = RECIPES[recipe]
     if not isinstance(recipe, Recipe):
         raise InputError(f"expected a Recipe or its name, got {type(recipe).__name__}; e.g. recipe='fashion-cnn'")

@@ -41,7 +41,7 @@ class Patch(Trigger):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.size < 1 or self.margin < 0:
-            raise InputError(f"expected size >= 1 and margin >= 0, got {self.size} and {self.margin}; e.g. size=3")
+            raise InputError(f"expected size >= 1 and margin >= 0, got {self.size} and {self.margin}; e.g. a size of 3")
         if self.corner not in CORNERS:
             raise InputError(f"expected a corner among {', '.join(CORNERS)}, got {self.corner!r}; pick one")
         if self.pattern not in ("white", "checker"):
@@ -70,7 +70,7 @@ def corner_slices(shape: tuple[int, ...], *, size: int, corner: str, margin: int
     height, width = shape
     if size + margin > min(height, width):
         raise InputError(
-            f"expected images of at least {size + margin} pixels a side, got {height} x {width} pixels; make the patch smaller"
+            f"expected a patch with a size of at most {min(height, width) - margin} pixels for images of {height} x {width} pixels, got {size}; lower its size"
         )
     top = margin if corner.startswith("upper") else height - margin - size
     left = margin if corner.endswith("left") else width - margin - size

@@ -85,6 +85,32 @@ def test_a_clean_model_leaves_no_attack_file_of_an_earlier_one(call, tmp_path) -
     assert "ASR" not in text
 
 
+def test_the_help_says_which_recipe_fits_which_images(call) -> None:
+    from doldrum.training import RECIPES
+
+    told = call("train", "--help")[1]
+    assert [name for name in RECIPES if name not in told.replace(",", " ").split()] == []
+
+
+def test_evaluate_takes_a_few_images_of_all_classes_and_counts_them(call, tmp_path, monkeypatch) -> None:
+    counted = []
+
+    @contextlib.contextmanager
+    def bar(description, total):
+        yield lambda n: counted.append((n, total))
+
+    monkeypatch.setattr("doldrum.cli.commands.attacks.progress_bar", bar)
+    assert call("train", "digits", *MLP, "--attack", "badnets", "--out", tmp_path / "m.safetensors")[0] == 0
+    code, found, err = call("evaluate", tmp_path / "m.safetensors", "digits:test", "--limit", 100, "--json")
+    assert code == 0, err
+    assert found["clean_accuracy"]["n"] == 100
+    assert sum(n for n, _ in counted) == counted[0][1] == 100 + found["asr"]["n"]
+    assert all(share["n"] for share in found["accuracy_per_class"])
+    code, _, err = call("evaluate", tmp_path / "m.safetensors", "digits:test", "--limit", 0)
+    assert code == 2
+    assert "expected a --limit of at least 1" in err
+
+
 def test_bad_input_is_one_line_and_exit_code_2(call, tmp_path) -> None:
     (tmp_path / "x.json").write_text("[1")
     (tmp_path / "y.json").write_text('{"attack": "a", "trigger": {"name": "no", "settings": {}}, "plan": {}}')
@@ -98,10 +124,65 @@ def test_bad_input_is_one_line_and_exit_code_2(call, tmp_path) -> None:
         "ends in .npz": ("poison", "digits", "--attack", "badnets", "--out", tmp_path / "o"),
         "expected settings of badnets": ("poison", "digits", "--attack", "badnets", "--set", "a=1", "--out", out),
         "--set NAME=VALUE": ("poison", "digits", "--attack", "badnets", "--set", "a", "--out", out),
-        "expected rate in": ("poison", "digits", "--attack", "badnets", "--rate", 2, "--out", out),
+        "expected --rate in": ("poison", "digits", "--attack", "badnets", "--rate", 2, "--out", out),
         "ends in .safetensors": ("train", "digits", "--out", tmp_path / "m.pt"),
         "expected --attack with --set": ("train", "digits", "--set", "size=2", "--out", model),
-        "expected a recipe among": ("train", "digits", "--recipe", "no", "--out", model),
+        "expected --recipe among": ("train", "digits", "--recipe", "no", "--out", model),
+        "did you mean 'digits-mlp'?": ("train", "digits", "--recipe", "digit-mlp", "--out", model),
+        "did you mean 'badnets'?": ("poison", "digits", "--attack", "badnet", "--out", out),
+        "got 'sise'; did you mean 'size'?": (
+            "poison",
+            "digits",
+            "--attack",
+            "badnets",
+            "--set",
+            "sise=2",
+            "--out",
+            out,
+        ),
+        "did you mean 'digits'?": ("poison", "digit:train", "--attack", "badnets", "--out", out),
+        "expected --target to be a class number below 10": (
+            "poison",
+            "digits",
+            "--attack",
+            "badnets",
+            "--target",
+            10,
+            "--out",
+            out,
+        ),
+        "at least 0 as --target, got -1": ("poison", "digits", "--attack", "badnets", "--target", -1, "--out", out),
+        "got 80; lower its size (--set size)": (
+            "poison",
+            "digits",
+            "--attack",
+            "badnets",
+            "--set",
+            "size=80",
+            "--out",
+            out,
+        ),
+        "got 7.0; it is a share of the pixel range (--set alpha)": (
+            "poison",
+            "digits",
+            "--attack",
+            "blended",
+            "--set",
+            "alpha=7",
+            "--out",
+            out,
+        ),
+        "as --set size of badnets, got 'a'": (
+            "poison",
+            "digits",
+            "--attack",
+            "badnets",
+            "--set",
+            "size=a",
+            "--out",
+            out,
+        ),
+        "expected --confidence between 0 and 1, got 2": ("evaluate", model, "digits", "--confidence", 2),
         "with the fields attack, trigger and plan": ("train", tmp_path / "p.npz", "--out", model),
         "record as JSON": ("evaluate", model, "digits", "--attack-file", tmp_path / "x.json"),
         "load_trigger": ("evaluate", model, "digits", "--attack-file", tmp_path / "y.json"),

@@ -9,7 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from doldrum.detectors import DETECTORS, load_detector
+from doldrum.cli.commands.detect import _outlook
+from doldrum.detectors import DETECTORS, SmoothnessProfile, load_detector
+from doldrum.detectors.profile.outlook import Outlook
+from doldrum.stats.proportions import Interval
 
 
 def test_help_lists_every_detector(call) -> None:
@@ -119,4 +122,25 @@ def test_of_few_images_calibration_gets_what_it_needs_and_what_the_rest_will_giv
     expected = summary["outlook"]
     assert f"learned from 11 images, without any image for {expected['classes_without']} of the 4 classes" in told
     assert f"flags about {expected['found']:.0%}" in told
+    assert "checked only with models of ten classes" in told
     assert 0 <= expected["unlucky"] <= expected["found"] + 1e-9 <= 1
+
+
+@pytest.mark.parametrize(("without", "told"), [(5, "flags about 70%"), (6, "too few images per class to estimate")])
+def test_no_estimate_is_printed_if_most_classes_have_no_image(without, told, capsys, monkeypatch) -> None:
+    found = Outlook(20, 10, without, 0.7, 0.5, Interval(0.05, 0.01, 0.1))
+    monkeypatch.setattr(SmoothnessProfile, "outlook", lambda self, **_: found)
+    summary = _outlook(SmoothnessProfile(seed=0), 20, 0.05)["outlook"]
+    said = " ".join(capsys.readouterr().err.split())
+    assert told in said
+    assert (summary["found"] is None, "simulated triggers" in said) == (without > 5, without <= 5)
+
+
+def test_too_few_clean_images_are_told_what_would_do(call, model, tmp_path) -> None:
+    np.save(tmp_path / "clean.npy", np.random.default_rng(0).integers(0, 256, (28, 1, 8, 8), dtype=np.uint8))
+    code, _, said = call("calibrate", model, tmp_path / "clean.npy", "--fpr", 0.05, "--out", tmp_path / "guard")
+    assert code == 2
+    assert (
+        "expected at least 29 clean images for --fpr 0.05 (10 to fit and 19 to calibrate), got 28; add clean images, or pass --fpr 0.053"
+        in " ".join(said.split())
+    )

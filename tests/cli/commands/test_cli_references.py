@@ -61,7 +61,7 @@ def test_bad_input_is_one_line_and_exit_code_2(call, tmp_path):
         (words(tmp_path / "other"), "holds something else; name another with --out"),
         (words(tmp_path / "r", data=tmp_path / "bad.npz"), "is already poisoned"),
         (words(tmp_path / "r", data="no-such"), "no-such"),
-        (words(tmp_path / "r", "--recipe", "no-such"), "expected a recipe among"),
+        (words(tmp_path / "r", "--recipe", "no-such"), "expected --recipe among"),
     ):
         code, _, err = call(*asked)
         assert code == 2, asked

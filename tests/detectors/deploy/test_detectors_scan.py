@@ -162,7 +162,7 @@ def test_calibrate_and_scan_from_the_shell(folder, clf, pool, call, monkeypatch)
     shutil.copy(folder / "net.onnx", folder / "copy.onnx")
     code, _, err = call("calibrate", "copy.onnx", "clean.npy", "--fpr", "0.001", "--out", "g")
     assert code == 2
-    assert "expected at least 999 images other than those used to fit" in err
+    assert "expected at least 1009 clean images for --fpr 0.001" in err
 
 
 def test_a_folder_and_an_archive_give_what_arrays_give_and_leave_nothing_behind(folder, call, monkeypatch):

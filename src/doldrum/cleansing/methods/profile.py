@@ -14,7 +14,7 @@ from doldrum.data import ImageSet
 from doldrum.detectors import SmoothnessProfile
 from doldrum.detectors.contract.splitting import check_apart, fit_and_calibration
 from doldrum.errors import InputError
-from doldrum.stats.conformal import check_size
+from doldrum.stats.conformal import needed_size, smallest_fpr_text
 
 __all__ = [
     "against_clean",
@@ -41,11 +41,17 @@ def check_enough(data: ImageSet, clean: ImageSet | None, fpr: float) -> None:
 
 def check_clean(clean: ImageSet, fpr: float) -> None:
     """Raise InputError unless there are enough different clean inputs to fit the profile and to promise `fpr`."""
-    cut = _to_fit(clean)
-    check_size(len(clean) - cut, fpr, what="clean inputs in addition to those that fit the profile")
-    if cut < _FEWEST_TO_FIT:
+    needed = needed_size(fpr)
+    total = max(
+        2 * _FEWEST_TO_FIT,
+        min(2 * needed - 1, needed + _MOST_TO_FIT) if needed <= _MOST_TO_FIT else needed + _MOST_TO_FIT,
+    )
+    if len(clean) < total:
+        left = len(clean) - _to_fit(clean)
+        other = f", or pass fpr={smallest_fpr_text(left)}" if _to_fit(clean) >= _FEWEST_TO_FIT else ""
         raise InputError(
-            f"expected at least {2 * _FEWEST_TO_FIT} clean inputs, got {len(clean)}; the profile is fitted on half of them"
+            f"expected at least {total} clean images for fpr={fpr:g} (half of them, but at least {_FEWEST_TO_FIT} and at most {_MOST_TO_FIT:,}, to fit the profile, "
+            f"and at least {needed} others to calibrate), got {len(clean)}; add clean images{other}"
         )
     check_apart(*split_clean(clean))
 

@@ -11,14 +11,14 @@ from typing import Annotated, Any
 import typer
 
 from doldrum.cli.attack_files import attack_beside, read_attack, write_attack, write_poisoned
-from doldrum.cli.inputs import load_images, load_model, warn_of_preprocessing
+from doldrum.cli.inputs import check_limit, load_images, load_model, warn_of_preprocessing
 from doldrum.cli.interrupts import kept
 from doldrum.cli.model_options import MODEL, takes_model
 from doldrum.cli.out_file import CHECKPOINT, JSON, POISONED, check_out_file
 from doldrum.cli.output import JsonFlag, OutOption, emit, message
 from doldrum.cli.training_set import TRAINING_SET, RecipeOption, check_training, clean_or_poisoned, clean_set
 from doldrum.errors import InputError
-from doldrum.progress import waiting
+from doldrum.progress import progress_bar
 
 AttackOption = Annotated[str | None, typer.Option(help="The id of an attack; doldrum attacks lists all ids.")]
 RateOption = Annotated[float, typer.Option(help="Poisoned samples as a share of the whole training set.")]
@@ -81,6 +81,7 @@ def poison(
     import numpy as np
 
     from doldrum.attacks import get_attack, make_attack
+    from doldrum.attacks.registry import naming_settings
     from doldrum.poisoning import poison as poison_set
 
     if out.suffix.lower() != ".npz":
@@ -113,7 +114,8 @@ def poison(
         raise InputError(
             f"expected an attack whose trigger is known before training, got {attack}, which learns its trigger together with the model; use doldrum train --attack {attack}"
         )
-    bad = poison_set(clean if made.train_set is None else made.train_set, made.trigger, made.plan, seed=seed)
+    with naming_settings(_settings(settings)):
+        bad = poison_set(clean if made.train_set is None else made.train_set, made.trigger, made.plan, seed=seed)
     write_poisoned(out, bad, attack=attack)
     resume.unlink(missing_ok=True)
     message(f"wrote {len(bad)} images to {out}")
@@ -145,6 +147,21 @@ def train(
     With an attack, the trigger and the poisoning plan are written to a file of the same name that ends in .attack.json. The command doldrum
     evaluate looks for this .attack.json file. The state of the training is saved as OUT.resume after each epoch. If the attacker trains a model
     first, the state of this model is saved as OUT.resume.surrogate. To continue an interrupted run, run the same command again.
+
+    \b
+    Recipes for --recipe:
+      digits-mlp, digits-cnn  grey, 8 x 8, such as digits
+      fashion-cnn             grey, 28 x 28, such as fashion-mnist
+      fashion-cnn-fast        the same in a quarter of the time, less accurate
+      fashion-cnn-flip        the same, also with mirrored images
+      fashion-resnet          grey, 28 x 28: a small residual network
+      colour-cnn              colour, 32 to 64 pixels: minutes on one core
+      vit-small               colour, 32 to 64 pixels: a small transformer
+      preact-resnet18         colour, 32 to 64 pixels: use a GPU
+      vgg11-bn                colour, 32 to 64 pixels: use a GPU
+      transfer                colour, 64 to 224 pixels (best 160 or more):
+                              trains the last layer of a pretrained network
+      transfer-tuned          the same, and trains its last blocks too
 
     Example: doldrum train fashion-mnist:train --attack badnets --rate 0.01 --out bad.safetensors
     """
@@ -211,6 +228,9 @@ def evaluate(
         typer.Option(help="Trigger and poisoning plan. Default: the .attack.json next to the model, if there is one."),
     ] = None,
     confidence: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.95,
+    limit: Annotated[
+        int | None, typer.Option(help="Use only N of the images, drawn at random, the same ones in each run.")
+    ] = None,
     *,
     asked: dict[str, Any],
     json: JsonFlag = False,
@@ -222,9 +242,11 @@ def evaluate(
     """
     from doldrum.opening import ModelSettings
     from doldrum.poisoning import evaluate as evaluate_model
+    from doldrum.seeds import rng
     from doldrum.stats.proportions import proportion
 
     proportion(0, 1, level=confidence)  # refuses a wrong level before any work
+    check_limit(limit)
     settings = ModelSettings(model=model, **asked)
     trigger = plan = None
     beside = attack_beside(Path(model))
@@ -235,15 +257,19 @@ def evaluate(
     suspect = load_model(settings)
     classifier = suspect.classifier
     read = load_images(data, classifier=classifier, resize=settings.resize)
-    warn_of_preprocessing(suspect, read.images, settings, labels=read.images.labels)
-    with waiting(f"evaluating on {len(read.images):,} images"):
-        found = evaluate_model(classifier, read.images, trigger, plan, confidence=confidence)
+    images = read.images
+    if limit is not None:  # the first ones may all be of one class
+        images = images.take(sorted(rng(0, "evaluate").permutation(len(images))[:limit].tolist()))
+    warn_of_preprocessing(suspect, images, settings, labels=images.labels)
+    twice = 0 if plan is None or images.labels is None else int(plan.eligible(images.labels).sum())
+    with progress_bar("evaluating", len(images) + twice) as advance:
+        found = evaluate_model(classifier, images, trigger, plan, confidence=confidence, on_batch=advance)
     if trigger is None:
         message(f"no attack file at {beside}: only clean accuracy is measured")
     if found.invalid:
         message(f"{found.invalid} images got NaN or infinite scores and are counted as wrong")
     result = {"model": model, "data": data, "trigger": trigger and trigger.name, **found.to_dict()}
-    emit(result, as_json=json, out=out, table=_evaluation_table(found, read.images.class_names))
+    emit(result, as_json=json, out=out, table=_evaluation_table(found, images.class_names))
 
 
 def _holds_epochs(resume: Path) -> bool:

@@ -66,6 +66,9 @@ def calibrate(
 ) -> None:
     """Make a detector with a promised false-positive rate: fit it on some clean images, and calibrate it on others.
 
+    To fit the detector profile, at least 10 images are needed (100 work well, 500 better). To calibrate, at least 99 other images are needed for
+    --fpr 0.01, 19 for --fpr 0.05, and 9 for --fpr 0.1. So the smallest number in total is 109, 29 or 19.
+
     Images in arrays are read in place. Images that are not in arrays are decoded once into a folder beside --out. The folder takes one byte per
     pixel value, and is deleted when the command ends. An interrupted calibration keeps its measurements and its secret seed in OUT.resume. Run
     the same command again to continue.
@@ -74,10 +77,10 @@ def calibrate(
     """
     from doldrum.detectors import DETECTORS, save_detector
     from doldrum.detectors.contract.measuring import each_by
-    from doldrum.detectors.contract.splitting import check_apart, fit_and_calibration
+    from doldrum.detectors.contract.splitting import check_apart, fit_and_calibration, num_to_fit
     from doldrum.detectors.deploy.kept import holds_batches, kept_batches
     from doldrum.opening import ModelSettings
-    from doldrum.stats.conformal import check_size, needed_size, num_allowed
+    from doldrum.stats.conformal import num_allowed
 
     if detector not in DETECTORS:
         raise InputError(
@@ -96,10 +99,7 @@ def calibrate(
     made.check_classifier(classifier)
     with _decoded(clean, out, classifier, settings.resize, limit) as found:
         warn_of_preprocessing(suspect, found, settings)
-        half = min(len(found) // 2, _MOST_TO_FIT, len(found) - needed_size(fpr))
-        cut = half if fit_share is None else round(fit_share * len(found))
-        cut = max(1, cut)
-        check_size(len(found) - cut, fpr, what="images other than those used to fit")
+        cut = num_to_fit(len(found), fpr, least=made.fewest, most=_MOST_TO_FIT, share=fit_share)
         fit, calibration_set = fit_and_calibration(found, cut)
         check_apart(fit, calibration_set)
         resume = out.with_name(f"{out.name}.resume")
@@ -144,13 +144,19 @@ def _outlook(fitted: Detector, calibration: int, fpr: float) -> dict[str, Any]:
     without = (
         f", without any image for {seen.classes_without} of the {seen.classes} classes" if seen.classes_without else ""
     )
+    learned = f"the detector learned from {seen.images} images{without}"
+    told: dict[str, Any] = {"found": None, "unlucky": None, "classes_without": seen.classes_without}
+    if seen.classes_without > seen.classes / 2:
+        message(
+            f"{learned}. These are too few images per class to estimate how many triggers the detector finds. With more clean images, it finds more"
+        )
+        return {"outlook": told}
     message(
-        f"the detector learned from {seen.images} images{without}. The detector flags about {seen.found:.0%} of simulated triggers, and about {seen.unlucky:.0%} with an unlucky calibration set (the worst tenth "
-        f"of such sets). For a real trigger, the share of flagged images can be very different. With more clean images, the detector finds more triggers: with {_MANY_TO_FIT} images to fit and {_MANY_TO_FIT} images to "
-        "calibrate, the result depends little on chance"
+        f"{learned}. The detector flags about {seen.found:.0%} of simulated triggers, and about {seen.unlucky:.0%} with an unlucky calibration set (the worst tenth "
+        "of such sets). This estimate was checked only with models of ten classes. For a real trigger, the share of flagged images can be very different. With more clean "
+        f"images, the detector finds more triggers: with ten classes, {_MANY_TO_FIT} images to fit and {_MANY_TO_FIT} images to calibrate, the result depends little on chance"
     )
-    told = {"found": round(seen.found, 3), "unlucky": round(seen.unlucky, 3), "classes_without": seen.classes_without}
-    return {"outlook": told}
+    return {"outlook": told | {"found": round(seen.found, 3), "unlucky": round(seen.unlucky, 3)}}
 
 
 @takes_model

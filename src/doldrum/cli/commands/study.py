@@ -39,9 +39,21 @@ def study(
     time, and run it again to continue.
 
     A grid file has fields that all cells share, and [[cells]] tables with fields for only some cells. If a field is a list, each of its values gives
-    a cell (one combination of settings). Several lists give a cell for each combination of their values: attack = ["badnets", "blended"], seed = [0, 1, 2]. The fields are data, recipe, changes, attack,
-    rate, settings, target, inputs, pick, draws, strengths, sigma, seed. Some studies have additional fields. The page docs/how-to/run-a-study.md
-    has an example with every study's fields.
+    a cell (one combination of settings). Several lists give a cell for each combination of their values. The commonest fields:
+
+    \b
+    data = "digits"                  # doldrum datasets lists them
+    recipe = "digits-mlp"            # doldrum train --help lists them
+    inputs = 100                     # test images that are measured
+    draws = 50                       # noisy copies of each image
+    strengths = [0.1, 0.4, 1.6]      # of the noise
+    [[cells]]
+    attack = ["badnets", "blended"]  # doldrum attacks lists them
+    rate = 0.05                      # poisoned share of the training set
+    seed = [0, 1, 2]
+
+    All studies also have the fields changes (of the recipe), settings (of the attack), target, pick and sigma. Some studies have additional fields.
+    The page docs/how-to/run-a-study.md explains the fields of every study.
 
     Example: doldrum study smoothing --grid quick --out result, then doldrum report result
     """

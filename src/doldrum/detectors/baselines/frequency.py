@@ -24,6 +24,7 @@ from doldrum.seeds import rng
 __all__ = ["Frequency", "synthetic_triggers"]
 
 _FLOOR = 1e-4
+_FEWEST = 20
 
 
 def synthetic_triggers(images: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
@@ -94,11 +95,15 @@ class Frequency(Detector):
     def probes(self) -> Mapping[str, Probe]:
         return {}
 
+    @property
+    def fewest(self) -> int:
+        return _FEWEST
+
     def prepare(self, classifier: Classifier, clean: ImageSet) -> None:
         images = to_float(clean.images)
-        if len(images) < 20:
+        if len(images) < _FEWEST:
             raise InputError(
-                f"expected at least 20 clean images for fit, got {len(images)} images; give more clean images"
+                f"expected at least {_FEWEST} clean images for fit, got {len(images)} images; give more clean images"
             )
         good, bad = _features(images), _features(synthetic_triggers(images, self.probe_seed("triggers")))
         self.center_, self.scale_ = good.mean(axis=0), good.std(axis=0) + 1e-3

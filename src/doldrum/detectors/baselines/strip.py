@@ -82,6 +82,10 @@ class STRIP(Detector):
         self.mode: Mode = mode
         self.overlays_: NDArray[Any] | None = None
 
+    @property
+    def fewest(self) -> int:
+        return self.draws
+
     def prepare(self, classifier: Classifier, clean: ImageSet) -> None:
         if len(clean) < self.draws:
             raise InputError(

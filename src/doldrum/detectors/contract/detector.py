@@ -29,6 +29,7 @@ from doldrum.detectors.contract.measuring import (
     prepared,
 )
 from doldrum.detectors.contract.result import ScanResult
+from doldrum.detectors.contract.splitting import check_different
 from doldrum.detectors.contract.stages import Examined, new_draws
 from doldrum.errors import ClassifierError, InputError
 from doldrum.measuring import Checked, Measurement
@@ -107,7 +108,12 @@ class Detector(Hooks):
         self.classifier, self.calibration, self.engine, self.checked = classifier, None, "auto", None
         self.fitted_for = (classifier.fingerprint, classifier.input_shape, classifier.num_classes)
         self.seed_ = secrets.randbits(63) if self.seed is None else self.seed
+        ties = np.unique(conformal.tie_breakers(images.images, self.seed_))
         try:
+            if len(ties) < self.fewest <= len(images):
+                raise InputError(
+                    f"expected at least {self.fewest} different clean inputs for fit, got copies: only {len(ties)} of {len(images)} are different; add other clean inputs"
+                )
             self.prepare(classifier, images)
             run = self.run(images)
             if type(self).learn is not Hooks.learn:
@@ -116,7 +122,7 @@ class Detector(Hooks):
         except BaseException:
             self.classifier = self.fitted_for = None
             raise
-        self.fitted_on = np.unique(conformal.tie_breakers(images.images, self.seed_))
+        self.fitted_on = ties
         return self
 
     def calibrate(
@@ -134,13 +140,13 @@ class Detector(Hooks):
         `per_class=True` promises the rate for each predicted class separately (Mondrian calibration). With
         `per_class=True`, every class that the model predicts needs enough calibration inputs.
 
-        Before any work, raises InputError if there are too few inputs (the message gives the number needed), or if the
-        inputs were also used in `fit`. Use unfiltered clean inputs, including those that the classifier gets wrong.
+        Before any work, raises InputError if there are too few inputs (the message gives the number needed), if the
+        inputs were also used in `fit`, or if more than a tenth of them are copies of others. Use unfiltered clean inputs, including those that the classifier gets wrong.
         """
         each = self._each(workers, ray)
         seed, images = self.fitted_seed(), self.taken(clean)
         if not is_number(fpr):
-            raise InputError(f"expected a false-positive rate in (0, 1), got {fpr!r}; pass 0.01 for 1%")
+            raise InputError(f"expected a false-positive rate in (0, 1), got {fpr!r}; pass fpr=0.01 for 1%")
         conformal.check_size(len(images), fpr)
         ties = conformal.tie_breakers(images.images, seed)
         used = np.isin(ties, self.fitted_on)
@@ -148,6 +154,7 @@ class Detector(Hooks):
             raise InputError(
                 f"expected calibration inputs that were not used in fit, got {used.mean():.0%} of inputs that were also used in fit; split the clean inputs"
             )
+        check_different(ties, fpr)
         labels, scores = self.scored(images, each=each)
         if not (labels >= 0).any():
             raise InputError(

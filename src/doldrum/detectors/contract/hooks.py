@@ -46,9 +46,16 @@ class Hooks(ABC):
     learned: ClassVar[tuple[str, ...]] = ()
     """Names of the attributes that `prepare` and `learn` set."""
 
+    @property
+    def fewest(self) -> int:
+        """The smallest number of different clean inputs that `fit` works with."""
+        return 1
+
     def __init__(self, *, seed: int | None = None) -> None:
         if seed is not None and (not is_whole(seed) or seed < 0):
-            raise InputError(f"expected a whole number of at least 0 as seed, or None for a secret one, got {seed!r}")
+            raise InputError(
+                f"expected a whole number of at least 0 as seed=, got {seed!r}; leave out seed= for a secret one"
+            )
         self.seed = None if seed is None else int(seed)
         self.seed_: int | None = self.seed
         """The seed in use. If no seed was given, `fit` sets a secret one."""

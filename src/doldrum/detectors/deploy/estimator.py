@@ -15,6 +15,7 @@ from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet, as_image_set
 from doldrum.data.readers.objects import holds_images
 from doldrum.detectors.contract.detector import Detector
+from doldrum.detectors.contract.splitting import num_to_fit
 from doldrum.errors import InputError
 from doldrum.lazy import extras
 from doldrum.measuring.checks import check_shape
@@ -87,8 +88,7 @@ class OutlierDetector(OutlierMixin, BaseEstimator):
         seed = self._seed()
         # Not by the tie breakers themselves: the calibration inputs would be those with the highest ones.
         first = conformal.tie_breakers(images.images, child_seed(seed, "sklearn", "split")).argsort(kind="stable")
-        cut = min(max(1, round(self.fit_share * len(images))), len(images) - 1)
-        conformal.check_size(len(images) - cut, self.fpr)
+        cut = num_to_fit(len(images), self.fpr, least=detector.fewest, share=self.fit_share)
         fresh: Detector = type(detector)(**{**detector.settings, "seed": seed})
         fresh.fit(classifier, images.take(first[:cut]))
         calibration = images.take(first[cut:])

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from doldrum.detectors.contract.detector import Detector
 from doldrum.probes import OVERLAYS, Probe, default_families, overlay_draws
 
-__all__ = ["RESERVED", "OfFamilies"]
+__all__ = ["FEWEST", "RESERVED", "OfFamilies"]
+
+FEWEST = 10
+"""The smallest number of clean inputs that a profile is fitted on."""
 
 RESERVED = tuple(overlay_draws(OVERLAYS))
 """The names under which the families with overlays are listed."""
@@ -19,6 +22,10 @@ class OfFamilies(Detector):
 
     families: dict[str, Probe] | None
     overlays: int | None
+
+    @property
+    def fewest(self) -> int:
+        return FEWEST
 
     def _given(self) -> Mapping[str, Probe]:
         """The families of perturbations without the overlays."""

@@ -13,7 +13,7 @@ from doldrum.classifiers.base import Classifier
 from doldrum.data import ImageSet
 from doldrum.detectors.contract.evidence import Evidence
 from doldrum.detectors.profile import model
-from doldrum.detectors.profile.families import RESERVED, OfFamilies
+from doldrum.detectors.profile.families import FEWEST, RESERVED, OfFamilies
 from doldrum.detectors.profile.outlook import Outlook, found_shares, made_up
 from doldrum.detectors.profile.surprise import Surprise
 from doldrum.detectors.shared.overlays import check_overlays, draw_overlays
@@ -48,7 +48,7 @@ _FOLDS = 10
 _SHAPES = 0.4, 0.6, 1.05, 0.25
 _CONTENT_SHAPES = {"overlay": 0.34, "cutmix": 0.37, "hybrid": 0.58}
 _FLIP_SHAPE = 0.58
-_FEWEST, _MADE_UP = 10, 200
+_MADE_UP = 200
 
 
 class SmoothnessProfile(OfFamilies):
@@ -170,17 +170,17 @@ class SmoothnessProfile(OfFamilies):
         return made
 
     def prepare(self, classifier: Classifier, clean: ImageSet) -> None:
-        if len(clean) < _FEWEST:
+        if len(clean) < FEWEST:
             raise InputError(
-                f"expected at least {_FEWEST} clean inputs for fit, got {len(clean)}; 100 work well, 500 better"
+                f"expected at least {FEWEST} clean inputs for fit, got {len(clean)}; 100 work well, 500 better"
             )
         self.overlays_ = draw_overlays(clean, self._num_overlays, self.probe_seed("overlays"))
 
     def learn(self, evidence: Evidence) -> None:
         valid = evidence.labels >= 0
-        if valid.sum() < _FEWEST:
+        if valid.sum() < FEWEST:
             raise InputError(
-                f"expected at least {_FEWEST} clean inputs for fit with finite scores, got {valid.sum()} such inputs of {len(valid)}; check why "
+                f"expected at least {FEWEST} clean inputs for fit with finite scores, got {valid.sum()} such inputs of {len(valid)}; check why "
                 "the classifier returns NaN or infinite scores"
             )
         self.labels_ = evidence.labels[valid]
@@ -255,11 +255,14 @@ class SmoothnessProfile(OfFamilies):
 
         Up to 200 images of `fit` get a simulated trigger (`outlook.made_up`). Each image with a trigger is scored with
         a model that was fitted without this image. On average over eleven attacks, the estimated share was near the
-        share of real triggers that the detector found. The share for a single trigger may be far from the estimate. See
-        docs/results/few-images.md.
+        share of real triggers that the detector found. The share for a single trigger may be far from the estimate.
+        The estimate was checked with ten classes only. It is much too high if most classes have no image in `fit`
+        (`classes_without`). See docs/results/few-images.md.
 
-        Raises InputError if the detector is not fitted, or if there are too few calibration inputs to promise `fpr`.
+        Raises InputError if the detector is not fitted, if `calibration` is no whole number from 1 on, or
+        if there are too few calibration inputs to promise `fpr`.
         """
+        calibration = whole_number(calibration, "calibration=", least=1, hint="pass the number of calibration images")
         conformal.check_size(calibration, fpr)
         own = rng(self.fitted_seed(), "outlook")
         num_classes = self.fitted_for[2] if self.fitted_for else 0
