@@ -74,7 +74,7 @@ def test_toml_and_json_files_give_the_same_cells(smoothing, tmp_path):
         ({"attack": "badnet"}, "expected an attack among .*, got 'badnet'; did you mean 'badnets'"),
         ({"attack": ["badnets", "wanett"]}, "got 'wanett'; did you mean 'wanet'"),
         ({"data": "digit"}, "expected a data set among .*, got 'digit'; did you mean 'digits'"),
-        ({"recipe": "digits-mpl"}, "expected a recipe among"),
+        ({"recipe": "digits-mpl"}, "expected recipe= among"),
         ({"settings": {"sise": 2}}, "expected settings of badnets .*, got 'sise'"),
         ({"changes": {"epoch": 2}}, "expected changes to settings of a Recipe"),
         ({"draws": "many"}, "expected draws to be a whole number of at least 2 and at most 10,000, got 'many'"),
@@ -117,7 +117,7 @@ def test_what_a_user_sees_who_misspells(smoothing, grid, message):
 @pytest.mark.parametrize(
     ("name", "grid", "message"),
     [
-        ("smoothing", {"recipe": "colour-cn"}, "expected a recipe among"),
+        ("smoothing", {"recipe": "colour-cn"}, "expected recipe= among"),
         ("smoothing", {"settings": {"siz": 8}}, "expected settings of badnets"),
         ("smoothing", {"settings": {"size": 99}}, "size"),
         ("smoothing", {"target": 100}, "expected a target from 0 to 99, got 100"),
@@ -240,7 +240,7 @@ MOST = "expected rate= of at most 0.0"
         ({"attack": "tact", "rate": 0.2}, "expected rate= of at most 0.10153"),
         ({"attack": "sig", "settings": {"frequency": 3}, "data": "digits 1:10", "target": 9}, r"expected rate= of at most 0.0238095 \(14 of 588"),
         ({"attack": "tact", "data": "digits 1:100", "target": 8}, MOST),  # its source is the next class
-        ({"rate": 0.0001}, "expected rate to be 0 or at least 0.000695"),
+        ({"rate": 0.0001}, "expected rate= to be 0 or at least 0.000695"),
         ({"rate": 0.95}, "expected rate= of at most 0.90"),
         ({"attack": "wanet", "rate": 0.4}, "expected cover_rate of at most 0.6"),
         ({"settings": {"size": 9}}, "size"),

@@ -31,7 +31,7 @@ def test_too_few_test_images(monkeypatch, capsys, tmp_path):
 def test_a_size_that_the_data_set_does_not_have(monkeypatch, capsys, tmp_path):
     words = ("--attacks", "badnets", "--size", 500, "--out", tmp_path / "x.jsonl")
     found = refused(monkeypatch, capsys, "imagenet-study", *words)
-    assert "expected the option size of textures from 32 to 224, got '500'" in found
+    assert "expected the option size of textures to be a whole number from 32 to 224, got '500'" in found
 
 
 @pytest.mark.parametrize(

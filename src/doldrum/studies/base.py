@@ -7,7 +7,6 @@ of a cell, and the grids of the study.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from doldrum.attacks import ATTACKS, CLEAN, VictimSpec, check_attack
 from doldrum.attacks.ahead import check_ahead
-from doldrum.checks import is_number
+from doldrum.checks import is_number, nearest
 from doldrum.data.naming import Facts
 from doldrum.errors import InputError
 from doldrum.poisoning import PoisonPlan
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from doldrum.data import ImageSet
     from doldrum.data.naming import Named
 
-__all__ = ["STRENGTHS", "Cell", "Study", "datasets", "facts_of", "nearest", "num_test_images"]
+__all__ = ["STRENGTHS", "Cell", "Study", "datasets", "facts_of", "num_test_images"]
 
 STRENGTHS = (0.02, 0.05, 0.1, 0.15, 0.22, 0.35, 0.6, 1.0, 1.5, 2.5)
 """Noise strengths whose range contains the peak of the mean W of clean inputs (on Fashion-MNIST a flat peak, from .4 to 1.5)."""
@@ -243,16 +242,6 @@ def _named(name: str) -> tuple[Named, int]:
             f"write the name alone: {alone}"
         )
     return find_dataset(plain), ratio
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A suggestion for a misspelt name.
-
-    >>> nearest("strenghts", ["strengths", "draws"]), nearest("zzz", ["draws"])
-    ("did you mean 'strengths'?", 'pick one')
-    """
-    close = difflib.get_close_matches(str(name), list(known), n=1)
-    return f"did you mean {close[0]!r}?" if close else "pick one"
 
 
 def unknown(what: str, name: Any, known: Iterable[str]) -> str:

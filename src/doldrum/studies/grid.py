@@ -12,9 +12,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from doldrum.checks import unfit_path
+from doldrum.checks import nearest, unfit_path
 from doldrum.errors import InputError
-from doldrum.studies.base import Cell, Study, nearest, unknown
+from doldrum.studies.base import Cell, Study, unknown
 
 __all__ = ["expand_grid", "load_grid"]
 

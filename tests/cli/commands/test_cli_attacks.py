@@ -260,9 +260,9 @@ def test_an_out_that_cannot_be_written_is_refused_before_the_work(call, tmp_path
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--recipe", "transfr"), "expected a recipe among"),
+        (("--recipe", "transfr"), "expected --recipe among"),
         (("--attack", "badnet"), "expected an attack among"),
-        (("--attack", "badnets", "--rate", 2), "expected rate in [0, 1], got 2"),
+        (("--attack", "badnets", "--rate", 2), "expected --rate in [0, 1], got 2"),
         (("--attack", "badnets", "--set", "siz=8"), "expected settings of badnets"),
         (("--attack", "badnets", "--set", "size=99"), "expected images of at least 99 pixels a side, got 32 x 32"),
         (("--attack", "badnets", "--target", 100), "class 100"),
@@ -277,7 +277,7 @@ def test_what_needs_no_images_is_refused_before_any_are_made(call, tmp_path, mon
     assert code == 2, err
     assert message in err
     code, _, err = call("references", "--data", data, "--recipe", "transfr", "--out", tmp_path / "r")
-    assert (code, "expected a recipe among" in err) == (2, True), err
+    assert (code, "expected --recipe among" in err) == (2, True), err
     assert not list(tmp_path.iterdir())
 
 
