@@ -168,7 +168,7 @@ def test_what_does_not_fit_is_refused(estimator, detector):
         PoisonFilter(estimator, x, y, detector).evaluate_defence(np.full(30, 2))
     with pytest.raises(InputError, match=r"expected a fit_share in \(0, 1\), got 1.5"):
         TriggerDetector(estimator, MaxSoftmax(), fit_share=1.5)
-    with pytest.raises(InputError, match="expected at least 99 calibration inputs"):
+    with pytest.raises(InputError, match=r"expected at least 197 clean images for fpr=0\.01"):
         TriggerDetector(estimator, MaxSoftmax()).fit(drawn(100, 8))
     with pytest.raises(InputError, match=r"expected inputs of shape \(N, 1, 8, 8\)"):
         TriggerDetector(estimator, MaxSoftmax(), fpr=0.5).fit(np.zeros((50, 8, 8)))

@@ -51,9 +51,10 @@ def num_to_fit(
         hints.append(" and ".join([*["leave out fit_share="] * without, *rate]))
     else:
         hints[0] += f" (with fewer than {least + 1} clean images, no fpr= is possible)"
+    some = "" if share is None else "at least "
     given = f"fpr={fpr:g}" if share is None else f"fpr={fpr:g} and fit_share={share:g}"
     raise InputError(
-        f"expected at least {total} clean images for {given} ({least} to fit and {needed} to calibrate), got {count}; {', or '.join(hints)}{other}"
+        f"expected at least {total} clean images for {given} ({some}{least} to fit and {needed} to calibrate), got {count}; {', or '.join(hints)}{other}"
     )
 
 
