@@ -264,8 +264,11 @@ def test_an_out_that_cannot_be_written_is_refused_before_the_work(call, tmp_path
         (("--attack", "badnet"), "expected an attack among"),
         (("--attack", "badnets", "--rate", 2), "expected --rate in [0, 1], got 2"),
         (("--attack", "badnets", "--set", "siz=8"), "expected settings of badnets"),
-        (("--attack", "badnets", "--set", "size=99"), "expected images of at least 99 pixels a side, got 32 x 32"),
-        (("--attack", "badnets", "--target", 100), "class 100"),
+        (
+            ("--attack", "badnets", "--set", "size=99"),
+            "size of at most 32 pixels for images of 32 x 32 pixels, got 99; lower its size (--set size)",
+        ),
+        (("--attack", "badnets", "--target", 100), "expected --target to be a class number below 100"),
         (("--recipe", "transfer", "--data", "digits"), "expected colour images"),
         (("--out", "/proc/x.safetensors"), "can be written"),
     ],

@@ -243,9 +243,9 @@ def evaluate(
     from doldrum.opening import ModelSettings
     from doldrum.poisoning import evaluate as evaluate_model
     from doldrum.seeds import rng
-    from doldrum.stats.proportions import proportion
 
-    proportion(0, 1, level=confidence)  # refuses a wrong level before any work
+    if not 0 < confidence < 1:
+        raise InputError(f"expected --confidence between 0 and 1, got {confidence}; e.g. 0.95")
     check_limit(limit)
     settings = ModelSettings(model=model, **asked)
     trigger = plan = None
