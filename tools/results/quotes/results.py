@@ -38,7 +38,9 @@ def detectors(studies: Studies) -> list[tuple[str, str, str]]:
         (f"Fashion-MNIST, {len(kept_out)} attacks kept out of the design (*)", *both("detection-fashion", kept_out)),
         ("an MLP, 5 attacks", *both("detection-mlp", detection.FIVE)),
         ("Fashion-MNIST, 3 attacks with image-wide triggers, kept out of the design", *both("detection-wide", IMAGE_WIDE_HELD_OUT)),
-        ("photographs of 100 classes, 8 attacks", *_photographed(studies)),
+        ("photographs of 100 classes, 8 attacks", *_photographed(studies, pictures.SMALL)),
+        ("photographs of 400 classes, 4 attacks", *_photographed(studies, pictures.MANY)),
+        ("photographs of 160 x 160 pixels, transfer learning, few clean images, 3 attacks", *_photographed(studies, pictures.TRANSFER)),
         ("emoji, in colour, 5 attacks", *both("detection-colour", detection.COLOUR)),
     ]  # fmt: skip
 
@@ -52,12 +54,12 @@ def earlier(studies: Studies) -> str:
 
 
 def photographs(studies: Studies) -> str:
-    ours, strip = _photographed(studies)
+    ours, strip = _photographed(studies, pictures.SMALL)
     return f"On photographs of 100 classes, the smoothness profile finds {ours} of the triggered inputs of eight attacks, and STRIP {strip}"
 
 
-def _photographed(studies: Studies) -> tuple[str, str]:
-    rows = (pictures.attacked(pictures.of(studies, pictures.SMALL, d)) for d in (PROFILE, STRIP))
+def _photographed(studies: Studies, study: str) -> tuple[str, str]:
+    rows = (pictures.attacked(pictures.of(studies, study, d)) for d in (PROFILE, STRIP))
     ours, strip = (short(mean_over_attacks(each, "tpr1")) for each in rows)
     return ours, strip
 
