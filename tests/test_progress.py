@@ -89,7 +89,13 @@ def test_the_command_says_it_while_a_model_is_opened_and_checked(call, monkeypat
         told.append(what)
         yield
 
-    for place in ("cli.inputs", "cli.commands.measure", "cli.commands.attacks"):
+    @contextmanager
+    def counted(what, total, *, show=True):
+        told.append((what, total))
+        yield lambda n: None
+
+    monkeypatch.setattr("doldrum.cli.commands.attacks.progress_bar", counted)
+    for place in ("cli.inputs", "cli.commands.measure"):
         monkeypatch.setattr(f"doldrum.{place}.waiting", heard)
     torch.manual_seed(0)
     data = dd.ImageSet(np.random.default_rng(0).random((300, 1, 8, 8), dtype=np.float32), labels=np.arange(300) % 4)
@@ -99,7 +105,7 @@ def test_the_command_says_it_while_a_model_is_opened_and_checked(call, monkeypat
     assert told == ["opening the model", "checking the model and its engines"]
     told.clear()
     assert call("evaluate", model, tmp_path / "x.npz")[0] == 0
-    assert told == ["opening the model", "evaluating on 300 images"]
+    assert told == ["opening the model", ("evaluating", 300)]
     told.clear()
     code = call("calibrate", model, tmp_path / "x.npz", "--detector", "max-softmax", "--out", tmp_path / "g.doldrum")[0]
     assert code == 0

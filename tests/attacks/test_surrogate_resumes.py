@@ -67,4 +67,4 @@ def test_a_victim_of_the_cache_goes_on_and_leaves_nothing_else(epochs: dict[str,
     assert epochs["run"] == 2
     assert found.model.fingerprint == want.model.fingerprint
     names = [sorted(p.name for p in (tmp_path / f).iterdir()) for f in ("whole", "cut")]
-    assert names[0] == names[1] == [f"{spec.key}.json", f"{spec.key}.safetensors"]
+    assert names[0] == names[1] == [f"{spec.key}.{end}" for end in ("json", "lock", "safetensors")]

@@ -143,7 +143,7 @@ def test_without_clean_images_it_ranks(material, tmp_path, count, least):
 
 
 def test_too_few_clean_images_are_refused_with_the_number_needed(material, tmp_path):
-    with pytest.raises(InputError, match=r"at least 149 clean images .* got 120.*--fpr 0\.015"):
+    with pytest.raises(InputError, match=r"at least 149 clean images .* got 120.*fpr=0\.015"):
         run_audit(settings(material, tmp_path, material.images[:120], material.images[200:260]))
     with pytest.raises(InputError, match="at least 50 images to compare"):
         run_audit(settings(material, tmp_path / "b", None, material.images[:49]))

@@ -32,5 +32,5 @@ def test_settings_are_checked(settings):
 
 
 def test_too_small_an_image():
-    with pytest.raises(InputError, match="at least 5 pixels"):
+    with pytest.raises(InputError, match="at most 4 pixels together for images of 4 x 9 pixels, got 5"):
         Patch(size=3, margin=2)(np.zeros((1, 1, 4, 9), dtype=np.float32))

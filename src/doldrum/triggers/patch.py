@@ -70,7 +70,7 @@ def corner_slices(shape: tuple[int, ...], *, size: int, corner: str, margin: int
     height, width = shape
     if size + margin > min(height, width):
         raise InputError(
-            f"expected a patch with a size of at most {min(height, width) - margin} pixels for images of {height} x {width} pixels, got {size}; lower its size"
+            f"expected a patch whose size and margin make at most {min(height, width)} pixels together for images of {height} x {width} pixels, got {size + margin}; make the patch smaller"
         )
     top = margin if corner.startswith("upper") else height - margin - size
     left = margin if corner.endswith("left") else width - margin - size

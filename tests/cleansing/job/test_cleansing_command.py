@@ -290,7 +290,7 @@ def edit(folder, name, where, value) -> None:
         ("none.npz", r"--clean .*none\.npz: expected at least one image, got none: shape \(0, 1, 8, 8\)"),
         (
             "few.npz",
-            r"expected at least 100 clean images for fpr=0\.05 .* got 5; add clean images",
+            r"expected at least 100 clean images for fpr=0\.05 .* got 10; add clean images",
         ),
         ("copies.npz", r"expected clean images that differ, got copies: .* remove them"),
     ],

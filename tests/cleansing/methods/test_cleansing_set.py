@@ -229,7 +229,7 @@ def test_a_clean_set_ends_with_0(made, call, near, tmp_path) -> None:
         ({"--model": "nowhere.onnx"}, "not there"),
         ({"--clean": "nowhere"}, "--clean as a file or folder that exists"),
         ({"--rate": "0.7"}, "rate above 0"),
-        ({"--fpr": "0.00001"}, "false-positive rate"),
+        ({"--fpr": "0.00001"}, "add clean images, or pass --fpr"),
         ({"data": "nowhere.npz"}, "not there"),
         ({"data": "broken.npz"}, "whole zip"),
         ({"data": "pickled.npz"}, "never loaded"),

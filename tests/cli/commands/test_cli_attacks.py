@@ -152,7 +152,7 @@ def test_bad_input_is_one_line_and_exit_code_2(call, tmp_path) -> None:
             out,
         ),
         "at least 0 as --target, got -1": ("poison", "digits", "--attack", "badnets", "--target", -1, "--out", out),
-        "got 80; lower its size (--set size)": (
+        "got 80; make the patch smaller (--set size)": (
             "poison",
             "digits",
             "--attack",
@@ -266,7 +266,7 @@ def test_an_out_that_cannot_be_written_is_refused_before_the_work(call, tmp_path
         (("--attack", "badnets", "--set", "siz=8"), "expected settings of badnets"),
         (
             ("--attack", "badnets", "--set", "size=99"),
-            "size of at most 32 pixels for images of 32 x 32 pixels, got 99; lower its size (--set size)",
+            "at most 32 pixels together for images of 32 x 32 pixels, got 99; make the patch smaller (--set size)",
         ),
         (("--attack", "badnets", "--target", 100), "expected --target to be a class number below 100"),
         (("--recipe", "transfer", "--data", "digits"), "expected colour images"),

@@ -8,7 +8,12 @@ from results.figures import Row, Studies, mean, mean_over_attacks, short, table
 from results.quotes.detection import TWELVE, inside
 
 PAGE = "docs/results/photographs.md"
-SMALL, MANY, TRANSFER, TRANSFER_MORE = "detection-textures", "detection-textures-400", "detection-transfer", "detection-transfer-900"
+SMALL, MANY, TRANSFER, TRANSFER_MORE = (
+    "detection-textures",
+    "detection-textures-400",
+    "detection-transfer",
+    "detection-transfer-900",
+)
 DEEP = "detection-preact"
 FEWEST = 20
 """A model with fewer triggered inputs on which the attack succeeds is left out."""
