@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from doldrum.attacks.registry import check_attack, check_settings, get_attack
+from doldrum.attacks.registry import check_attack, check_settings
 from doldrum.data import ImageSet
 from doldrum.poisoning import PoisonPlan
 from doldrum.training.recipe import get_recipe
@@ -32,8 +32,9 @@ def check_ahead(
 ) -> None:
     """Raise InputError for what cannot work with any images: an unknown name, or a rate or setting out of range.
 
-    If `facts` about the data set are known, images are refused that the network, the trigger or the target class does
-    not fit. The network is checked only if a model is trained (`trains`), since this needs torch. Whether a class has enough images for the rate is not checked: `check_attack` does this with the images.
+    If `facts` about the data set are known, a network, a trigger or a target class that does not fit its images is
+    refused too. The network is checked only if a model is trained (`trains`), since this needs torch. Whether a class
+    has enough images for the rate is not checked here: `check_attack` checks this with the images.
     """
     chosen = get_recipe(recipe)
     if trains:
@@ -44,7 +45,6 @@ def check_ahead(
             check_fits(chosen.network, input_shape=facts.input_shape, num_classes=facts.classes)
     if attack is None:
         return
-    get_attack(attack)
     check_settings(attack, settings or {})
     PoisonPlan(rate=rate, target=target)
     if facts is not None:

@@ -21,7 +21,7 @@ from doldrum.poisoning.plan import PoisonPlan
 from doldrum.stats.proportions import proportion
 from doldrum.triggers.base import Trigger
 
-__all__ = ["Evaluation", "Share", "evaluate"]
+__all__ = ["Evaluation", "Share", "check_confidence", "evaluate"]
 
 
 @dataclass(frozen=True)
@@ -134,8 +134,7 @@ def evaluate(
             raise InputError(
                 f"expected a {kind.__name__} object, got {type(value).__name__}; pass the {kind.__name__} with which the training set was poisoned"
             )
-    if not (is_number(confidence) and 0 < confidence < 1):
-        raise InputError(f"expected confidence= between 0 and 1, got {confidence}; e.g. 0.95")
+    check_confidence(confidence)
     num_classes = len(test_set.class_names)
     model = _as_model(model, test_set)
     if isinstance(model, Classifier) and labels.max() >= model.num_classes:
@@ -188,6 +187,12 @@ def _as_model(model: Any, test_set: ImageSet) -> Any:
         if not callable(model) or type(model).__module__.partition(".")[0] == "transformers":
             raise
         return model
+
+
+def check_confidence(confidence: Any) -> None:
+    """Raise InputError for a value that is not a confidence level."""
+    if not (is_number(confidence) and 0 < confidence < 1):
+        raise InputError(f"expected confidence= between 0 and 1, got {confidence}; e.g. 0.95")
 
 
 def _predict(

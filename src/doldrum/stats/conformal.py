@@ -354,11 +354,8 @@ def _numbers(values: ArrayLike, what: str) -> NDArray[np.float64]:
     if found.ndim != 1:
         raise InputError(f"expected a list of {what}, got shape {found.shape}; pass one number per input")
     if np.isnan(found).any():
-        raise InputError(
-            f"expected {what} without NaN, got {int(np.isnan(found).sum())}; use infinity for the most suspicious score"
-            if what.endswith("scores")
-            else f"expected {what} without NaN, got {int(np.isnan(found).sum())}; leave these out"
-        )
+        hint = "use infinity for the most suspicious score" if what.endswith("scores") else "leave these out"
+        raise InputError(f"expected {what} without NaN, got {int(np.isnan(found).sum())}; {hint}")
     return found
 
 

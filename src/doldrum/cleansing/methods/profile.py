@@ -42,10 +42,7 @@ def check_enough(data: ImageSet, clean: ImageSet | None, fpr: float) -> None:
 def check_clean(clean: ImageSet, fpr: float) -> None:
     """Raise InputError unless there are enough different clean inputs to fit the profile and to promise `fpr`."""
     needed = needed_size(fpr)
-    total = max(
-        2 * _FEWEST_TO_FIT,
-        min(2 * needed - 1, needed + _MOST_TO_FIT) if needed <= _MOST_TO_FIT else needed + _MOST_TO_FIT,
-    )
+    total = max(2 * _FEWEST_TO_FIT, needed + min(needed - 1, _MOST_TO_FIT))
     if len(clean) < total:
         left = len(clean) - _to_fit(clean)
         other = f", or pass fpr={smallest_fpr_text(left)}" if _to_fit(clean) >= _FEWEST_TO_FIT else ""

@@ -114,7 +114,7 @@ def poison(
         raise InputError(
             f"expected an attack whose trigger is known before training, got {attack}, which learns its trigger together with the model; use doldrum train --attack {attack}"
         )
-    with naming_settings(_settings(settings)):
+    with naming_settings(chosen):
         bad = poison_set(clean if made.train_set is None else made.train_set, made.trigger, made.plan, seed=seed)
     write_poisoned(out, bad, attack=attack)
     resume.unlink(missing_ok=True)
@@ -242,10 +242,10 @@ def evaluate(
     """
     from doldrum.opening import ModelSettings
     from doldrum.poisoning import evaluate as evaluate_model
+    from doldrum.poisoning.evaluate import check_confidence
     from doldrum.seeds import rng
 
-    if not 0 < confidence < 1:
-        raise InputError(f"expected --confidence between 0 and 1, got {confidence}; e.g. 0.95")
+    check_confidence(confidence)
     check_limit(limit)
     settings = ModelSettings(model=model, **asked)
     trigger = plan = None

@@ -21,7 +21,7 @@ Draws = Mapping[str, NDArray[np.int16]]
 @dataclass(frozen=True)
 class Outlook:
     """The estimated performance of a fitted profile at a promised false-positive rate, for a number of calibration
-    inputs. The estimate was checked with ten classes only, and is much too high if most classes have no image in `fit`.
+    inputs. The estimate was checked with ten classes only, and is not reliable if most classes have no image in `fit`.
 
     Parameters
     ----------

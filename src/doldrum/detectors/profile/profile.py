@@ -256,7 +256,7 @@ class SmoothnessProfile(OfFamilies):
         Up to 200 images of `fit` get a simulated trigger (`outlook.made_up`). Each image with a trigger is scored with
         a model that was fitted without this image. On average over eleven attacks, the estimated share was near the
         share of real triggers that the detector found. The share for a single trigger may be far from the estimate.
-        The estimate was checked with ten classes only. It is much too high if most classes have no image in `fit`
+        The estimate was checked with ten classes only. It is not reliable if most classes have no image in `fit`
         (`classes_without`). See docs/results/few-images.md.
 
         Raises InputError if the detector is not fitted, if `calibration` is no whole number from 1 on, or
