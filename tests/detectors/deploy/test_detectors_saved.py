@@ -95,7 +95,7 @@ def header_only(shape):
 SCORES = "calibration.scores.npy"
 HOSTILE = {
     "another format": ({"change": {"format": "other"}}, "expected a file of the format"),
-    "another version": ({"change": {"version": 99}}, "expected a file of version 5, got version 99"),
+    "another version": ({"change": {"version": 99}}, "expected a file of version 6, got version 99"),
     "unknown field": ({"change": {"hook": "os.system"}}, "expected the fields of a detector"),
     "unknown detector": ({"change": {"detector": "os.system"}}, "expected a detector among"),
     "detector of another type": ({"change": {"detector": ["w"]}}, "expected a detector among"),

@@ -136,10 +136,31 @@ def plain_shares(fit, rows):
     return found
 
 
+@functools.cache
+def plain_lift(fit, rows, k, to):
+    """How many times as often as others do inputs of label k change to the label `to`, by the docstring of log_nearness."""
+
+    def went(i, v):
+        changed = [d for r in fit.responses.values() for d in r.draws[i].ravel() if d >= 0 and d != fit.labels[i]]
+        return changed.count(v) / len(changed) if changed else 0
+
+    all_of = [sum(went(i, v) for i in rows) + 0.3 for v in range(fit.num_classes)]
+    expected = all_of[to] / (sum(all_of) - all_of[k])
+    own = [i for i in rows if fit.labels[i] == k]
+    total = sum(went(i, v) for i in own for v in range(fit.num_classes))
+    return (sum(went(i, to) for i in own) + 2 * expected) / (total + 2) / expected
+
+
+def plain_nearness(fit, rows, k, to):
+    if k == to or k not in fit.labels[list(rows)]:
+        return 1
+    return np.sqrt(plain_lift(fit, tuple(rows), k, to) * plain_lift(fit, tuple(rows), to, k))
+
+
 def plain_parts(fit, new, i, rows, shares, still, outliers):
-    """Joint ratio, unlikeliness, the families' ratios and calms of input i, held against `rows` of fit."""
+    """Distance of the classes, joint ratio, unlikeliness, the families' ratios and calms of input i, held against `rows` of fit."""
     label = int(new.labels[i])
-    null, bad, outlier, mine_, others = [], [], [], [], []
+    null, bad, outlier, mine_, others, near = [], [], [], [], [], []
     for k, parts in shares.items():
         for w in parts:
             weight = (sum(w.values()) + 1) / (len(w) + len(parts)) * len(w) / len(rows)
@@ -167,10 +188,12 @@ def plain_parts(fit, new, i, rows, shares, still, outliers):
                 bad.append(triggered)
                 outlier.append((np.prod(plain) + np.prod(kept)) / 2)
                 others.append(weight)
+                near.append(weight * plain_nearness(fit, rows, label, k))
     null, bad = np.array(null), np.array(bad)
     p0 = np.average(null.prod(axis=1), weights=mine_)
     either = (1 - outliers) * p0 + outliers * np.average(outlier, weights=others)
-    ratios = np.log(np.average(bad.prod(axis=1), weights=others)) - np.log(either)
+    p1 = np.log(np.average(bad.prod(axis=1), weights=others))
+    distance = p1 - np.log(np.average(bad.prod(axis=1), weights=near))
     by = [
         np.log(np.average(bad[:, f], weights=others)) - np.log(np.average(null[:, f], weights=mine_))
         for f in range(null.shape[1])
@@ -185,7 +208,7 @@ def plain_parts(fit, new, i, rows, shares, still, outliers):
         spread = np.sqrt((sum(its) + 20 * np.mean(squares)) / (len(its) + 20)) + 0.05
         own = new.responses[name].draws[i]
         calms[name] = ((own == label).sum() / (own >= 0).sum() - means[label]) / spread
-    return [ratios, -np.log(p0), *by, *(np.mean([calms[n] for n in group]) for group in still)]
+    return [distance, p1 - np.log(either), -np.log(p0), *by, *(np.mean([calms[n] for n in group]) for group in still)]
 
 
 def plain_surprise(reference, value, shape):
@@ -200,17 +223,17 @@ def plain_surprise(reference, value, shape):
 
 def plain_sum(inner, parts, families, content=()):
     shapes = [0.4, 0.6, *[1.05] * families, 0.25, *content]
-    s = [plain_surprise(inner[:, j], value, shapes[j]) for j, value in enumerate(parts)]
+    s = [plain_surprise(inner[:, j + 1], value, shapes[j]) for j, value in enumerate(parts[1:])]
     ratios, calm = [s[0], s[1], np.mean(s[2 : 2 + families])], s[2 + families :]
     each = min(1, 2 / max(len(content), 1))
     total = ratios[0] + ratios[1] + 0.5 * ratios[2] + 0.25 * calm[0] + each * sum(calm[1:])
-    return total + 0.75 * max(ratios) + 0.5 * max(calm)
+    return total + 0.75 * max(ratios) + 0.5 * max(calm) + 1.5 * parts[0]
 
 
 def expected_score(fit, new, still, content=(), outliers=1e-5):
     """The docstring of SmoothnessProfile as loops, and the parts of the inputs of fit, each held against nine tenths."""
     n, families = len(fit), len(fit.responses)
-    inner = np.empty((n, 2 + families + len(still)))
+    inner = np.empty((n, 3 + families + len(still)))
     for fold in range(10):
         rest = [i for i in range(n) if i % 10 != fold]
         shares = plain_shares(fit, rest)

@@ -25,7 +25,7 @@ from doldrum.probes import Probe, probe_from_dict
 
 __all__ = ["load_detector", "save_detector"]
 
-FORMAT, VERSION = "doldrum detector", 5
+FORMAT, VERSION = "doldrum detector", 6
 _MANIFEST = "detector.json"
 _MOST_ENTRIES, _MOST_TEXT, _MOST_BYTES = 256, 1 << 20, 1 << 30
 _MOST_FORWARDS = 1_000_000

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.detectors.profile.curves import log_sum
+from doldrum.detectors.profile.nearness import log_nearness
 from doldrum.detectors.profile.rates import Rates, RatesOf, any_label, sparse_tally
 
 __all__ = ["TO_LABEL", "Components"]
@@ -37,6 +38,7 @@ class Components:
 
     def __init__(self, rates: Rates, shares: Array) -> None:
         places, labels, self._num_classes = rates.places, rates.labels, rates.num_classes
+        self._places, self._labels = places, labels
         self._seen, row, count = np.unique(labels, return_inverse=True, return_counts=True)
         self._number = np.full(
             rates.num_classes, len(self._seen)
@@ -74,24 +76,27 @@ class Components:
             found = self._table[place * self._num_classes + label]
         return np.ascontiguousarray(np.where((places >= 0)[:, :, None], found, 1.0).transpose(0, 2, 1))
 
-    def weights(self, labels: NDArray[np.int16]) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
-        """The log weights of the R components for N inputs with the given labels. Four arrays are returned. The first
+    def weights(self, labels: NDArray[np.int16]) -> tuple[Array, Array, Array, Array, NDArray[np.bool_]]:
+        """The log weights of the R components for N inputs with the given labels. Five arrays are returned. The first
         array (N, R) has the log weights of the components with the input's label, and the second array (N, R) has the
-        log weights of all other components. The third array (2, N) has the logs of the two sums of weights. The fourth
-        array (N,) says whether the input's label has no component."""
-        mine, other, totals, unseen = self._weights
+        log weights of all other components. The third array (N, R) has the weights of the second, each multiplied by
+        the nearness of the component's label to the input's (`nearness.log_nearness`). The fourth array (3, N) has the
+        logs of the three sums of weights. The fifth array (N,) says whether the input's label has no component."""
+        mine, other, near, totals, unseen = self._weights
         at = self._number[labels]
-        return mine[at], other[at], totals[:, at], unseen[at]
+        return mine[at], other[at], near[at], totals[:, at], unseen[at]
 
     @cached_property
-    def _weights(self) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
+    def _weights(self) -> tuple[Array, Array, Array, Array, NDArray[np.bool_]]:
         """The arrays whose rows `weights` selects: one row for each label of the clean inputs, and a last row for all
         other labels."""
         same = self.kinds[None, :] == np.append(self._seen, -1)[:, None]
         alone, unseen = ~same.all(axis=1), ~same.any(axis=1)
         other = np.where(same & alone[:, None], -np.inf, self._log_weights)
         mine = np.where(same | unseen[:, None], self._log_weights, -np.inf)
-        return mine, other, log_sum(np.stack([mine, other]), axis=2), unseen
+        near = other.copy()
+        near[:-1] += log_nearness(self._places, self._labels, self._num_classes)[:, self._row]
+        return mine, other, near, log_sum(np.stack([mine, other, near]), axis=2), unseen
 
     def _at(self, place: NDArray[np.int64], label: NDArray[np.int64]) -> Array:
         """The probability of label `label[m]` at place `place[m]` under each component, for each m, as an array (M,

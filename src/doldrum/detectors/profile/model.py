@@ -90,6 +90,10 @@ class Clean:
     label. An outlier is modelled like a triggered input, except that the probability q is the same for all its draws:
     either 0 or .05. Without outliers in the model, a misclassified clean input would look like an input with a trigger
     that every perturbation destroys.
+
+    A misclassified input and a triggered one differ in one more way. The true class of a misclassified input is usually
+    near the predicted class, while that of a triggered input may be any class. So the class that the labels change to
+    is compared with the classes that are near the predicted one.
     """
 
     def __init__(self, draws: Draws, labels: NDArray[np.int16], num_classes: int, shares: Array) -> None:
@@ -110,8 +114,10 @@ class Clean:
         return (calm(draws, labels) - means[labels]) / spreads[labels]
 
     def ratios(self, draws: Draws, labels: NDArray[np.int16]) -> Array:
-        """Log likelihood ratios (N, 2 + families) of the draws, given the input's label. The columns are:
+        """Log likelihood ratios (N, 3 + families) of the draws, given the input's label. The columns are:
 
+        - the distance of the classes, log p(draws | triggered) - log p(draws | triggered, of a near class): how far the
+          class that the labels change to is from the input's label (`nearness.log_nearness`);
         - for all families together, log p(draws | triggered) - log p(draws | clean, possibly an outlier);
         - for all families together, -log p(draws | clean, no outlier);
         - for each family, log p(draws | triggered) - log p(draws | clean, no outlier).
@@ -127,11 +133,12 @@ class Clean:
         mixtures = self._mixtures
         # (families, N, components)
         clean, bad, kept = self._of(places, labels, mixtures.read(places))
-        mine, other, totals, unseen = mixtures.weights(labels)
+        mine, other, near, totals, unseen = mixtures.weights(labels)
         # The families one by one, then all of them jointly; of the last, also without a trigger, and as outliers.
         null = log_sum(np.concatenate([clean, clean.sum(axis=0)[None]]) + mine, axis=2) - totals[0]
         jointly = np.stack([bad.sum(axis=0), clean.sum(axis=0), kept.sum(axis=0)])
         alternative = log_sum(np.concatenate([bad, jointly]) + other, axis=2) - totals[1]
+        nearby = log_sum(jointly[0] + near, axis=1) - totals[2]
         for label in np.unique(labels[unseen]):  # no component of its own: what others let expect stands in
             its = labels == label
             seen = _read(self._rates.of(int(label))[None], places[its], empty=1.0)
@@ -139,7 +146,8 @@ class Clean:
             null[:, its] = np.concatenate([base, base.sum(axis=0)[None]])
         outliers = log_sum(alternative[-2:], axis=0) - np.log(2)
         either = np.logaddexp(np.log1p(-_OUTLIERS) + null[-1], np.log(_OUTLIERS) + outliers)
-        return np.column_stack([alternative[-3] - either, -null[-1], *(alternative[:-3] - null[:-1])])
+        ratios = alternative[:-3] - null[:-1]
+        return np.column_stack([alternative[-3] - nearby, alternative[-3] - either, -null[-1], *ratios])
 
     def _of(self, places: NDArray[np.int16], labels: NDArray[np.int16], seen: Array) -> tuple[Array, Array, Array]:
         """Three arrays (families, N, R) of log likelihoods of the draws: without a trigger, with a trigger, and for an

@@ -41,6 +41,7 @@ _NOISES = (Gaussian.family, Uniform.family, PixelAblation.family, BandNoise.fami
 # Weights, besides 1 for the joint ratio and for unlikeliness: ratio by family, calm under noises; calm under all changes of content, and under
 # one of them at most. Added to these: the highest of the first three parts, and the highest calm. See docs/results/detection-design.md.
 _FAMILIES, _CALM, _CONTENT, _ONE_CONTENT = 0.5, 0.25, 2.0, 1.0
+_DISTANCE = 1.5  # of the distance of the classes, which is no surprise: near 0 if there is nothing to learn about classes
 _HIGHEST_RATIO, _HIGHEST_CALM = 0.75, 0.5
 _FOLDS = 10
 # Mean excess of clean inputs over the 90th percentile of each part, by its distance from the median: joint ratio, unlikeliness, ratio of a
@@ -60,7 +61,8 @@ class SmoothnessProfile(OfFamilies):
     alone, the share of triggered inputs that the fitted detector will flag. The detector knows neither trigger nor
     target. The score has eight parts. Each part is turned into a *surprise*: -log of the share of clean inputs with at
     least this value (`surprise.Surprise`). The score is the weighted sum of the eight surprises, plus 0.75 times the
-    highest of the first three, plus 0.5 times the highest of the five that measure stability:
+    highest of the first three, plus 0.5 times the highest of the five that measure stability, plus 1.5 times the
+    distance of the classes:
 
     1. *likelihood ratio, joint* (weight 1): log of p(labels | a clean input of another class with a trigger for this
        label) over p(labels | a clean input of this label). Clean inputs of a label are modelled as a mixture of
@@ -81,6 +83,11 @@ class SmoothnessProfile(OfFamilies):
        is flipped or turned (`probes.Flip`).
 
     The highest surprises are added because some triggers show in one part alone.
+
+    The *distance of the classes* is log p(labels | a clean input of another class with a trigger) - log p(labels | the
+    same, but classes near the predicted class are more probable). Two classes are near if perturbed inputs of one often
+    get the label of the other (`nearness.log_nearness`). The distance is low for misclassified clean inputs, whose true
+    class is usually near the predicted one.
 
     The first three parts use the class that the label changes to when a perturbation destroys the trigger (for example,
     when a patch is shifted, or in an all-to-all attack). The others find triggers that the perturbation does not
@@ -237,7 +244,7 @@ class SmoothnessProfile(OfFamilies):
             draws = {k: evidence.responses[k].draws for k in self.draws_}
             if len(valid) < len(evidence):
                 draws = {k: d[valid] for k, d in draws.items()}
-            found[valid] = self._sum(surprise(self._parts(clean, draws, evidence.labels[valid])))
+            found[valid] = self._sum(self._parts(clean, draws, evidence.labels[valid]), surprise)
         return found
 
     def left_out(self) -> NDArray[np.float64]:
@@ -247,7 +254,7 @@ class SmoothnessProfile(OfFamilies):
         Use these scores to rank a set of inputs if you do not know which inputs are clean. No false-positive rate can
         be promised from these scores.
         """
-        return self._sum(self._surprise()(self.reference_))
+        return self._sum(self.reference_, self._surprise())
 
     def outlook(self, *, calibration: int, fpr: float = 0.01) -> Outlook:
         """Estimate the share of triggered inputs that will be flagged at a promised false-positive rate, with this
@@ -270,7 +277,7 @@ class SmoothnessProfile(OfFamilies):
         for clean, apart in self._left_out(num_classes):
             some = apart[: _MADE_UP // _FOLDS]
             draws, labels = made_up({f: d[some] for f, d in self.draws_.items()}, self.labels_[some], num_classes, own)
-            scores.append(self._sum(self._surprise()(self._parts(clean, draws, labels))))
+            scores.append(self._sum(self._parts(clean, draws, labels), self._surprise()))
         shares = found_shares(self.left_out(), np.concatenate(scores), calibration=calibration, fpr=fpr, rng=own)
         return Outlook(
             images=len(self.labels_),
@@ -284,16 +291,17 @@ class SmoothnessProfile(OfFamilies):
     def _surprise(self) -> Surprise:
         joint, unlikely, family, calm = _SHAPES
         content = [_CONTENT_SHAPES.get(name, _FLIP_SHAPE) for name in self._content]
-        return Surprise(self.reference_, [joint, unlikely, *[family] * self._num_families, calm, *content])
+        return Surprise(self.reference_[:, 1:], [joint, unlikely, *[family] * self._num_families, calm, *content])
 
-    def _sum(self, surprise: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Add the weighted parts (N, parts) of the score to one number per input (N,)."""
-        ratios, calm = np.split(surprise, [2 + self._num_families], axis=1)
+    def _sum(self, parts: NDArray[np.float64], surprise: Surprise) -> NDArray[np.float64]:
+        """Add the weighted parts (N, parts) of the score to one number per input (N,). All parts but the first, the
+        distance of the classes, are turned into surprises."""
+        ratios, calm = np.split(surprise(parts[:, 1:]), [2 + self._num_families], axis=1)
         joint, unlikely, families = ratios[:, 0], ratios[:, 1], ratios[:, 2:].mean(axis=1)
         each = min(_ONE_CONTENT, _CONTENT / max(1, len(self._content)))
         total = joint + unlikely + _FAMILIES * families + _CALM * calm[:, 0] + each * calm[:, 1:].sum(axis=1)
         highest = np.maximum(np.maximum(joint, unlikely), families)
-        return total + _HIGHEST_RATIO * highest + _HIGHEST_CALM * calm.max(axis=1)
+        return total + _HIGHEST_RATIO * highest + _HIGHEST_CALM * calm.max(axis=1) + _DISTANCE * parts[:, 0]
 
     @property
     def _overlaid(self) -> Mapping[str, int]:
@@ -312,14 +320,14 @@ class SmoothnessProfile(OfFamilies):
 
     @property
     def _num_parts(self) -> int:
-        return 3 + self._num_families + len(self._content)
+        return 4 + self._num_families + len(self._content)
 
     def _parts(
         self, clean: model.Clean, draws: Mapping[str, NDArray[np.int16]], labels: NDArray[np.int16]
     ) -> NDArray[np.float64]:
-        """The parts of the score, one column per part (N, parts): the joint likelihood ratio, unlikeliness, the
-        likelihood ratio of each family, stability under noise, and stability under each family that changes what an
-        image shows."""
+        """The parts of the score, one column per part (N, parts): the distance of the classes, the joint likelihood
+        ratio, unlikeliness, the likelihood ratio of each family, stability under noise, and stability under each family
+        that changes what an image shows."""
         given = self._given()
         still = [n for n, p in given.items() if p.family in _NOISES] or list(given)
         calm = [np.mean([clean.calm(n, draws[n], labels) for n in still], axis=0)]

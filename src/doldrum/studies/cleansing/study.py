@@ -191,7 +191,7 @@ def _shares(p: NDArray[np.float64]) -> list[float]:
 
 STUDY = Study(
     name="cleansing",
-    version=6,  # SmoothnessProfile adds the highest parts of its score; records of version 5 are not continued
+    version=7,  # SmoothnessProfile adds the distance of the classes; records of version 6 are not continued
     cell=CleansingCell,
     run=run,
     grids={

@@ -216,7 +216,7 @@ def _under(found: Victim, triggered: NDArray[np.float32], wanted: NDArray[np.int
 
 STUDY = Study(
     name="detection",
-    version=7,  # SmoothnessProfile adds the highest parts of its score; records of version 6 are not continued
+    version=8,  # SmoothnessProfile adds the distance of the classes; records of version 7 are not continued
     cell=DetectionCell,
     run=run,
     check=lambda cell: split(cell, cell.plan()),
