@@ -41,7 +41,9 @@ _NOISES = (Gaussian.family, Uniform.family, PixelAblation.family, BandNoise.fami
 # Weights, besides 1 for the joint ratio and for unlikeliness: ratio by family, calm under noises; calm under all changes of content, and under
 # one of them at most. Added to these: the highest of the first three parts, and the highest calm. See docs/results/detection-design.md.
 _FAMILIES, _CALM, _CONTENT, _ONE_CONTENT = 0.5, 0.25, 2.0, 1.0
-_DISTANCE = 1.5  # of the distance of the classes, which is no surprise: near 0 if there is nothing to learn about classes
+_DISTANCE = (
+    1.5  # of the distance of the classes, which is no surprise: near 0 if there is nothing to learn about classes
+)
 _HIGHEST_RATIO, _HIGHEST_CALM = 0.75, 0.5
 _FOLDS = 10
 # Mean excess of clean inputs over the 90th percentile of each part, by its distance from the median: joint ratio, unlikeliness, ratio of a
