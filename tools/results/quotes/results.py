@@ -40,7 +40,7 @@ def detectors(studies: Studies) -> list[tuple[str, str, str]]:
         ("Fashion-MNIST, 3 attacks with image-wide triggers, kept out of the design", *both("detection-wide", IMAGE_WIDE_HELD_OUT)),
         ("photographs of 100 classes, 8 attacks", *_photographed(studies, pictures.SMALL)),
         ("photographs of 400 classes, 4 attacks", *_photographed(studies, pictures.MANY)),
-        ("photographs of 160 x 160 pixels, transfer learning, few clean images, 3 attacks", *_photographed(studies, pictures.TRANSFER)),
+        ("photographs of 160 x 160 pixels, transfer learning, few clean images, 4 attacks", *_photographed(studies, pictures.TRANSFER)),
         ("emoji, in colour, 5 attacks", *both("detection-colour", detection.COLOUR)),
     ]  # fmt: skip
 
