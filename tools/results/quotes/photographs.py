@@ -15,7 +15,7 @@ SMALL, MANY, TRANSFER, TUNED, TRANSFER_MORE = ALL = (
     "detection-transfer-tuned",
     "detection-transfer-900",
 )
-DEEP = "detection-preact"
+DEEP = ("detection-preact", "detection-preact-blended")
 FEWEST = 20
 """A model with fewer triggered inputs on which the attack succeeds is left out."""
 # What their papers report, or papers that compare them; see src/doldrum/report/studies/detection/papers.py.
@@ -31,7 +31,8 @@ def quotes(studies: Studies) -> Iterator[str]:
         yield found(studies, study)
     yield tuned(studies)
     yield rivals(studies)
-    yield deep(studies)
+    for study in DEEP:
+        yield deep(studies, study)
     yield alarms(studies)
 
 
@@ -100,9 +101,9 @@ def rivals(studies: Studies) -> str:
     ])  # fmt: skip
 
 
-def deep(studies: Studies) -> str:
+def deep(studies: Studies, study: str) -> str:
     """A line per detector on PreActResNet-18."""
-    rows = {name: of(studies, DEEP, name) for name in DETECTORS}
+    rows = {name: of(studies, study, name) for name in DETECTORS}
     lines = [
         [title, published, *(short(mean_over_attacks(rows[name], key)) for key in ("auroc", "tpr1", "tpr5"))]
         for name, (title, published) in DETECTORS.items()
