@@ -38,7 +38,6 @@ class Components:
 
     def __init__(self, rates: Rates, shares: Array) -> None:
         places, labels, self._num_classes = rates.places, rates.labels, rates.num_classes
-        self._places, self._labels = places, labels
         self._seen, row, count = np.unique(labels, return_inverse=True, return_counts=True)
         self._number = np.full(
             rates.num_classes, len(self._seen)
@@ -53,6 +52,7 @@ class Components:
         """The label to which each of the R components belongs (R,)."""
         weights = (sums[used] + 1) / (count + parts)[self._row] * (count / len(labels))[self._row]
         self._log_weights = np.log(weights)
+        self._log_nearness = log_nearness(places, labels, self._num_classes)[:, self._row]
         columns = (used.cumsum() - 1).reshape(used.shape)[row]
         self._tally = sparse_tally(places, columns, shares, len(self.kinds), self._num_classes)
         self._total = any_label(places, columns, shares, len(self.kinds)) + TO_LABEL
@@ -95,7 +95,7 @@ class Components:
         other = np.where(same & alone[:, None], -np.inf, self._log_weights)
         mine = np.where(same | unseen[:, None], self._log_weights, -np.inf)
         near = other.copy()
-        near[:-1] += log_nearness(self._places, self._labels, self._num_classes)[:, self._row]
+        near[:-1] += self._log_nearness
         return mine, other, near, log_sum(np.stack([mine, other, near]), axis=2), unseen
 
     def _at(self, place: NDArray[np.int64], label: NDArray[np.int64]) -> Array:

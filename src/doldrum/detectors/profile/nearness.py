@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from doldrum.detectors.profile.rates import sparse_tally
+
 __all__ = ["log_nearness"]
 
 Array = NDArray[np.float64]
@@ -39,10 +41,10 @@ def log_nearness(places: NDArray[np.int16], labels: NDArray[np.int16], num_class
     (True, True, np.float64(1.0))
     """
     seen, row = np.unique(labels, return_inverse=True)
-    left = (places >= 0) & (places != labels[:, None])
-    weight = np.broadcast_to(1 / np.maximum(left.sum(axis=1), 1)[:, None], places.shape)[left]
-    kind, label = np.broadcast_to(row[:, None], places.shape)[left], places[left].astype(np.int64)
-    went = np.bincount(kind * num_classes + label, weight, len(seen) * num_classes).reshape(len(seen), num_classes)
+    left = np.where(places == labels[:, None], -1, places)
+    weight = 1 / np.maximum((left >= 0).sum(axis=1), 1)
+    everywhere = np.zeros(places.shape[1], dtype=np.int64)
+    went: Array = sparse_tally(left, row[:, None], weight[:, None], len(seen), num_classes, everywhere).toarray().T
     share = went.sum(axis=0) + _NEVER
     share = (share / share.sum())[seen]
     expected = share / (1 - share[:, None])  # of label l, if an input leaves label k
