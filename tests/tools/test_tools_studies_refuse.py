@@ -28,6 +28,16 @@ def test_too_few_test_images(monkeypatch, capsys, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_too_few_images_to_split_and_a_patch_for_another_attack(monkeypatch, capsys, tmp_path):
+    words = ("--out", tmp_path / "x.jsonl")
+    assert "expected --images of at least 130, got 129" in refused(
+        monkeypatch, capsys, "few-images-study", "--images", 129, *words
+    )
+    found = refused(monkeypatch, capsys, "few-images-study", "--attacks", "lf", "--patch", 4, *words)
+    assert "expected --patch with --attacks badnets alone, got lf" in found
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_size_that_the_data_set_does_not_have(monkeypatch, capsys, tmp_path):
     words = ("--attacks", "badnets", "--size", 500, "--out", tmp_path / "x.jsonl")
     found = refused(monkeypatch, capsys, "imagenet-study", *words)
