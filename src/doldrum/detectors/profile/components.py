@@ -63,18 +63,15 @@ class Components:
             self._table = self._at(place, label)
 
     def read(self, places: NDArray[np.int16]) -> Array:
-        """The probability (N, R, places) of each label that the model returned, under each of the R components. A
-        probability is 1 where the model returned no label.
-
-        The array is contiguous, so that sums over the last axis do not depend on N.
-        """
+        """The probability (N, places, R) of each label that the model returned, under each of the R components. A
+        probability is 1 where the model returned no label."""
         label = np.maximum(places, 0).astype(np.int64)
         place = np.broadcast_to(np.arange(places.shape[1], dtype=np.int64), places.shape)
         if self._table is None:
             found = self._at(place.ravel(), label.ravel()).reshape(*places.shape, -1)
         else:
             found = self._table[place * self._num_classes + label]
-        return np.ascontiguousarray(np.where((places >= 0)[:, :, None], found, 1.0).transpose(0, 2, 1))
+        return np.where((places >= 0)[:, :, None], found, 1.0)
 
     def weights(self, labels: NDArray[np.int16]) -> tuple[Array, Array, Array, Array, NDArray[np.bool_]]:
         """The log weights of the R components for N inputs with the given labels. Five arrays are returned. The first
@@ -102,4 +99,5 @@ class Components:
         """The probability of label `label[m]` at place `place[m]` under each component, for each m, as an array (M,
         R)."""
         seen: Array = self._tally[place * self._num_classes + label].toarray()
-        return (seen + TO_LABEL * self._rates.at(place, label)[:, self._row]) / self._total[place]
+        # Not with [:, self._row], which would lay out the array by columns
+        return (seen + TO_LABEL * self._rates.at(place, label).take(self._row, axis=1)) / self._total[place]

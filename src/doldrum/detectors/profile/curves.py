@@ -1,13 +1,16 @@
 """Curves that say how often a trigger decides the label, for each strength of a perturbation, and the likelihood of draws
 under each curve."""
 
+# pyright: reportMissingTypeStubs=false
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 __all__ = ["Curves", "log_sum", "survivals"]
 
@@ -45,7 +48,8 @@ def log_sum(logs: Array, *, axis: int) -> Array:
     """log sum exp of real numbers of which at least one is finite. SciPy's logsumexp is not used: its checks are not
     needed here, and would take half of the time for computing a score."""
     most = logs.max(axis=axis, keepdims=True)
-    return np.log(np.exp(logs - most).sum(axis=axis)) + most.squeeze(axis)
+    found = logs - most
+    return np.log(np.exp(found, out=found).sum(axis=axis)) + most.squeeze(axis)
 
 
 class Curves:
@@ -80,15 +84,18 @@ class Curves:
                 first += n
         self.width = len(self._q) * first
         """How many numbers are in memory at once for one input and one component."""
-        self._groups, self._count = np.array(starts), len(starts)
+        self._spans = list(zip(starts, [*starts[1:], first], strict=True))
         self._families = np.array([family[0][0] for family in groups])
-        terms: list[int] = []
-        firsts: list[int] = []
-        for family, rows in zip(groups, curves, strict=True):
-            for row in rows:
-                firsts.append(len(terms))
-                terms += [self._q.index(q) * self._count + g for q, mine in zip(row, family, strict=True) for g in mine]
-        self._terms, self._firsts = np.array(terms), np.array(firsts)
+        count = len(starts)
+        terms: list[list[int]] = []  # of each curve: its groups, each with the curve's q at this strength
+        for family, its_curves in zip(groups, curves, strict=True):
+            for curve in its_curves:
+                pairs = zip(curve, family, strict=True)
+                terms.append([self._q.index(q) * count + group for q, mine in pairs for group in mine])
+        lengths = [len(its_terms) for its_terms in terms]
+        at = (np.repeat(np.arange(len(terms)), lengths), np.concatenate(terms))
+        # Adds up the groups of each curve. The last row, which is empty, stands for no curve.
+        self._sums: Any = sparse.csr_array((np.ones(sum(lengths)), at), shape=(len(terms) + 1, count * len(self._q)))
         ends = np.cumsum([len(c) for c in curves])
         self._outliers = ends - 1
         most = max(len(c) for c in curves) - 1
@@ -101,13 +108,22 @@ class Curves:
         """Three arrays (families, N, R) of log likelihoods of the draws: without a trigger, with a trigger (averaged
         over all curves), and for an outlier.
 
-        `seen` (N, R, draws) holds the probability of each returned label under each component. `hit` (N, 1, draws) is
-        true for draws that returned the input's own label. `lost` (N, 1, draws) is true for draws without a label.
-        Draws without a label are ignored, and have a value of 1 in `seen`.
+        `seen` (N, draws, R) holds the probability of each returned label under each component. `hit` (N, draws) is true
+        for draws that returned the input's own label. `lost` (N, draws) is true for draws without a label. Draws
+        without a label are ignored, and have a value of 1 in `seen`.
+
+        Each sum and product has its terms in the same order for any N and R, so it does not depend on the other inputs.
         """
-        sure = hit | lost
-        each = [np.log(np.multiply.reduceat((1 - q) * seen + q * sure, self._groups, axis=2)) for q in self._q]
-        clean = np.add.reduceat(each[0], self._families, axis=2).transpose(2, 0, 1)
-        found = np.add.reduceat(np.concatenate(each, axis=2)[..., self._terms], self._firsts, axis=2).transpose(2, 0, 1)
-        curves = np.concatenate([found, np.full((1, *found.shape[1:]), -np.inf)])[self._of_family]
-        return clean, log_sum(curves, axis=0) - self._log_counts, found[self._outliers]
+        sure = (hit | lost)[:, :, None]
+        logs = np.empty((len(self._q), len(self._spans), len(seen), seen.shape[2]))
+        mixed = np.empty_like(seen)  # used again: to get new memory takes longer than to fill it
+        for q, products in zip(self._q, logs, strict=True):
+            np.multiply(seen, 1 - q, out=mixed)
+            mixed += q * sure
+            for (start, end), product in zip(self._spans, products, strict=True):
+                np.multiply.reduce(mixed[:, start:end], axis=1, out=product)
+        np.log(logs, out=logs)
+        clean = np.add.reduceat(logs[0], self._families, axis=0)
+        found = (self._sums @ logs.reshape(self._sums.shape[1], -1)).reshape(-1, *logs.shape[2:])
+        found[-1] = -np.inf
+        return clean, log_sum(found[self._of_family], axis=0) - self._log_counts, found[self._outliers]

@@ -30,7 +30,7 @@ _TO_MEAN, _TO_SPREAD = 6.0, 20.0  # inputs' worth of the calm of all inputs in t
 # Share of clean inputs that got their label by accident. About 5 in 100 are nearer to one; but the share bounds what "just an outlier"
 # takes from a trigger that little survives, and so few are as good for other triggers.
 _OUTLIERS = 1e-5
-_AT_ONCE = 1 << 15  # numbers worked on at a time
+_AT_ONCE = 1 << 17  # numbers worked on at a time
 
 
 def calm(draws: NDArray[np.int16], labels: NDArray[np.int16]) -> Array:
@@ -141,7 +141,7 @@ class Clean:
         nearby = log_sum(jointly[0] + near, axis=1) - totals[2]
         for label in np.unique(labels[unseen]):  # no component of its own: what others let expect stands in
             its = labels == label
-            seen = _read(self._rates.of(int(label))[None], places[its], empty=1.0)
+            seen = _read(self._rates.of(int(label))[None], places[its], empty=1.0).swapaxes(1, 2)
             base = self._of(places[its], labels[its], seen)[0][:, :, 0]
             null[:, its] = np.concatenate([base, base.sum(axis=0)[None]])
         outliers = log_sum(alternative[-2:], axis=0) - np.log(2)
@@ -151,9 +151,9 @@ class Clean:
 
     def _of(self, places: NDArray[np.int16], labels: NDArray[np.int16], seen: Array) -> tuple[Array, Array, Array]:
         """Three arrays (families, N, R) of log likelihoods of the draws: without a trigger, with a trigger, and for an
-        outlier. `seen` (N, R, places) holds the probability of each returned label under each component.
+        outlier. `seen` (N, places, R) holds the probability of each returned label under each component.
         """
-        return self._curves.likelihoods(seen, (places == labels[:, None])[:, None], (places < 0)[:, None])
+        return self._curves.likelihoods(seen, places == labels[:, None], places < 0)
 
     def _calm_of(self, family: str) -> tuple[Array, Array]:
         kept = calm(self.draws[family], self.labels)

@@ -114,11 +114,12 @@ class RatesOf:
         odds = (_logit(stay) - _logit(rates.of_strength))[:, rates.strength] + _logit(rates.of_place)
         firsts = np.flatnonzero(np.diff(rates.family, prepend=-1))
         went = (np.add.reduceat(away, firsts, axis=1) / rates.sizes)[:, rates.family]
-        # (places, L) each
-        self._stay = (1 / (1 + np.exp(-odds))).T
-        self._leave = ((1 - self._stay.T) / (went + _TO_FAMILY)).T
-        self._others = (rates.left.sum(axis=1) - rates.left[:, kinds].T).T
-        self._counted = counted.T
+        stay = 1 / (1 + np.exp(-odds))
+        others = rates.left.sum(axis=1) - rates.left[:, kinds].T
+        # (places, L) each; a place's numbers lie side by side in memory, since `at` reads them place by place
+        self._stay, self._leave, self._others, self._counted = (
+            np.ascontiguousarray(each.T) for each in (stay, (1 - stay) / (went + _TO_FAMILY), others, counted)
+        )
 
     def at(self, place: NDArray[np.int64], label: NDArray[np.int64]) -> Array:
         """Return an array (M, L) of rates. Entry (m, l) says how often the model returns the label `label[m]` at the
