@@ -11,5 +11,5 @@ PAGE = "docs/results/few-images.md"
 
 
 def quotes(studies: Studies) -> Iterator[str]:
-    files = [pages.RESULTS / "few-images" / f"{name}.jsonl" for name in ("fashion", "textures", "imagenet")]
+    files = [pages.RESULTS / "few-images" / f"{name}.jsonl" for name in ("fashion", "transfer", "textures", "imagenet")]
     yield few_images.table([record for file in files for record in few_images.records(file)])
