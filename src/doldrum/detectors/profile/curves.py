@@ -116,12 +116,11 @@ class Curves:
         """
         sure = (hit | lost)[:, :, None]
         logs = np.empty((len(self._q), len(self._spans), len(seen), seen.shape[2]))
-        mixed = np.empty_like(seen)  # used again: to get new memory takes longer than to fill it
-        for q, products in zip(self._q, logs, strict=True):
-            np.multiply(seen, 1 - q, out=mixed)
-            mixed += q * sure
-            for (start, end), product in zip(self._spans, products, strict=True):
-                np.multiply.reduce(mixed[:, start:end], axis=1, out=product)
+        q = np.array(self._q)[:, None, None, None]
+        mixed = (1 - q) * seen
+        mixed += q * sure
+        for number, (start, end) in enumerate(self._spans):
+            np.multiply.reduce(mixed[:, :, start:end], axis=2, out=logs[:, number])
         np.log(logs, out=logs)
         clean = np.add.reduceat(logs[0], self._families, axis=0)
         found = (self._sums @ logs.reshape(self._sums.shape[1], -1)).reshape(-1, *logs.shape[2:])
