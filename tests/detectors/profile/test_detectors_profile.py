@@ -12,6 +12,7 @@ import pytest
 import doldrum as dd
 from doldrum.detectors import Evidence, SmoothnessProfile, load_detector, save_detector
 from doldrum.detectors.contract.measuring import joined
+from doldrum.detectors.profile.model import Clean, fit_shares
 from doldrum.detectors.profile.outlook import made_up
 from doldrum.errors import InputError
 from doldrum.probes import Contrast, CutMix, Flip, Gaussian, PixelAblation, Shift
@@ -306,6 +307,21 @@ def test_a_score_does_not_depend_on_the_company_or_on_what_is_kept(monkeypatch):
             k: Responses(r.draws[[i]], r.labels[[i]], r.strengths, 40) for k, r in new.responses.items()
         })  # fmt: skip
         assert det.score(one)[0] == whole[i]
+
+
+@pytest.mark.parametrize(("families", "conditions", "classes"), [(12, 2, 1), (16, 1, 2), (1, 9, 1)])
+def test_nor_does_it_with_many_families_or_a_single_class(families, conditions, classes):
+    """NumPy adds up an array in another order if one input and one component are all there is."""
+    rng = np.random.default_rng(6)
+    names = "abcdefghijklmnop"[:families]
+    fit, new = (evidence(rng, n, conditions, names=names) for n in (180, 90))
+    seen = fit.labels < classes  # the other labels are new
+    draws, labels = {k: r.draws[seen] for k, r in fit.responses.items()}, fit.labels[seen]
+    clean = Clean(draws, labels, 3, fit_shares(draws, labels, 3, components=1))
+    asked = {k: r.draws for k, r in new.responses.items()}
+    whole = clean.ratios(asked, new.labels)
+    for i in range(90):
+        assert np.array_equal(clean.ratios({k: d[[i]] for k, d in asked.items()}, new.labels[[i]])[0], whole[i])
 
 
 def test_it_finds_a_planted_patch_by_labels_alone(black_box, pool, tmp_path):

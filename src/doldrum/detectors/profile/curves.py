@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-__all__ = ["Curves", "log_sum", "survivals"]
+__all__ = ["Curves", "add_up", "log_sum", "survivals"]
 
 Array = NDArray[np.float64]
 _KEEP = 0.97  # chance that a trigger which survives a strength decides a draw's label
@@ -44,12 +44,25 @@ def survivals(conditions: int) -> Array:
     return made
 
 
+def add_up(parts: Array) -> Array:
+    """The sum over the first axis, one term after the other.
+
+    NumPy's own sum adds in another order if all other axes have length 1. Then the score of an image alone would differ
+    in its last digits from its score in a batch.
+    """
+    total: Array = parts[0].copy()
+    for part in parts[1:]:
+        total += part
+    return total
+
+
 def log_sum(logs: Array, *, axis: int) -> Array:
     """log sum exp of real numbers of which at least one is finite. SciPy's logsumexp is not used: its checks are not
     needed here, and would take half of the time for computing a score."""
     most = logs.max(axis=axis, keepdims=True)
     found = logs - most
-    return np.log(np.exp(found, out=found).sum(axis=axis)) + most.squeeze(axis)
+    np.exp(found, out=found)
+    return np.log(add_up(found) if axis == 0 else found.sum(axis=axis)) + most.squeeze(axis)
 
 
 class Curves:
@@ -85,7 +98,6 @@ class Curves:
         self.width = len(self._q) * first
         """How many numbers are in memory at once for one input and one component."""
         self._spans = list(zip(starts, [*starts[1:], first], strict=True))
-        self._families = np.array([family[0][0] for family in groups])
         count = len(starts)
         terms: list[list[int]] = []  # of each curve: its groups, each with the curve's q at this strength
         for family, its_curves in zip(groups, curves, strict=True):
@@ -97,6 +109,10 @@ class Curves:
         # Adds up the groups of each curve. The last row, which is empty, stands for no curve.
         self._sums: Any = sparse.csr_array((np.ones(sum(lengths)), at), shape=(len(terms) + 1, count * len(self._q)))
         ends = np.cumsum([len(c) for c in curves])
+        # In each family: the trigger never decides the label; and the outliers' curve.
+        self._never = np.array(
+            [e - len(c) + np.flatnonzero(~c.any(axis=1))[0] for e, c in zip(ends, curves, strict=True)]
+        )
         self._outliers = ends - 1
         most = max(len(c) for c in curves) - 1
         self._of_family = np.full((most, len(shapes)), -1)
@@ -122,7 +138,7 @@ class Curves:
         for number, (start, end) in enumerate(self._spans):
             np.multiply.reduce(mixed[:, :, start:end], axis=2, out=logs[:, number])
         np.log(logs, out=logs)
-        clean = np.add.reduceat(logs[0], self._families, axis=0)
         found = (self._sums @ logs.reshape(self._sums.shape[1], -1)).reshape(-1, *logs.shape[2:])
         found[-1] = -np.inf
-        return clean, log_sum(found[self._of_family], axis=0) - self._log_counts, found[self._outliers]
+        bad = log_sum(found[self._of_family], axis=0) - self._log_counts
+        return found[self._never], bad, found[self._outliers]

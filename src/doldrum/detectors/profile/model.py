@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doldrum.detectors.profile.components import TO_LABEL, Components
-from doldrum.detectors.profile.curves import Curves, log_sum
+from doldrum.detectors.profile.curves import Curves, add_up, log_sum
 from doldrum.detectors.profile.rates import Rates, tally
 
 __all__ = ["COMPONENTS", "Clean", "calm", "fit_shares"]
@@ -135,15 +135,15 @@ class Clean:
         clean, bad, kept = self._of(places, labels, mixtures.read(places))
         mine, other, near, totals, unseen = mixtures.weights(labels)
         # The families one by one, then all of them jointly; of the last, also without a trigger, and as outliers.
-        null = log_sum(np.concatenate([clean, clean.sum(axis=0)[None]]) + mine, axis=2) - totals[0]
-        jointly = np.stack([bad.sum(axis=0), clean.sum(axis=0), kept.sum(axis=0)])
+        jointly = np.stack([add_up(bad), add_up(clean), add_up(kept)])
+        null = log_sum(np.concatenate([clean, jointly[1:2]]) + mine, axis=2) - totals[0]
         alternative = log_sum(np.concatenate([bad, jointly]) + other, axis=2) - totals[1]
         nearby = log_sum(jointly[0] + near, axis=1) - totals[2]
         for label in np.unique(labels[unseen]):  # no component of its own: what others let expect stands in
             its = labels == label
             seen = _read(self._rates.of(int(label))[None], places[its], empty=1.0).swapaxes(1, 2)
             base = self._of(places[its], labels[its], seen)[0][:, :, 0]
-            null[:, its] = np.concatenate([base, base.sum(axis=0)[None]])
+            null[:, its] = np.concatenate([base, add_up(base)[None]])
         outliers = log_sum(alternative[-2:], axis=0) - np.log(2)
         either = np.logaddexp(np.log1p(-_OUTLIERS) + null[-1], np.log(_OUTLIERS) + outliers)
         ratios = alternative[:-3] - null[:-1]
