@@ -28,14 +28,39 @@ def test_too_few_test_images(monkeypatch, capsys, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_too_few_images_to_split_and_a_patch_for_another_attack(monkeypatch, capsys, tmp_path):
-    words = ("--out", tmp_path / "x.jsonl")
-    assert "expected --images of at least 130, got 129" in refused(
-        monkeypatch, capsys, "few-images-study", "--images", 129, *words
-    )
-    found = refused(monkeypatch, capsys, "few-images-study", "--attacks", "lf", "--patch", 4, *words)
-    assert "expected --patch with --attacks badnets alone, got lf" in found
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--images", 199), "expected --images of at least 200, got 199; e.g. --images 200"),
+        (("--attacks", "lf", "--patch", 4), "expected --patch with --attacks badnets alone, got lf"),
+        (("--splits", 0), "expected --splits of at least 1, got 0"),
+        (("--attacks", "badnets", "clean"), "got a clean model, which has no triggered images"),
+        (("--attacks", "badnets", "nosuch"), "nosuch"),
+        (("--seeds", 0, -1), "-1"),
+        (("--patch", 40), "40"),
+        (
+            ("--data", "digits", "--recipe", "digits-mlp", "--images", 200),
+            "test images, got 359 in digits; name a larger data set",
+        ),
+    ],
+)
+def test_a_wrong_word_is_refused_before_the_first_model(monkeypatch, capsys, tmp_path, words, message):
+    found = refused(monkeypatch, capsys, "few-images-study", *words, "--out", tmp_path / "x.jsonl")
+    assert message in found
+    assert "or at most --images" not in found
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("number", [200, 201])
+def test_the_fewest_images_are_enough_and_a_line_is_for_its_settings_alone(monkeypatch, capsys, tmp_path, number):
+    study, out = load_tool("few-images-study"), tmp_path / "x.jsonl"
+    monkeypatch.setattr(study, "measured", lambda cell, splits: {"classes": 10, "hits": 0, "sizes": []})
+    for words in (("--patch", 5), (), ("--epochs", 1), ("--splits", 3), ("--patch", 5)):
+        given = ["few-images-study", "--images", number, *words, "--out", out]
+        monkeypatch.setattr("sys.argv", [str(word) for word in given])
+        study.main()
+    assert len(out.read_text().splitlines()) == 4
+    assert "already in" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_a_size_that_the_data_set_does_not_have(monkeypatch, capsys, tmp_path):

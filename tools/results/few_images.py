@@ -30,11 +30,12 @@ def table(rows: list[dict[str, Any]]) -> str:
         "| data | classes | models | clean images: to fit + to calibrate | promised | TPR | lowest model | lowest split / mean | false alarms |",
         "| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
         if row["sizes"]:
-            groups.setdefault((row["data"], row["recipe"]), []).append(row)
-    for (data, recipe), models in groups.items():
+            same = (row["data"], row["recipe"], *(row.get(name) for name in ("epochs", "patch", "images", "splits")))
+            groups.setdefault(same, []).append(row)
+    for (data, recipe, *_), models in groups.items():
         for number, size in enumerate(models[0]["sizes"]):
             same = [model["sizes"][number] for model in models]
             tpr = np.array([np.array(s["hits"]) / m["hits"] for s, m in zip(same, models, strict=True)])
