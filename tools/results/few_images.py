@@ -25,7 +25,7 @@ def records(path: Path) -> list[dict[str, Any]]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown: a line per data set, network, size and promised rate; means over models and splits."""
+    """Markdown: a line per data set, network, size and promised rate; means over models and splits. Models that were trained or split in other ways get lines of their own."""
     lines = [
         "| data | classes | models | clean images: to fit + to calibrate | promised | TPR | lowest model | lowest split / mean | false alarms |",
         "| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |",
@@ -33,8 +33,8 @@ def table(rows: list[dict[str, Any]]) -> str:
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
         if row["sizes"]:
-            same = (row["data"], row["recipe"], *(row.get(name) for name in ("epochs", "patch", "images", "splits")))
-            groups.setdefault(same, []).append(row)
+            others = (row.get(name) for name in ("epochs", "patch", "images", "splits"))
+            groups.setdefault((row["data"], row["recipe"], *others), []).append(row)
     for (data, recipe, *_), models in groups.items():
         for number, size in enumerate(models[0]["sizes"]):
             same = [model["sizes"][number] for model in models]
